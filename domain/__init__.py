@@ -1,0 +1,1 @@
+"""Words shared by every room: entries, snapshots, effects, intents, conditions. Values only."""

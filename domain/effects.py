@@ -1,0 +1,155 @@
+"""What a turn caused. Effects are facts of the past for the reader: the ledger, the trace, the socket.
+
+Stored as MessagePack maps and shown as JSON with the same names (CONTRACT: ``{"kind": "points", ...}``).
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+
+class Posting(Struct, frozen=True, tag="points", tag_field="kind", omit_defaults=True):
+    """One entry of the double-entry ledger: ``amount`` moves from ``account`` to the player (or back, if negative)."""
+
+    currency: str
+    amount: int
+    balance_after: int
+    rule: str  # earn-rules/bet-points, missions/ten-bets, adjustment
+    rule_version: int = 0  # programme version in force
+    account: str = "issued"  # the other side: issued, adjusted, redeemed
+    reason: str = ""
+
+
+class MissionProgressed(Struct, frozen=True, tag="mission_progressed", tag_field="kind", omit_defaults=True):
+    """A task of a mission moved."""
+
+    mission: str
+    task: str
+    actual: int
+    expected: int
+    cycle: int = 0
+
+
+class MissionStatus(Struct, frozen=True, tag="mission_status", tag_field="kind", omit_defaults=True):
+    """A mission changed its status without being completed: in_progress, available, expired, missed, locked."""
+
+    mission: str
+    status: str
+    cycle: int = 0
+
+
+class MissionCompleted(Struct, frozen=True, tag="mission_completed", tag_field="kind", omit_defaults=True):
+    """All tasks done. ``completion_id`` is what a manual claim names."""
+
+    mission: str
+    completion_id: str
+    cycle: int = 0
+    claim: str = "auto"  # auto: rewards follow in this turn; manual: they wait for the claim
+    claim_until: int = 0  # ms, 0: no expiry
+    window_from: int = 0  # ms, event time the counting began at
+
+
+class CompletionClaimed(Struct, frozen=True, tag="completion_claimed", tag_field="kind", omit_defaults=True):
+    """The rewards of a completion were taken."""
+
+    mission: str
+    completion_id: str
+
+
+class CompletionExpired(Struct, frozen=True, tag="completion_expired", tag_field="kind", omit_defaults=True):
+    """A completion was not claimed in time; its rewards are gone."""
+
+    mission: str
+    completion_id: str
+
+
+class AchievementReached(Struct, frozen=True, tag="achievement_reached", tag_field="kind", omit_defaults=True):
+    """A stage of an achievement, counted from 1."""
+
+    achievement: str
+    stage: int
+    at: int  # the stage's threshold
+
+
+class LevelChanged(Struct, frozen=True, tag="level_changed", tag_field="kind", omit_defaults=True):
+    """The player entered a level of a level system."""
+
+    system: str
+    level: str
+    previous: str = ""
+
+
+class Answered(Struct, frozen=True, tag="answered", tag_field="kind", omit_defaults=True):
+    """The outcome of a command. ``code`` is ok, or why it was refused (a stable code, shown as the problem's code)."""
+
+    code: str
+    detail: str = ""
+    data: dict[str, Any] = {}
+
+
+class MessageRequested(Struct, frozen=True, tag="message_requested", tag_field="kind", omit_defaults=True):
+    """A message went to the tower for judgement."""
+
+    request_id: str
+    template: str
+    purpose: str
+
+
+class FactTold(Struct, frozen=True, tag="fact", tag_field="kind", omit_defaults=True):
+    """The tower was told something of the player."""
+
+    name: str
+    value: Any = None
+
+
+class DuplicateLate(Struct, frozen=True, tag="duplicate_late", tag_field="kind", omit_defaults=True):
+    """The same event came again after its dedupe window; a unique reward had been granted, nothing was applied."""
+
+    key: str
+
+
+class SetAside(Struct, frozen=True, tag="set_aside", tag_field="kind", omit_defaults=True):
+    """The turn failed alone; the entry is in the dead letters with its error."""
+
+    error: str
+
+
+Effect = (
+    Posting
+    | MissionProgressed
+    | MissionStatus
+    | MissionCompleted
+    | CompletionClaimed
+    | CompletionExpired
+    | AchievementReached
+    | LevelChanged
+    | Answered
+    | MessageRequested
+    | FactTold
+    | DuplicateLate
+    | SetAside
+)
+
+
+class HistoryRecord(Struct, frozen=True, omit_defaults=True):
+    """What one entry did to one player. Its stream id is the entry's offset, which is how a trace finds it."""
+
+    id: str  # event or command id; timer:<kind>:<ref> for timers
+    name: str
+    at: int
+    effects: tuple[Effect, ...]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_record_decoder = msgspec.msgpack.Decoder(HistoryRecord)
+
+
+def encode_record(record: HistoryRecord) -> bytes:
+    """Return the stored form of a history record."""
+    return _encoder.encode(record)
+
+
+def decode_record(data: bytes) -> HistoryRecord:
+    """Read a stored history record."""
+    return _record_decoder.decode(data)

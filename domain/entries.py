@@ -1,0 +1,115 @@
+"""What a partition's log holds. The log is the only input of a player and of the tower.
+
+Entries are stored as MessagePack arrays: a field is only ever added at the end, with a default, so old
+bytes keep decoding (``tests/domain/test_stored_formats.py`` reads bytes kept from each version).
+Times are integer milliseconds since the epoch, UTC.
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+
+class Event(Struct, frozen=True, array_like=True, tag="event", tag_field="entry"):
+    """What happened to a player, as accepted by intake."""
+
+    player: str  # routing id
+    id: str  # the sender's messageId, unique per player
+    name: str  # snake_case, past tense: bet_placed
+    occurred_at: int  # sender's claim, corrected for clock skew and bounded by intake
+    properties: dict[str, Any] = {}
+    traits: dict[str, Any] = {}  # what identify brought
+    context: dict[str, Any] = {}
+    type: str = "track"
+    reply_to: str = ""  # pub/sub channel of the gateway that waits for the turn, or ""
+    source: str = ""  # id of the key that sent it
+
+
+class Command(Struct, frozen=True, array_like=True, tag="command", tag_field="entry"):
+    """What a caller asks of a player; answered by the effects of its turn.
+
+    ``name`` is one of ``adjust opt_in claim message exclude readmit``; ``id`` is ``cmd:<idempotency key>``.
+    """
+
+    player: str
+    id: str
+    name: str
+    args: dict[str, Any] = {}
+    reply_to: str = ""
+    source: str = ""
+
+
+class TimerFired(Struct, frozen=True, array_like=True, tag="timer", tag_field="entry"):
+    """A reminder that came due. Its encoding is the member of the timers set, so clearing needs the same values."""
+
+    player: str
+    kind: str  # mission_expires, claim_expires, held (tower), ...
+    ref: str  # what it is about: mission id, completion id, request id
+    due: int  # ms
+    generation: int = 0  # the handler ignores a timer whose generation is not current
+
+
+class ProgrammePublished(Struct, frozen=True, array_like=True, tag="programme", tag_field="entry"):
+    """From here on the partition runs this programme version; lower versions are ignored."""
+
+    version: int
+    player: str = ""  # none: it concerns the partition
+
+
+class MessageRequest(Struct, frozen=True, array_like=True, tag="request", tag_field="entry"):
+    """A wish to send one message to one player, judged by the tower."""
+
+    player: str
+    id: str  # req_<partition hex>_<hash of its cause>
+    template: str
+    purpose: str  # transactional, service, reward, retention, promo, legal
+    channels: tuple[str, ...]  # in order of preference; ("best",) leaves it to the tower
+    requested_at: int
+    expires_at: int
+    content: dict[str, Any] = {}  # rendered: {"title", "body", "action": {"label", "url"} | absent}
+    priority: int | None = None  # None: the policy's priority of the purpose
+    conflict_group: str = ""
+    cause: str = ""  # id of the event or command that asked
+
+
+class Fact(Struct, frozen=True, array_like=True, tag="fact", tag_field="entry"):
+    """Something the tower must know of a player: consent, exclusion, open case, zone. Told only when it changes."""
+
+    player: str
+    name: str  # excluded, consent, support_case, timezone, round_in_play
+    value: Any
+    at: int
+    cause: str = ""
+
+
+Entry = Event | Command | TimerFired | ProgrammePublished | MessageRequest | Fact
+
+
+class LogEntry(Struct, frozen=True):
+    """An entry with its place in the log.
+
+    ``at`` was stamped by the store's clock, never decreasing in a partition: it is the turn's ``now``.
+    """
+
+    offset: str  # stream id, "1732244400000-0"; an order, never a time
+    at: int
+    entry: Entry
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Entry)
+
+
+def encode_entry(entry: Entry) -> bytes:
+    """Return the stored form of an entry."""
+    return _encoder.encode(entry)
+
+
+def decode_entry(data: bytes) -> Entry:
+    """Read a stored entry.
+
+    Raises:
+        msgspec.DecodeError: the bytes are not an entry of any version.
+    """
+    return _decoder.decode(data)

@@ -1,0 +1,51 @@
+"""The shape of every rule: (state, entry, now, draws) -> Step(state, effects)."""
+
+from random import Random
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+from domain.effects import Effect
+from domain.entries import MessageRequest, TimerFired
+
+S = TypeVar("S")
+
+
+class Draws:
+    """Randomness of one entry, the same at every replay (DESIGN 2.1, rule 2).
+
+    Entry offsets repeat across partitions, so the seed names the store, the partition, the entry and the rule.
+    """
+
+    __slots__ = ("_prefix",)
+
+    def __init__(self, store_seed: str, partition: int, offset: str) -> None:
+        self._prefix = f"{store_seed}/{partition}/{offset}"
+
+    def of(self, rule: str, n: int = 0) -> Random:
+        """Return the generator of the ``n``-th draw of a rule; made only when a rule draws."""
+        return Random(f"{self._prefix}/{rule}/{n}")  # noqa: S311 - replayable by intent
+
+
+class UniqueKey(Struct, frozen=True):
+    """An effect key: H(player, rule, occurrence), unique in the store. ``cause`` is the id of the event that took it."""
+
+    key: str
+    cause: str
+
+
+class TimerOp(Struct, frozen=True):
+    """Set or clear a durable timer."""
+
+    timer: TimerFired
+    set: bool = True
+
+
+class Step(Struct, Generic[S], frozen=True):
+    """What a rule returns: the next state and what the shell must write beside it."""
+
+    state: S
+    effects: tuple[Effect, ...] = ()
+    timers: tuple[TimerOp, ...] = ()
+    keys: tuple[UniqueKey, ...] = ()
+    requests: tuple[MessageRequest, ...] = ()
