@@ -50,8 +50,15 @@ def local_week(at: int, zone: str) -> int:
 def day_starts_at(day: int, zone: str) -> int:
     """Return the first instant of a local day. A midnight that the zone skips gives the first valid instant."""
     guess = day * DAY_MS - _offset_ms(zone, day * DAY_MS // _QUARTER_MS)
-    for candidate in (guess - 2 * 3_600_000, guess - 3_600_000, guess - 1_800_000, guess, guess + 1_800_000,
-                      guess + 3_600_000, guess + 2 * 3_600_000):
+    for candidate in (
+        guess - 2 * 3_600_000,
+        guess - 3_600_000,
+        guess - 1_800_000,
+        guess,
+        guess + 1_800_000,
+        guess + 3_600_000,
+        guess + 2 * 3_600_000,
+    ):
         if local_day(candidate, zone) >= day > local_day(candidate - 1, zone):
             return candidate
     return _first_instant(day, zone, guess)

@@ -141,7 +141,16 @@ class HistoryRecord(Struct, frozen=True, omit_defaults=True):
     effects: tuple[Effect, ...]
 
 
+class Reply(Struct, frozen=True, array_like=True):
+    """What a gateway that waits for a turn is told when it has committed."""
+
+    player: str
+    offset: str
+    record: HistoryRecord
+
+
 _encoder = msgspec.msgpack.Encoder()
+_reply_decoder = msgspec.msgpack.Decoder(Reply)
 _record_decoder = msgspec.msgpack.Decoder(HistoryRecord)
 
 
@@ -153,3 +162,13 @@ def encode_record(record: HistoryRecord) -> bytes:
 def decode_record(data: bytes) -> HistoryRecord:
     """Read a stored history record."""
     return _record_decoder.decode(data)
+
+
+def encode_reply(reply: Reply) -> bytes:
+    """Return the form of a reply on its pub/sub channel."""
+    return _encoder.encode(reply)
+
+
+def decode_reply(data: bytes) -> Reply:
+    """Read a reply."""
+    return _reply_decoder.decode(data)

@@ -1,0 +1,115 @@
+"""``PlayerRef``: the only way code addresses a player. It finds the actor wherever it lives, through the log."""
+
+from hashlib import blake2b
+
+import msgspec
+from redis.asyncio import Redis
+
+from actors.appender import Appender
+from actors.clock import Clock
+from actors.replies import Replies
+from domain.effects import HistoryRecord, decode_record
+from domain.entries import Command, Event, encode_entry
+from domain.errors import Busy, Conflict, StoreDown
+from domain.ids import partition_of
+from domain.player import Snapshot, snapshot_from_parts
+from store.intake import buckets
+from store.keys import PLAYERS
+from store.ports import Appended, Incoming, Unavailable, Verdict
+
+_canonical = msgspec.msgpack.Encoder(order="deterministic")
+
+
+class Players:
+    """Hands out references; holds what they need."""
+
+    def __init__(self, redis: Redis, appender: Appender, replies: Replies, clock: Clock, *, partitions: int) -> None:
+        self.redis = redis
+        self.appender = appender
+        self.replies = replies
+        self.clock = clock
+        self.partitions = partitions
+
+    def ref(self, player: str) -> "PlayerRef":
+        """Return the reference of a player, known or not."""
+        return PlayerRef(self, player)
+
+
+class PlayerRef:
+    """One player, wherever its actor lives."""
+
+    def __init__(self, players: Players, player: str) -> None:
+        self._players = players
+        self.id = player
+        self.partition = partition_of(player, players.partitions)
+
+    async def tell(self, entry: Event | Command) -> Appended:
+        """Append the entry; durable when this returns, applied a little later.
+
+        Raises:
+            Busy: the partition's backlog is full; nothing was appended.
+            Conflict: the id was used before with other content.
+            StoreDown: no answer; a retry with the same id is safe.
+        """
+        sent_at = entry.occurred_at if isinstance(entry, Event) else None
+        bucket, other = buckets(sent_at, self._players.clock.now_ms())
+        incoming = Incoming(self.id, entry.id, fingerprint(entry), bucket, encode_entry(entry), other, sent_at or 0)
+        try:
+            (answer,) = await self._players.appender.append([incoming])
+        except Unavailable as error:
+            raise StoreDown("the store does not answer; try again with the same id", retry_after_s=1) from error
+        if isinstance(answer, Verdict):
+            raise Busy(f"too many events of this player's partition wait ({self.partition})", retry_after_s=1)
+        if answer.mismatch:
+            raise Conflict(f"the id {entry.id!r} was used before with another content", code="idempotency_mismatch")
+        return answer
+
+    async def ask(self, command: Command, *, timeout_s: float = 5.0) -> HistoryRecord | None:
+        """Append a command and wait for its turn; None when the time ran out (ask again with the same id).
+
+        The same command again waits for, or finds, the first answer.
+        """
+        told = await self.tell(command)
+        return await self.applied(told.offset, timeout_s)
+
+    async def applied(self, offset: str, timeout_s: float) -> HistoryRecord | None:
+        """Wait until the entry at ``offset`` has committed; what it did, or None when the time ran out."""
+        return await self._players.replies.wait(self.id, offset, timeout_s, lambda: self.trace(offset))
+
+    async def trace(self, offset: str) -> HistoryRecord | None:
+        """Return what the entry at ``offset`` did, or None while its turn has not committed."""
+        pipe = self._players.redis.pipeline(transaction=False)
+        pipe.xrange(PLAYERS.history(self.partition, self.id), offset, offset)
+        pipe.hget(PLAYERS.meta(self.partition), "off")
+        found, reached = await pipe.execute()
+        if found:
+            return decode_record(found[0][1][b"d"])
+        if reached and not is_after(offset, reached.decode()):
+            return HistoryRecord("", "", 0, ())  # applied, without any effect
+        return None
+
+    async def state(self) -> Snapshot:
+        """Return the snapshot of the last commit (version 0: never seen)."""
+        fields = await self._players.redis.hgetall(PLAYERS.state(self.partition, self.id))
+        parts = {name.decode(): value for name, value in fields.items()}
+        return snapshot_from_parts(self.id, int(parts.pop("v", b"0")), parts)
+
+
+def is_after(offset: str, other: str) -> bool:
+    """Tell whether a stream id comes after another."""
+    return _parsed(offset) > _parsed(other)
+
+
+def fingerprint(entry: Event | Command) -> str:
+    """Return a hash of what the entry says, without who waits for it: the guard against an id's reuse."""
+    said = (
+        [entry.player, entry.name, entry.args]
+        if isinstance(entry, Command)
+        else [entry.player, entry.type, entry.name, entry.occurred_at, entry.properties, entry.traits]
+    )
+    return blake2b(_canonical.encode(said), digest_size=8).hexdigest()
+
+
+def _parsed(offset: str) -> tuple[int, int]:
+    ms, _, n = offset.partition("-")
+    return int(ms), int(n or 0)

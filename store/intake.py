@@ -1,0 +1,114 @@
+"""Appends accepted entries to the partition logs. An answer means durable: the server has synced its log file.
+
+All partitions' calls of a flush go in one pipeline, so they share one fsync.
+"""
+
+import msgpack
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from domain.ids import partition_of
+from store.client import is_transient
+from store.keys import PLAYERS, TOWER, Lane
+from store.ports import Appended, Incoming, Unavailable, Verdict
+from store.redis_lane import verdict_of
+
+DEDUPE_BUCKET_MS = 12 * 3_600_000
+_pack = msgpack.Packer(use_bin_type=False).pack
+
+
+class Intake:
+    """The way into the logs.
+
+    Args:
+        bound: Most client entries that may wait in a partition; beyond it a call appends nothing.
+        keep_ms: How long a dedupe bucket outlives its end; 0 keeps it for ever.
+        clock: ``store``, or ``log`` for a store that replays recorded events.
+    """
+
+    def __init__(self, redis: Redis, partitions: int, *, bound: int, keep_ms: int, clock: str = "store") -> None:
+        self._redis = redis
+        self.partitions = partitions
+        self._bound = bound
+        self._keep_ms = 0 if clock == "log" else keep_ms
+        self._clock = clock
+
+    async def append(self, entries: list[Incoming]) -> list[Appended | Verdict]:
+        """Append client entries, in order, each once; BACKLOG for those whose partition is full.
+
+        Raises:
+            Unavailable: the store did not answer. Some may have been appended; a retry is safe, it deduplicates.
+        """
+        by_partition: dict[int, list[int]] = {}
+        for i, entry in enumerate(entries):
+            by_partition.setdefault(partition_of(entry.player, self.partitions), []).append(i)
+        pipe = self._redis.pipeline(transaction=False)
+        for p, places in by_partition.items():
+            blob = _pack([_row(entries[i]) for i in places])
+            pipe.fcall("pt_ingest", 2, PLAYERS.meta(p), PLAYERS.log(p), self._bound, self._clock, self._keep_ms, blob)
+        replies = await self._execute(pipe)
+        answers: list[Appended | Verdict] = [Verdict.BACKLOG] * len(entries)
+        for places, reply in zip(by_partition.values(), replies, strict=True):
+            if isinstance(reply, Exception):
+                verdict_of(reply)
+                continue
+            for i, word in zip(places, reply, strict=True):
+                answers[i] = _appended(word)
+        return answers
+
+    async def append_internal(self, partition: int, key: str, body: bytes, lane: Lane = PLAYERS) -> Appended:
+        """Append an entry of the engine's own under a key that makes it unique for ever; exempt from the bound."""
+        row = [["", key, "", f"internal:{lane.name}", "", 0, body]]
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.fcall("pt_ingest", 2, lane.meta(partition), lane.log(partition), 0, self._clock, 0, _pack(row))
+        (reply,) = await self._execute(pipe)
+        if isinstance(reply, Exception):
+            verdict_of(reply)
+        return _appended(reply[0])
+
+    async def exclude(self, player: str, reason: str, body: bytes) -> int:
+        """Set ("" lifts) the player's stop and append its entry in one step; how many sends are still in flight."""
+        p = partition_of(player, self.partitions)
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.fcall("pt_exclude", 2, PLAYERS.meta(p), PLAYERS.log(p), player, reason, body)
+        (reply,) = await self._execute(pipe)
+        if isinstance(reply, Exception):
+            verdict_of(reply)
+        return int(reply)
+
+    async def _execute(self, pipe: object) -> list[object]:
+        try:
+            return list(await pipe.execute(raise_on_error=False))  # type: ignore[attr-defined]
+        except (RedisError, OSError) as error:
+            raise (Unavailable(str(error)) if is_transient(error) else error) from error
+
+
+def buckets(sent_at: int | None, now: int) -> tuple[str, str]:
+    """Return the dedupe bucket(s) of an entry.
+
+    The bucket is that of the sender's own timestamp, so a retry always meets it; without one it is that of the
+    arrival, and the one before is looked at too.
+    """
+    if sent_at is not None:
+        return str(sent_at // DEDUPE_BUCKET_MS), ""
+    bucket = now // DEDUPE_BUCKET_MS
+    return str(bucket), str(bucket - 1)
+
+
+def _row(entry: Incoming) -> list[object]:
+    return [
+        entry.player,
+        entry.message_id,
+        entry.fingerprint,
+        entry.bucket,
+        entry.other_bucket,
+        entry.occurred_at,
+        entry.body,
+    ]
+
+
+def _appended(word: bytes) -> Appended:
+    return Appended(word[1:].decode(), duplicate=word[:1] == b"=", mismatch=word[:1] == b"!")
+
+
+__all__ = ["DEDUPE_BUCKET_MS", "PLAYERS", "TOWER", "Intake", "buckets"]

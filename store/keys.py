@@ -1,0 +1,86 @@
+"""Every key name of the store. Keys of a partition share the hash tag ``{p}``, so a commit is one cluster slot."""
+
+from dataclasses import dataclass
+
+STORE = "{store}:identity"
+API_KEYS = "{store}:keys"
+HOSTS = "{store}:hosts"  # host -> heartbeat
+ASSIGNMENT = "{store}:assignment"  # "p" or "t:p" -> host
+DIRECTOR = "{store}:director"
+DEAD_LETTERS = "{store}:dead"  # what intake refused; a partition's own are in {p}:dead
+PROGRAMME_DRAFT = "{programme}:draft"
+PROGRAMME_VERSIONS = "{programme}:versions"
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One of the two users of the processor: the players of a partition, or the tower of it."""
+
+    name: str
+    prefix: str
+
+    def meta(self, p: int) -> str:
+        return f"{{{p}}}:{self.prefix}meta"
+
+    def log(self, p: int) -> str:
+        return f"{{{p}}}:{self.prefix}log"
+
+    def state(self, p: int, player: str) -> str:
+        return f"{{{p}}}:{self.prefix}s:{player}"
+
+    def state_prefix(self, p: int) -> str:
+        return f"{{{p}}}:{self.prefix}s:"
+
+    def history(self, p: int, player: str) -> str:
+        return f"{{{p}}}:{self.prefix}h:{player}"
+
+    def timers(self, p: int) -> str:
+        return f"{{{p}}}:{self.prefix}timers"
+
+
+PLAYERS = Lane("players", "")
+TOWER = Lane("tower", "t:")
+
+
+def dedupe(p: int, bucket: str) -> str:
+    return f"{{{p}}}:d:{bucket}"
+
+
+def buckets(p: int) -> str:
+    """Set of the dedupe buckets that were ever written; some may have expired."""
+    return f"{{{p}}}:buckets"
+
+
+def feed(p: int, player: str) -> str:
+    return f"{{{p}}}:feed:{player}"
+
+
+def inbox(p: int, player: str) -> str:
+    return f"{{{p}}}:inbox:{player}"
+
+
+def sockets(p: int) -> str:
+    """Hash of the players that said hello: only they have a feed of state deltas."""
+    return f"{{{p}}}:sockets"
+
+
+def stop(p: int) -> str:
+    return f"{{{p}}}:stop"
+
+
+def dead(p: int) -> str:
+    return f"{{{p}}}:dead"
+
+
+def requests(p: int) -> str:
+    return f"{{{p}}}:requests"
+
+
+def poke(p: int) -> str:
+    """Pub/sub channel: players of the partition whose feed moved, newline separated."""
+    return f"{{{p}}}:poke"
+
+
+def reply(gateway: str) -> str:
+    """Pub/sub channel: answers to the turns a gateway waits for."""
+    return f"reply:{gateway}"

@@ -1,0 +1,132 @@
+"""What the shell asks of a store. Two implementations: Redis (``store.redis_lane``) and the simulator's model
+(``tests/simulation/model.py``), held together by one conformance suite.
+"""
+
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct, field
+
+from domain.entries import LogEntry
+
+
+class Verdict(StrEnum):
+    """The answers of a commit, each with one stated reaction (see ``actors/processor.py``)."""
+
+    OK = "OK"
+    ALREADY = "ALREADY"  # this very commit was written before, its reply was lost: go on
+    FENCED = "FENCED"  # another owner has the partition: drop everything, let it be
+    STALE = "STALE"  # the offset is elsewhere: drop everything, acquire again
+    CONFLICT = "CONFLICT"  # a snapshot has another version: drop everything, acquire again
+    DUPEFFECT = "DUPEFFECT"  # a unique reward exists: the same cause is folded as duplicate_late, another stops
+    STOPPED = "STOPPED"  # a player was excluded meanwhile: fold again, knowing it
+    BROKEN = "BROKEN"  # a half commit was found: stop the partition, a person must look
+    HELD = "HELD"  # (acquire) another's lease still runs
+    BACKLOG = "BACKLOG"  # (ingest) too many entries wait: nothing was appended
+
+
+class Refused(Exception):
+    """The store said no. Nothing was written."""
+
+    def __init__(self, verdict: Verdict, detail: str = "") -> None:
+        super().__init__(f"{verdict} {detail}".strip())
+        self.verdict = verdict
+        self.detail = detail
+
+
+class Unavailable(Exception):
+    """The store did not answer; what was asked may or may not have been done."""
+
+
+class Token(Struct, frozen=True):
+    """Proof of ownership of one lane of one partition. Epoch *and* nonce are compared in every write."""
+
+    partition: int
+    epoch: str
+    nonce: str
+
+
+class Grant(Struct, frozen=True):
+    """What acquiring gives: the token and where to go on."""
+
+    token: Token
+    offset: str
+    tries: int  # acquisitions at this offset; more than 2: batches of one, more than 4: the head is set aside
+    part: bytes  # encoded partition state, b"" at first
+
+
+class Incoming(Struct, frozen=True):
+    """An entry for the log. ``bucket`` names the dedupe bucket(s), from the sender's own timestamp."""
+
+    player: str
+    message_id: str
+    fingerprint: str
+    bucket: str
+    body: bytes
+    other_bucket: str = ""
+    occurred_at: int = 0  # read only by a store with ``clock: log``
+
+
+class Appended(Struct, frozen=True):
+    """What became of an incoming entry."""
+
+    offset: str
+    duplicate: bool = False
+    mismatch: bool = False  # the message id was used before, with other content; that one is at ``offset``
+
+
+class Write(Struct, frozen=True):
+    """One snapshot's changed fields, guarded by the version it was folded from."""
+
+    player: str
+    base: int
+    version: int
+    fields: dict[str, bytes]
+
+
+class Commit(Struct):
+    """All that a batch of turns writes, at once or not at all."""
+
+    start: str  # offset the batch began after
+    end: str  # offset of its last entry
+    done: int = 0  # entries in it
+    at: str = ""  # only in a store with ``clock: log``: the time outputs are stamped with
+    writes: list[Write] = field(default_factory=list)
+    history: list[tuple[str, str, bytes]] = field(default_factory=list)  # player, offset or "*", record
+    feeds: list[tuple[str, bytes]] = field(default_factory=list)  # player, record
+    inbox: list[tuple[str, bytes, bool]] = field(default_factory=list)  # player, delivery, legal
+    outputs: list[bytes] = field(default_factory=list)  # entries for the tower's log
+    keys: list[tuple[str, str, str, str]] = field(default_factory=list)  # bucket, previous bucket, key, cause
+    timers: list[tuple[bool, int, bytes]] = field(default_factory=list)  # set, due, member
+    publishes: list[tuple[str, bytes]] = field(default_factory=list)
+    part: bytes = b""
+    dead: list[bytes] = field(default_factory=list)
+    index: list[tuple[str, str]] = field(default_factory=list)  # request id, player
+
+
+class LaneStore(Protocol):
+    """One lane (players or tower) of all partitions."""
+
+    async def acquire(self, partition: int, owner: str, nonce: str, ttl_ms: int) -> Grant:
+        """Take the partition. Raises ``Refused`` HELD or BROKEN."""
+
+    async def renew(self, tokens: list[Token], ttl_ms: int) -> list[Verdict]:
+        """Prolong leases; OK or FENCED each."""
+
+    async def release(self, token: Token) -> None:
+        """End a lease at once. Being fenced is not an error here."""
+
+    async def read(self, after: dict[int, str], limit: int, block_ms: int) -> dict[int, list[LogEntry]]:
+        """Read each partition's next entries, waiting up to ``block_ms`` when there are none at all."""
+
+    async def load(self, wanted: list[tuple[int, str]]) -> list[dict[str, bytes]]:
+        """Read snapshots' fields ({} for a player never seen), the version under ``v``; one round trip."""
+
+    async def stopped(self, wanted: list[tuple[int, str]]) -> list[bool]:
+        """Tell which players are excluded right now."""
+
+    async def commit(self, batches: list[tuple[Token, Commit]]) -> list[tuple[Verdict, str]]:
+        """Write batches of several partitions in one pipeline; a verdict and its detail each."""
+
+    async def fire(self, tokens: list[Token], limit: int) -> list[int]:
+        """Move due timers into the logs; how many, each (0 when fenced)."""
