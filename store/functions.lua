@@ -201,10 +201,10 @@ local function commit(K, A)
   return { 'OK', seq }
 end
 
--- KEYS meta log | ARGV epoch nonce limit. Moves due timers into the log in one step, so each fires once.
+-- KEYS meta log | ARGV epoch nonce limit clock(store|log). Moves due timers into the log in one step, so each fires once.
 local function fire(K, A)
   local m, err = fenced(K[1], A[1], A[2]); if err then return err end
-  local at = clock(m[6])
+  local at = A[4] == 'log' and tonumber(m[6] or '0') or clock(m[6])
   local timers = base(K[1]) .. 'timers'
   local due = redis.call('ZRANGE', timers, '-inf', ms(at), 'BYSCORE', 'LIMIT', 0, A[3])
   for i = 1, #due do

@@ -56,9 +56,10 @@ def verdict_of(error: BaseException) -> tuple[Verdict, str]:
 class RedisLane:
     """One lane of all partitions, in one Redis or Valkey."""
 
-    def __init__(self, redis: Redis, lane: Lane) -> None:
+    def __init__(self, redis: Redis, lane: Lane, clock: str = "store") -> None:
         self._redis = redis
         self._lane = lane
+        self._clock = clock
 
     async def acquire(self, partition: int, owner: str, nonce: str, ttl_ms: int) -> Grant:
         try:
@@ -121,7 +122,7 @@ class RedisLane:
         return [verdict_of(r) if isinstance(r, Exception) else (Verdict(r[0].decode()), r[1].decode()) for r in replies]
 
     async def fire(self, tokens: list[Token], limit: int) -> list[int]:
-        replies = await self._call_all([("pt_fire", t.partition, [t.epoch, t.nonce, limit]) for t in tokens])
+        replies = await self._call_all([("pt_fire", t.partition, [t.epoch, t.nonce, limit, self._clock]) for t in tokens])
         return [int(r) if not isinstance(r, Exception) else _no_timers(r) for r in replies]
 
     async def _call(self, function: str, partition: int, *args: Any) -> Any:
