@@ -1,0 +1,204 @@
+"""One version of the programme, validated as a whole and compiled: what a partition runs.
+
+The registry of kinds is here, because both rule packages meet here: each validates its own documents, this module
+those that belong to neither (``events``) and the references that cross from one to the other.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Annotated, Any, Literal
+
+import msgspec
+from crm.programme import InvalidCrm, compile_crm
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+import crm.config
+import gamification.config
+from domain.errors import Invalid, NotFound
+from gamification.config import problems
+from gamification.programme import InvalidProgramme, compile_rules
+
+Document = dict[str, Any]
+Documents = dict[str, dict[str, Document]]  # kind -> id -> document
+Problem = dict[str, str]  # document, path, problem
+
+CACHE_MAX = 16  # compiled versions kept in a process; a roll-back finds its predecessor
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_PATH = re.compile(r"[\w.\-\[\]]+")
+_PropertyName = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class PropertyConfig(BaseModel):
+    """What a property of an event holds. ``money`` arrives as integer minor units whatever the sender wrote."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["money", "integer", "number", "string", "boolean"]
+    required: bool = False
+
+
+class EventConfig(BaseModel):
+    """An event's mask. ``client`` lets browsers and games send it, with a public key or a player's token."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    client: bool = False
+    properties: Annotated[dict[_PropertyName, PropertyConfig], Field(max_length=200)] = {}
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
+
+
+KINDS: dict[str, type[BaseModel]] = {**gamification.config.KINDS, **crm.config.KINDS, "events": EventConfig}
+PLANNED = frozenset(
+    ("streaks", "tournaments", "rewards", "minigames", "segments", "journeys", "experiments", "connectors", "webhooks")
+) - set(KINDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """A compiled version: the players' rules and the tower's."""
+
+    version: int
+    rules: Any  # gamification.rules.Rules
+    crm: Any  # what crm.programme.compile_crm returns
+
+
+def check_kind(kind: str) -> type[BaseModel]:
+    """Return the model of a kind.
+
+    Raises:
+        Invalid: the kind is planned, but not in this version.
+        NotFound: there is no such kind.
+    """
+    if kind in PLANNED:
+        raise Invalid(f"the kind {kind!r} is not available in this version", code="kind_not_available", kind=kind)
+    if kind not in KINDS:
+        raise NotFound(f"expected one of {' '.join(sorted(KINDS))}, got the kind {kind[:60]!r}", code="kind_unknown")
+    return KINDS[kind]
+
+
+def check_id(name: str) -> str:
+    """Return the id of a document when it is one.
+
+    Raises:
+        Invalid: it is not; an id is also a file name and part of a path.
+    """
+    if not _ID.fullmatch(name):
+        raise Invalid(f"expected an id of 1 to 100 letters, digits, _ . -, got {name[:120]!r}", code="id_invalid")
+    return name
+
+
+def validate_document(kind: str, name: str, document: object) -> Document:
+    """Return the document as it is stored: only what was written, durations in seconds, aliases as in the contract.
+
+    Raises:
+        Invalid: with ``errors``, one for each problem, naming the path of the bad node.
+        NotFound: there is no such kind.
+    """
+    model = check_kind(kind)
+    check_id(name)
+    found, normalised = _validated(kind, name, model, document)
+    if found:
+        raise _refused(found)
+    return normalised
+
+
+def compile_programme(version: int, documents: Mapping[str, Mapping[str, Document]]) -> Programme:
+    """Check all documents and what they say of each other, and compile them; the same content is compiled once.
+
+    Raises:
+        Invalid: with ``errors``, every problem of every document.
+    """
+    key = (version, _digest(documents))
+    if (cached := _compiled.get(key)) is None:
+        cached = _compile(version, {kind: dict(named) for kind, named in documents.items() if named})
+        while len(_compiled) >= CACHE_MAX:
+            del _compiled[next(iter(_compiled))]
+        _compiled[key] = cached
+    return cached
+
+
+_compiled: dict[tuple[int, bytes], Programme] = {}
+_canonical = msgspec.json.Encoder(order="deterministic")
+
+
+def _digest(documents: Mapping[str, Mapping[str, Document]]) -> bytes:
+    return blake2b(_canonical.encode(documents), digest_size=16).digest()
+
+
+def _compile(version: int, documents: Documents) -> Programme:
+    errors = list(_document_problems(documents))
+    if errors:  # references between documents that are not themselves sound would only repeat it
+        raise _refused(errors)
+    errors += _missing_templates(documents)
+    settings = documents.get("settings", {}).get("main", {})
+    rules = tower = None
+    try:
+        rules = compile_rules(version, documents, timezone=settings.get("timezone", "UTC"))
+    except InvalidProgramme as error:
+        errors += [_problem(line) for line in error.errors]
+    try:
+        tower = compile_crm(version, documents)
+    except InvalidCrm as error:
+        errors += [_problem(line) for line in error.errors]
+    if errors:
+        raise _refused(errors)
+    return Programme(version, rules, tower)
+
+
+def _document_problems(documents: Documents) -> Iterator[Problem]:
+    for kind, named in sorted(documents.items()):
+        try:
+            model = check_kind(kind)
+        except (Invalid, NotFound) as error:
+            yield {"document": kind, "path": "", "problem": error.detail}
+            continue
+        for name, document in sorted(named.items()):
+            if not _ID.fullmatch(name):
+                yield {"document": f"{kind}/{name}", "path": "", "problem": "expected letters, digits, _ . - as the id"}
+            yield from _validated(kind, name, model, document)[0]
+
+
+def _validated(kind: str, name: str, model: type[BaseModel], document: object) -> tuple[list[Problem], Document]:
+    try:
+        read = model.model_validate(document)
+    except ValidationError as error:
+        return [_problem(line, f"{kind}/{name}") for line in problems(error)], {}
+    return [], read.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def _missing_templates(documents: Documents) -> Iterator[Problem]:
+    """Find messages of missions, achievements and levels whose template is not there: neither package sees both."""
+    templates = documents.get("templates", {})
+    for kind in ("missions", "achievements", "levels"):
+        for name, document in sorted(documents.get(kind, {}).items()):
+            for path, message in _messages(document):
+                if message["template"] not in templates:
+                    problem = f"expected a template of this programme, got {message['template']!r}"
+                    yield {"document": f"{kind}/{name}", "path": f"{path}.template", "problem": problem}
+
+
+def _messages(document: Document) -> Iterator[tuple[str, Document]]:
+    if document.get("message"):
+        yield "message", document["message"]
+    for i, level in enumerate(document.get("levels", ())):
+        if level.get("message"):
+            yield f"levels[{i}].message", level["message"]
+
+
+def _problem(line: str, document: str = "") -> Problem:
+    """Split "kind/id: path: problem", the form in which both packages name a problem."""
+    if not document:
+        head, separator, rest = line.partition(": ")
+        document, line = (head, rest) if separator and "/" in head and " " not in head else ("", line)
+    head, separator, rest = line.partition(": ")
+    path, problem = (head, rest) if separator and _PATH.fullmatch(head) else ("", line)
+    return {"document": document, "path": path, "problem": problem}
+
+
+def _refused(errors: list[Problem]) -> Invalid:
+    first = errors[0]
+    where = " ".join(part for part in (first["document"], first["path"]) if part)
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return Invalid(f"{where}: {first['problem']}{more}" if where else f"{first['problem']}{more}", errors=errors)

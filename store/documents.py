@@ -1,0 +1,57 @@
+"""Configuration documents as text: YAML in and out, read as JSON would have it."""
+
+import re
+from typing import Any
+
+import yaml
+
+Documents = dict[str, dict[str, dict[str, Any]]]  # kind -> id -> document
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML with the words of YAML 1.2: no dates, ``no`` is a language and not false, 21:00 is not 1260."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):  # a few lines of them unfold to gigabytes
+            raise yaml.YAMLError("expected no aliases (*name)")
+        return super().compose_node(parent, index)
+
+
+_REPLACED = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:int")
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _REPLACED]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_REPLACED[1], re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_implicit_resolver(_REPLACED[2], re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))
+
+
+def from_yaml(text: str | bytes) -> Any:
+    """Read one YAML document.
+
+    Raises:
+        yaml.YAMLError: it is not YAML, or holds an alias.
+    """
+    loader = _Loader(text)
+    try:
+        return _with_string_keys(loader.get_single_data())
+    except RecursionError as error:
+        raise yaml.YAMLError("expected less nesting") from error
+    except (ValueError, TypeError) as error:  # a number of 5,000 digits, an unhashable key
+        raise yaml.YAMLError(str(error)) from error
+    finally:
+        loader.dispose()
+
+
+def to_yaml(document: dict[str, Any]) -> str:
+    """Return a document as YAML, its keys in their order."""
+    text: str = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120)
+    return text
+
+
+def _with_string_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _with_string_keys(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_string_keys(item) for item in value]
+    return value

@@ -1,0 +1,287 @@
+"""The programme in the store: the draft, the versions, and the way a version reaches every partition.
+
+The draft is one hash, ``kind/id`` -> document, and is never emptied: after a publish it equals the live version, so
+edits always start from there. A version's content is stored first and never changed; then its entry is appended to
+every partition's log under a key of its own, so a publish that was cut short is resumed and nothing is told twice
+(DESIGN 2.1, rule 10). Partitions ignore versions lower than theirs.
+
+Fields of the versions hash: ``last``; ``<v>`` the content; ``key:<k>`` -> v; ``info:<v>``; ``told:<v>`` once every
+partition's log has it; ``published``, the highest of those.
+"""
+
+import asyncio
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from domain.entries import ProgrammePublished, encode_entry
+from store.client import is_transient
+from store.intake import Intake
+from store.keys import PLAYERS, PROGRAMME_DRAFT, PROGRAMME_VERSIONS
+from store.ports import Unavailable
+
+Documents = dict[str, dict[str, dict[str, Any]]]
+
+CONTENT_CACHE_MAX = 16
+LOOK_EVERY_S = 0.02
+_RAISE = """
+local cur = tonumber(redis.call('HGET', KEYS[1], 'published') or '0')
+redis.call('HSET', KEYS[1], 'told:' .. ARGV[1], '1')
+if tonumber(ARGV[1]) > cur then redis.call('HSET', KEYS[1], 'published', ARGV[1]) end
+return 'OK'
+"""
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+class EtagMismatch(Exception):
+    """The document is not the one the writer saw. ``current`` is its ETag, "" when there is none."""
+
+    def __init__(self, current: str) -> None:
+        super().__init__(f"current etag {current!r}")
+        self.current = current
+
+
+class Stored(Struct, frozen=True):
+    """A document of the draft."""
+
+    kind: str
+    id: str
+    etag: str
+    document: dict[str, Any]
+
+
+class VersionInfo(Struct, frozen=True):
+    """What is remembered of a version beside its content."""
+
+    version: int
+    at: int = 0  # ms
+    by: str = ""  # id of the key that published it
+    note: str = ""
+    content_of: int = 0  # a roll-back: the version whose content it has
+
+
+class Passed(Struct, frozen=True):
+    """How many partitions run a version, or a higher one."""
+
+    passed: int
+    of: int
+
+    @property
+    def all(self) -> bool:
+        return self.passed >= self.of
+
+
+class Programmes:
+    """Draft and versions of one store.
+
+    Args:
+        intake: The way into the partitions' logs; without it nothing can be published.
+    """
+
+    def __init__(self, redis: Redis, intake: Intake | None = None) -> None:
+        self._redis = redis
+        self._intake = intake
+        self._contents: dict[int, Documents] = {}
+
+    # --- draft --------------------------------------------------------------------------------------------------------
+
+    async def get(self, kind: str, name: str) -> Stored | None:
+        """Return a document of the draft."""
+        value = await self._ask(self._redis.hget(PROGRAMME_DRAFT, f"{kind}/{name}"))
+        return _stored(f"{kind}/{name}", value) if value else None
+
+    async def put(self, kind: str, name: str, document: dict[str, Any], *, expected: str = "") -> str:
+        """Write a document to the draft; its new ETag.
+
+        Args:
+            expected: The ETag it must have now; "*" any, "-" none (it must not exist), "" whatever is there.
+
+        Raises:
+            EtagMismatch: another one is there.
+        """
+        body = _encoder.encode(document)
+        etag = etag_of(document)
+        await self._draft(f"{kind}/{name}", expected, etag, body)
+        return etag
+
+    async def delete(self, kind: str, name: str, *, expected: str = "*") -> None:
+        """Remove a document from the draft; ``expected`` as in ``put``.
+
+        Raises:
+            EtagMismatch: another one is there, or none.
+        """
+        await self._draft(f"{kind}/{name}", expected, "", b"")
+
+    async def documents_of(self, kind: str) -> list[Stored]:
+        """Return the draft's documents of a kind, by id."""
+        return [item for item in await self._draft_items() if item.kind == kind]
+
+    async def draft(self) -> Documents:
+        """Return the whole draft."""
+        documents: Documents = {}
+        for item in await self._draft_items():
+            documents.setdefault(item.kind, {})[item.id] = item.document
+        return documents
+
+    async def reset_draft(self, documents: Documents) -> None:
+        """Make the draft equal ``documents``, in one step."""
+        fields: dict[Any, Any] = {
+            f"{kind}/{name}": f"{etag_of(document)}\n".encode() + _encoder.encode(document)
+            for kind, named in documents.items()
+            for name, document in named.items()
+        }
+        pipe = self._redis.pipeline(transaction=True)
+        pipe.delete(PROGRAMME_DRAFT)
+        if fields:
+            pipe.hset(PROGRAMME_DRAFT, mapping=fields)
+        await self._ask(pipe.execute())
+
+    # --- versions -----------------------------------------------------------------------------------------------------
+
+    async def content(self, version: int) -> Documents | None:
+        """Return a version's documents; it never changes, so it is read once."""
+        if version in self._contents:
+            return self._contents[version]
+        value = await self._ask(self._redis.hget(PROGRAMME_VERSIONS, str(version)))
+        if value is None:
+            return None
+        content: Documents = msgspec.json.decode(value)
+        while len(self._contents) >= CONTENT_CACHE_MAX:
+            del self._contents[next(iter(self._contents))]
+        self._contents[version] = content
+        return content
+
+    async def live_version(self) -> int:
+        """Return the highest version that every partition has been told of; 0 when there is none."""
+        return int(await self._ask(self._redis.hget(PROGRAMME_VERSIONS, "published")) or 0)
+
+    async def current(self) -> tuple[int, Documents]:
+        """Return the live version and its documents; (0, {}) when nothing was ever published."""
+        version = await self.live_version()
+        return version, (await self.content(version) or {}) if version else {}
+
+    async def versions(self) -> list[VersionInfo]:
+        """Return what is remembered of every version, newest first."""
+        last = int(await self._ask(self._redis.hget(PROGRAMME_VERSIONS, "last")) or 0)
+        if not last:
+            return []
+        numbers = list(range(last, 0, -1))
+        found = await self._ask(self._redis.hmget(PROGRAMME_VERSIONS, [f"info:{v}" for v in numbers]))
+        return [
+            msgspec.json.decode(info, type=VersionInfo) if info else VersionInfo(version)
+            for version, info in zip(numbers, found, strict=True)
+        ]
+
+    async def version_of(self, key: str) -> int:
+        """Return the version that was published under a key, 0 when there is none."""
+        return int(await self._ask(self._redis.hget(PROGRAMME_VERSIONS, f"key:{key}")) or 0)
+
+    async def publish(
+        self, documents: Documents, key: str, *, at: int = 0, by: str = "", note: str = "", content_of: int = 0
+    ) -> int:
+        """Store the content as the next version and tell every partition; return the version.
+
+        The documents have been validated. The same key gives the same version again, so an interrupted publish is
+        completed by asking again, or by ``resume``.
+        """
+        version = int(
+            await self._ask(self._redis.fcall("pt_version", 1, PROGRAMME_VERSIONS, _encoder.encode(documents), key))
+        )
+        info = VersionInfo(version, at, by, note, content_of)
+        await self._ask(self._redis.hsetnx(PROGRAMME_VERSIONS, f"info:{version}", _encoder.encode(info)))
+        await self.tell(version)
+        return version
+
+    async def tell(self, version: int) -> None:
+        """Append the version's entry to every partition's log, each once, and mark it as told."""
+        assert self._intake is not None, "publishing needs an intake"
+        body = encode_entry(ProgrammePublished(version))
+        intake = self._intake
+        await asyncio.gather(*(intake.append_internal(p, f"publish:{version}", body) for p in range(intake.partitions)))
+        await self._ask(self._redis.eval(_RAISE, 1, PROGRAMME_VERSIONS, str(version)))
+
+    async def resume(self) -> list[int]:
+        """Complete what a crash cut short: versions stored, higher than the live one, and not told to all."""
+        live = await self.live_version()
+        last = int(await self._ask(self._redis.hget(PROGRAMME_VERSIONS, "last")) or 0)
+        unfinished = [v for v in range(live + 1, last + 1) if await self.content(v) is not None]
+        for version in unfinished:
+            await self.tell(version)
+        return unfinished
+
+    async def passed(self, version: int) -> Passed:
+        """Return how many partitions run the version or a higher one."""
+        assert self._intake is not None, "the number of partitions comes from the intake"
+        pipe = self._redis.pipeline(transaction=False)
+        for p in range(self._intake.partitions):
+            pipe.hget(PLAYERS.meta(p), "part")
+        parts = await self._ask(pipe.execute())
+        return Passed(sum(part_version(part) >= version for part in parts), self._intake.partitions)
+
+    async def wait_passed(self, version: int, timeout_s: float) -> Passed:
+        """Wait until all partitions have passed the version, or the time runs out."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        while not (passed := await self.passed(version)).all and loop.time() < deadline:  # noqa: ASYNC110
+            # the hosts' commits tell nobody here; a look is one pipeline
+            await asyncio.sleep(min(LOOK_EVERY_S, max(deadline - loop.time(), 0)))
+        return passed
+
+    # --- below --------------------------------------------------------------------------------------------------------
+
+    async def _draft_items(self) -> list[Stored]:
+        fields = await self._ask(self._redis.hgetall(PROGRAMME_DRAFT))
+        return sorted((_stored(key.decode(), value) for key, value in fields.items()), key=lambda s: (s.kind, s.id))
+
+    async def _draft(self, field: str, expected: str, etag: str, body: bytes) -> None:
+        try:
+            await self._ask(self._redis.fcall("pt_draft", 1, PROGRAMME_DRAFT, field, expected, etag, body))
+        except ResponseError as error:
+            word, _, current = str(error).partition(" ")
+            if word == "ETAG":
+                raise EtagMismatch(current) from error
+            raise
+
+    async def _ask(self, asked: Any) -> Any:
+        """Await a reply.
+
+        Raises:
+            Unavailable: the store did not answer.
+        """
+        try:
+            return await asked
+        except (RedisError, OSError) as error:
+            raise (Unavailable(str(error)) if is_transient(error) else error) from error
+
+
+def _stored(field: str, value: bytes) -> Stored:
+    kind, _, name = field.partition("/")
+    etag, _, body = value.partition(b"\n")
+    return Stored(kind, name, etag.decode(), msgspec.json.decode(body))
+
+
+def etag_of(document: dict[str, Any]) -> str:
+    """Return the ETag of a document: a hash of what it says, so the same text has the same one."""
+    return blake2b(_encoder.encode(document), digest_size=8).hexdigest()
+
+
+def digest(documents: Documents) -> str:
+    """Return a hash of a whole content."""
+    return blake2b(_encoder.encode({k: v for k, v in documents.items() if v}), digest_size=16).hexdigest()
+
+
+def part_version(part: bytes | None) -> int:
+    """Return the programme version in a partition's stored state, whose first field it is (``actors/partition.py``)."""
+    if not part:
+        return 0
+    state = msgspec.msgpack.decode(part)
+    if isinstance(state, dict):
+        return int(state.get("programme", 0))
+    return next((int(value) for value in state if isinstance(value, int)), 0)
+
+
+__all__ = ["Documents", "EtagMismatch", "Passed", "Programmes", "Stored", "VersionInfo", "digest", "etag_of"]
