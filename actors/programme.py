@@ -1,7 +1,7 @@
 """One version of the programme, validated as a whole and compiled: what a partition runs.
 
 The registry of kinds is here, because both rule packages meet here: each validates its own documents, this module
-those that belong to neither (``events``) and the references that cross from one to the other.
+those that belong to neither (``events``).
 """
 
 import re
@@ -11,20 +11,24 @@ from hashlib import blake2b
 from typing import Annotated, Any, Literal
 
 import msgspec
-from crm.programme import InvalidCrm, compile_crm
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import crm.config
 import gamification.config
+from crm.programme import InvalidCrm, compile_crm
 from domain.errors import Invalid, NotFound
 from gamification.config import problems
 from gamification.programme import InvalidProgramme, compile_rules
+from gamification.rules import Rules
+from store.documents import Documents
+from store.programmes import Programmes
 
 Document = dict[str, Any]
-Documents = dict[str, dict[str, Document]]  # kind -> id -> document
 Problem = dict[str, str]  # document, path, problem
 
-CACHE_MAX = 16  # compiled versions kept in a process; a roll-back finds its predecessor
+CACHE_MAX = 40  # compiled versions kept in a process
+OLDER_MAX = 16  # versions before its own that a mission in progress may have begun with
+_NONE_OLDER: Mapping[int, Rules] = {}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _PATH = re.compile(r"[\w.\-\[\]]+")
 _PropertyName = Annotated[str, Field(min_length=1, max_length=100)]
@@ -50,6 +54,7 @@ class EventConfig(BaseModel):
 
 
 KINDS: dict[str, type[BaseModel]] = {**gamification.config.KINDS, **crm.config.KINDS, "events": EventConfig}
+SINGLE = {"policies": "default", "settings": "main"}  # kinds of one document
 PLANNED = frozenset(
     ("streaks", "tournaments", "rewards", "minigames", "segments", "journeys", "experiments", "connectors", "webhooks")
 ) - set(KINDS)
@@ -60,7 +65,7 @@ class Programme:
     """A compiled version: the players' rules and the tower's."""
 
     version: int
-    rules: Any  # gamification.rules.Rules
+    rules: Rules
     crm: Any  # what crm.programme.compile_crm returns
 
 
@@ -104,22 +109,67 @@ def validate_document(kind: str, name: str, document: object) -> Document:
     return normalised
 
 
-def compile_programme(version: int, documents: Mapping[str, Mapping[str, Document]]) -> Programme:
+def compile_programme(
+    version: int, documents: Mapping[str, Mapping[str, Document]], *, older: Mapping[int, Rules] = _NONE_OLDER
+) -> Programme:
     """Check all documents and what they say of each other, and compile them; the same content is compiled once.
+
+    Args:
+        older: Rules of versions that missions in progress may have begun with.
 
     Raises:
         Invalid: with ``errors``, every problem of every document.
     """
-    key = (version, _digest(documents))
+    key = (version, _digest(documents), tuple(older))
     if (cached := _compiled.get(key)) is None:
-        cached = _compile(version, {kind: dict(named) for kind, named in documents.items() if named})
+        cached = _compile(version, {kind: dict(named) for kind, named in documents.items() if named}, older)
         while len(_compiled) >= CACHE_MAX:
             del _compiled[next(iter(_compiled))]
         _compiled[key] = cached
     return cached
 
 
-_compiled: dict[tuple[int, bytes], Programme] = {}
+class ProgrammeVersions:
+    """The compiled versions of one store, by number. Content never changes, so what was compiled stays true.
+
+    A mission in progress keeps the version it began with: a version is compiled with those before it, the same ones
+    in every process and at every replay.
+    """
+
+    def __init__(self, programmes: Programmes) -> None:
+        self.stored = programmes
+        self._compiled: dict[int, Programme] = {0: compile_programme(0, {})}
+
+    def get(self, version: int) -> Programme | None:
+        """Return a version that is in memory."""
+        return self._compiled.get(version)
+
+    async def ensure(self, version: int) -> Programme:
+        """Return a version, read and compiled when it is not in memory; version 0 is the empty one.
+
+        Raises:
+            NotFound: there is no such version.
+        """
+        if (known := self._compiled.get(version)) is None:
+            older: dict[int, Rules] = {}
+            for number in range(max(1, version - OLDER_MAX), version):
+                if (content := await self.stored.content(number)) is not None:
+                    older[number] = compile_programme(number, content).rules
+            content = await self.stored.content(version)
+            if content is None:
+                raise NotFound(f"there is no version {version} of the programme", code="version_not_found")
+            known = compile_programme(version, content, older=older)
+            while len(self._compiled) >= CACHE_MAX:
+                del self._compiled[next(number for number in self._compiled if number)]
+            self._compiled[version] = known
+        return known
+
+    async def live(self) -> Programme:
+        """Return the live version; the empty one when nothing was ever published."""
+        return await self.ensure(await self.stored.live_version())
+
+
+_compiled: dict[tuple[int, bytes, tuple[int, ...]], Programme] = {}
 _canonical = msgspec.json.Encoder(order="deterministic")
 
 
@@ -127,22 +177,23 @@ def _digest(documents: Mapping[str, Mapping[str, Document]]) -> bytes:
     return blake2b(_canonical.encode(documents), digest_size=16).digest()
 
 
-def _compile(version: int, documents: Documents) -> Programme:
+def _compile(version: int, documents: Documents, older: Mapping[int, Rules]) -> Programme:
     errors = list(_document_problems(documents))
     if errors:  # references between documents that are not themselves sound would only repeat it
         raise _refused(errors)
-    errors += _missing_templates(documents)
     settings = documents.get("settings", {}).get("main", {})
     rules = tower = None
     try:
-        rules = compile_rules(version, documents, timezone=settings.get("timezone", "UTC"))
+        rules = compile_rules(
+            version, {"templates": {}, **documents}, timezone=settings.get("timezone", "UTC"), older=older
+        )
     except InvalidProgramme as error:
         errors += [_problem(line) for line in error.errors]
     try:
         tower = compile_crm(version, documents)
     except InvalidCrm as error:
         errors += [_problem(line) for line in error.errors]
-    if errors:
+    if rules is None or tower is None:
         raise _refused(errors)
     return Programme(version, rules, tower)
 
@@ -164,27 +215,24 @@ def _validated(kind: str, name: str, model: type[BaseModel], document: object) -
     try:
         read = model.model_validate(document)
     except ValidationError as error:
-        return [_problem(line, f"{kind}/{name}") for line in problems(error)], {}
+        return _without_echoes([_problem(line, f"{kind}/{name}") for line in problems(error)]), {}
+    if kind in SINGLE and name != SINGLE[kind]:
+        problem = f"expected the id {SINGLE[kind]!r}, the only one there is, got {name!r}"
+        return [{"document": f"{kind}/{name}", "path": "", "problem": problem}], {}
     return [], read.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
-def _missing_templates(documents: Documents) -> Iterator[Problem]:
-    """Find messages of missions, achievements and levels whose template is not there: neither package sees both."""
-    templates = documents.get("templates", {})
-    for kind in ("missions", "achievements", "levels"):
-        for name, document in sorted(documents.get(kind, {}).items()):
-            for path, message in _messages(document):
-                if message["template"] not in templates:
-                    problem = f"expected a template of this programme, got {message['template']!r}"
-                    yield {"document": f"{kind}/{name}", "path": f"{path}.template", "problem": problem}
-
-
-def _messages(document: Document) -> Iterator[tuple[str, Document]]:
-    if document.get("message"):
-        yield "message", document["message"]
-    for i, level in enumerate(document.get("levels", ())):
-        if level.get("message"):
-            yield f"levels[{i}].message", level["message"]
+def _without_echoes(found: list[Problem]) -> list[Problem]:
+    """Leave out "too few items" of a list whose only fault is that one of its items is bad."""
+    paths = [problem["path"] for problem in found]
+    return [
+        problem
+        for problem in found
+        if not (
+            problem["problem"].startswith("Tuple should have at least")
+            and any(path.startswith(problem["path"] + "[") for path in paths)
+        )
+    ]
 
 
 def _problem(line: str, document: str = "") -> Problem:
@@ -192,8 +240,8 @@ def _problem(line: str, document: str = "") -> Problem:
     if not document:
         head, separator, rest = line.partition(": ")
         document, line = (head, rest) if separator and "/" in head and " " not in head else ("", line)
-    head, separator, rest = line.partition(": ")
-    path, problem = (head, rest) if separator and _PATH.fullmatch(head) else ("", line)
+    head, separator, rest = line.removeprefix(": ").partition(": ")
+    path, problem = (head, rest) if separator and _PATH.fullmatch(head) else ("", line.removeprefix(": "))
     return {"document": document, "path": path, "problem": problem}
 
 

