@@ -25,7 +25,9 @@ MAIN_LEVELS = "main"  # the level system that ``player.level`` means
 _COMPARISONS = {"eq": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _OPS = (*_COMPARISONS, "in", "contains", "starts_with", "exists", "between")
 _METRIC_OPS = (*_COMPARISONS, "in", "exists", "between")
-_FIELDS = "event.name, event.properties.*, event.context.*, player.traits.*, player.level, player.balance.*, player.scores.*"
+_FIELDS = (
+    "event.name, event.properties.*, event.context.*, player.traits.*, player.level, player.balance.*, player.scores.*"
+)
 
 Tree = Mapping[str, Any]
 Kind = Literal["number", "string", "boolean"]
@@ -134,7 +136,7 @@ def _always(_: Context) -> bool:
     return True
 
 
-# --- reading: a tree becomes nodes, or an error with a path ------------------------------------------------------------
+# --- reading: a tree becomes nodes, or an error with a path ---
 
 
 class _Node:
@@ -282,7 +284,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-# --- writing: nodes become source ---------------------------------------------------------------------------------------
+# --- writing: nodes become source ---
 
 _ROOTS = {
     "event.properties": ("properties", "EMPTY if event is None else event.properties"),
@@ -383,7 +385,7 @@ def _contains(held: object, value: object) -> bool | None:
     return None
 
 
-# --- the second meaning: an interpreter ---------------------------------------------------------------------------------
+# --- the second meaning: an interpreter ---
 
 
 def evaluate(tree: Tree | None, context: Context) -> bool:
@@ -402,10 +404,11 @@ def _verdict(tree: Tree, context: Context) -> bool | None:
         verdict = _verdict(tree["not"], context)
         return None if verdict is None else not verdict
     if "segment" in tree:
-        return context.segment(tree["segment"])
+        member: bool | None = context.segment(tree["segment"])
+        return member
     held = context.metric(tree["metric"]) if "metric" in tree else _held(tree["field"].split("."), context)
     if tree["op"] == "exists":
-        return (held is not None) == tree.get("value", True)
+        return (held is not None) is tree.get("value", True)
     return _compared(tree["op"], held, tree["value"])
 
 
@@ -417,6 +420,11 @@ def _held(parts: list[str], context: Context) -> Any:
             return context.wallet.get(".".join(rest), Balance()).balance
         case ["event", "name"]:
             return context.event.name if context.event else None
+        case _:
+            return _held_below(parts, context)
+
+
+def _held_below(parts: list[str], context: Context) -> Any:
     roots: dict[str, Mapping[str, Any]] = {"traits": context.traits, "scores": context.scores}
     if context.event:
         roots |= {"properties": context.event.properties, "context": context.event.context}

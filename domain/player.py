@@ -97,6 +97,11 @@ def changed_parts(before: Snapshot, after: Snapshot) -> dict[str, bytes]:
     }
 
 
+def all_parts(snapshot: Snapshot) -> dict[str, bytes]:
+    """Return the stored form of every part, by field name."""
+    return {name: _encoder.encode(getattr(snapshot, name)) for name in PART_TYPES}
+
+
 def snapshot_from_parts(player: str, version: int, parts: dict[str, bytes]) -> Snapshot:
     """Read a snapshot from its stored parts; missing ones are empty."""
     read = {name: _decoders[name].decode(data) for name, data in parts.items() if name in _decoders}

@@ -135,7 +135,7 @@ end
 --   keys    {bucket, previous bucket, key, cause}                         effect keys
 --   timers  {'+'|'-', due, member}
 --   publishes {channel, payload}
--- Answers OK seq, ALREADY; or the error FENCED, STALE, CONFLICT, DUPEFFECT, STOPPED, BROKEN.
+-- Answers {OK|ALREADY, seq}, {DUPEFFECT, detail}, {STOPPED, player}; or the error FENCED, STALE, CONFLICT, BROKEN.
 local function commit(K, A)
   local m, err = fenced(K[1], A[1], A[2]); if err then return err end
   if A[3] == A[4] then return redis.error_reply('EMPTY a commit moves the offset') end
@@ -153,11 +153,11 @@ local function commit(K, A)
   for i = 1, #keys do
     local k = keys[i]
     local cause = redis.call('HGET', b .. 'fx:' .. k[1], k[3]) or redis.call('HGET', b .. 'fx:' .. k[2], k[3])
-    if cause then return redis.error_reply('DUPEFFECT ' .. cause .. '\n' .. k[3] .. '\n' .. k[4]) end
+    if cause then return { 'DUPEFFECT', cause .. '\n' .. k[3] .. '\n' .. k[4] } end -- an error reply loses newlines
   end
   for i = 1, #inbox do
     if inbox[i][3] ~= '1' and redis.call('HEXISTS', t .. 'stop', inbox[i][1]) == 1 then
-      return redis.error_reply('STOPPED ' .. inbox[i][1])
+      return { 'STOPPED', inbox[i][1] }
     end
   end
   -- no write before this line

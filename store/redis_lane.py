@@ -86,8 +86,8 @@ class RedisLane:
         partitions = {self._lane.log(p).encode(): p for p in after}
         try:
             reply = await self._redis.xread(
-                {self._lane.log(p): offset for p, offset in after.items()}, count=limit, block=block_ms
-            )
+                {self._lane.log(p): offset for p, offset in after.items()}, count=limit, block=block_ms or None
+            )  # BLOCK 0 would wait for ever
         except (RedisError, OSError) as error:
             raise _unavailable(error) from error
         return {partitions[name]: [_log_entry(i, fields) for i, fields in items] for name, items in reply or ()}
@@ -122,7 +122,9 @@ class RedisLane:
         return [verdict_of(r) if isinstance(r, Exception) else (Verdict(r[0].decode()), r[1].decode()) for r in replies]
 
     async def fire(self, tokens: list[Token], limit: int) -> list[int]:
-        replies = await self._call_all([("pt_fire", t.partition, [t.epoch, t.nonce, limit, self._clock]) for t in tokens])
+        replies = await self._call_all(
+            [("pt_fire", t.partition, [t.epoch, t.nonce, limit, self._clock]) for t in tokens]
+        )
         return [int(r) if not isinstance(r, Exception) else _no_timers(r) for r in replies]
 
     async def _call(self, function: str, partition: int, *args: Any) -> Any:

@@ -1,0 +1,94 @@
+"""The players (or airspaces) of a partition that are in memory.
+
+Activated by the first entry, kept as objects while hot, as bytes when idle, gone when old. The store is the
+authority: whatever a failed or unknown commit touched is forgotten, the next read tells.
+"""
+
+from collections import OrderedDict
+from typing import Generic, Protocol, TypeVar
+
+S = TypeVar("S")
+
+HOT_MAX = 4_000  # snapshots held as objects in one partition
+COLD_MAX = 20_000  # held as bytes; beyond it the oldest leave memory
+
+
+class Codec(Protocol[S]):
+    """How a lane's states are stored."""
+
+    def decode(self, player: str, version: int, parts: dict[str, bytes]) -> S:
+        """Read a state from its stored parts."""
+
+    def parts(self, state: S) -> dict[str, bytes]:
+        """Return all stored parts of a state."""
+
+    def version(self, state: S) -> int:
+        """Return the number of commits the state has seen."""
+
+
+class Activations(Generic[S]):
+    """States by player, least recently used first."""
+
+    def __init__(self, codec: Codec[S], *, hot_max: int = HOT_MAX, cold_max: int = COLD_MAX) -> None:
+        self._codec = codec
+        self._hot_max = hot_max
+        self._cold_max = cold_max
+        self._hot: OrderedDict[str, S] = OrderedDict()
+        self._cold: OrderedDict[str, tuple[int, dict[str, bytes]]] = OrderedDict()
+        self._used: set[str] = set()  # since the last sweep
+
+    def __len__(self) -> int:
+        return len(self._hot)
+
+    def __contains__(self, player: str) -> bool:
+        return player in self._hot or player in self._cold
+
+    def get(self, player: str) -> S | None:
+        """Return the state if it is in memory, making it hot."""
+        if (state := self._hot.get(player)) is not None:
+            self._hot.move_to_end(player)
+            return state
+        if (kept := self._cold.pop(player, None)) is not None:
+            return self.put(player, self._codec.decode(player, *kept))
+        return None
+
+    def activate(self, player: str, stored: dict[str, bytes]) -> S:
+        """Make a state of what the store has (nothing: a player never seen)."""
+        parts = dict(stored)
+        return self.put(player, self._codec.decode(player, int(parts.pop("v", b"0")), parts))
+
+    def put(self, player: str, state: S) -> S:
+        """Keep a committed state."""
+        self._hot[player] = state
+        self._hot.move_to_end(player)
+        self._used.add(player)
+        while len(self._hot) > self._hot_max:
+            self._passivate(*self._hot.popitem(last=False))
+        return state
+
+    def sweep(self) -> int:
+        """Passivate whoever took no turn since the last sweep; how many."""
+        idle = [player for player in self._hot if player not in self._used]
+        for player in idle:
+            self._passivate(player, self._hot.pop(player))
+        self._used.clear()
+        return len(idle)
+
+    def drop(self, player: str) -> None:
+        """Forget a state."""
+        self._hot.pop(player, None)
+        self._cold.pop(player, None)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._hot.clear()
+        self._cold.clear()
+
+    def players(self) -> list[str]:
+        """Return who is in memory as an object."""
+        return list(self._hot)
+
+    def _passivate(self, player: str, state: S) -> None:
+        self._cold[player] = (self._codec.version(state), self._codec.parts(state))
+        while len(self._cold) > self._cold_max:
+            self._cold.popitem(last=False)

@@ -1,0 +1,168 @@
+"""A process that owns partitions of one lane: the loop that a ``HostActor`` and the ``CoordinatorActor`` run.
+
+It pulls from the logs; nothing but start and stop goes through Ray. Ownership is what the store says: the director
+writes who should own what, a member acquires what is free and gives back what is no longer its own.
+"""
+
+import asyncio
+import os
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Struct
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from actors.clock import Clock
+from actors.processor import Processor
+from store.keys import ASSIGNMENT, HOSTS
+from store.ports import Unavailable
+
+S = TypeVar("S")
+
+LEASE_MS = 2_000  # liveness only; safety is the fencing in every write
+CONTROL_EVERY_MS = 250  # heartbeat, assignment, renewal
+FIRE_EVERY_MS = 200  # due timers
+SWEEP_EVERY_MS = 30_000  # idle players become bytes
+BLOCK_MS = 50  # wait for entries when there are none
+RECENT_MAX = 20  # completions shown on the live page
+
+
+class Heartbeat(Struct):
+    """What a member says of itself, a few times a second. ``beat`` rises only while its loop makes progress."""
+
+    name: str
+    lane: str
+    pid: int
+    node: str
+    incarnation: str
+    beat: int = 0
+    at: int = 0  # ms, the member's clock
+    partitions: list[int] = []
+    stopped: dict[str, str] = {}  # partition -> why, for a person
+    entries: int = 0
+    commits: int = 0
+    lost: int = 0
+    players: int = 0  # in memory as objects
+    dedicated: dict[str, Any] = {}  # player -> pid of its own process
+    dedicated_refused: int = 0  # stayed shared because --dedicated-max was reached
+    recent: list[Any] = []
+
+
+class Member(Generic[S]):
+    """One owner of partitions.
+
+    Args:
+        dedicated: Tells which players live in processes of their own, for the heartbeat.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        processor: Processor[S],
+        clock: Clock,
+        *,
+        name: str,
+        lane: str,
+        incarnation: str,
+        dedicated: Callable[[], tuple[dict[str, int], int]] = lambda: ({}, 0),
+    ) -> None:
+        self._redis = redis
+        self._processor = processor
+        self._clock = clock
+        self._lane = lane
+        self._dedicated = dedicated
+        self._recent: deque[tuple[int, str, str, str]] = deque(maxlen=RECENT_MAX)
+        self._stopping = asyncio.Event()
+        self._due = {"control": 0, "fire": 0, "sweep": 0}
+        self.heartbeat = Heartbeat(name, lane, os.getpid(), socket.gethostname(), incarnation)
+
+    def note(self, recent: list[tuple[int, str, str, str]]) -> None:
+        """Remember completions for the live page."""
+        self._recent.extend(recent)
+
+    def stop(self) -> None:
+        """Ask the loop to finish its step, give its partitions back and end."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Own, fold and commit until stopped. A store that does not answer is waited for."""
+        while not self._stopping.is_set():
+            try:
+                await self._round()
+            except (Unavailable, RedisError, OSError):
+                await self._pause(0.1)
+        for partition in list(self._processor.owned):
+            try:
+                await self._processor.release(partition)
+            except (Unavailable, RedisError, OSError):
+                break  # the lease lapses by itself
+        await self._forget()
+
+    async def _round(self) -> None:
+        now = self._clock.now_ms()
+        if self._is_due("control", now, CONTROL_EVERY_MS):
+            await self._control(now)
+        if self._is_due("fire", now, FIRE_EVERY_MS):
+            await self._processor.fire()
+        if self._is_due("sweep", now, SWEEP_EVERY_MS):
+            for partition in self._processor.owned.values():
+                partition.activations.sweep()
+        if self._processor.owned:
+            await self._processor.step(BLOCK_MS)
+        else:
+            await self._pause(BLOCK_MS / 1000)
+        self.heartbeat.beat += 1
+
+    async def _control(self, now: int) -> None:
+        """Say that we live, learn what is ours, take it and give back the rest."""
+        if self._processor.owned:
+            await self._processor.renew()
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hset(HOSTS, self.heartbeat.name, msgspec.json.encode(self._beat(now)))
+        pipe.hgetall(ASSIGNMENT)
+        _, assignment = await pipe.execute()
+        mine = self._mine(assignment)
+        for partition in [p for p in self._processor.owned if p not in mine]:
+            await self._processor.release(partition)
+        for partition in mine:
+            if partition not in self._processor.owned:
+                await self._processor.acquire(partition)
+
+    def _mine(self, assignment: dict[bytes, bytes]) -> set[int]:
+        name, prefix = self.heartbeat.name.encode(), f"{self._lane}:".encode()
+        return {
+            int(field[len(prefix) :]) for field, who in assignment.items() if who == name and field.startswith(prefix)
+        }
+
+    def _beat(self, now: int) -> Heartbeat:
+        beat, tally = self.heartbeat, self._processor.tally
+        beat.at = now
+        beat.partitions = sorted(self._processor.owned)
+        beat.stopped = {str(p): why for p, why in self._processor.stopped.items()}
+        beat.entries, beat.commits, beat.lost = tally.entries, tally.commits, tally.lost
+        beat.players = sum(len(p.activations) for p in self._processor.owned.values())
+        beat.dedicated, beat.dedicated_refused = self._dedicated()
+        beat.recent = list(self._recent)
+        return beat
+
+    def _is_due(self, what: str, now: int, every_ms: int) -> bool:
+        if 0 <= now - self._due[what] < every_ms:
+            return False
+        self._due[what] = now
+        return True
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _forget(self) -> None:
+        try:
+            await self._redis.hdel(HOSTS, self.heartbeat.name)
+        except (RedisError, OSError):
+            return  # the director notices a member that no longer beats

@@ -1,0 +1,251 @@
+"""The player's actor: one live object per active player, single-threaded turns.
+
+The same class runs in a host among thousands (``placement: shared``) and alone in a Ray actor (``dedicated``).
+It knows no store: it folds a batch of its player's entries and answers what must be written.
+"""
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any
+
+from msgspec import Struct, field
+
+from actors.programme import Programme
+from crm.airspace import facts_of
+from crm.templates import render
+from domain.effects import (
+    Answered,
+    DuplicateLate,
+    Effect,
+    FactTold,
+    HistoryRecord,
+    LevelChanged,
+    MessageRequested,
+    MissionCompleted,
+    Posting,
+    Reply,
+    SetAside,
+    encode_record,
+    encode_reply,
+)
+from domain.entries import Command, Event, Fact, LogEntry, MessageRequest, TimerFired, encode_entry
+from domain.player import Snapshot, changed_parts, with_parts
+from domain.step import Draws, Step
+from gamification.turn import take_turn
+
+MESSAGE_TTL_MS = 24 * 3_600_000  # a request without an expiry
+
+
+class TurnFailed(Exception):
+    """An entry of the engine's own failed; its partition stops, nothing is skipped."""
+
+
+class Turns(Struct, array_like=True):
+    """What a batch of one player's turns must write. Crosses the process boundary of a dedicated actor."""
+
+    player: str
+    base: int  # version the batch was folded from
+    fields: dict[str, bytes] = field(default_factory=dict)  # changed parts of the snapshot
+    history: list[tuple[str, bytes]] = field(default_factory=list)  # offset, record
+    shown: list[bytes] = field(default_factory=list)  # records the player's socket shows
+    outputs: list[bytes] = field(default_factory=list)  # for the tower's log
+    keys: list[tuple[str, str]] = field(default_factory=list)  # effect key, cause
+    timers: list[tuple[bool, int, bytes]] = field(default_factory=list)
+    replies: list[tuple[str, bytes]] = field(default_factory=list)  # channel, reply
+    accounts: dict[str, int] = field(default_factory=dict)  # other side of the ledger, by "account:currency"
+    failed: list[tuple[str, str]] = field(default_factory=list)  # offset, error: set aside
+    recent: list[tuple[int, str, str, str]] = field(default_factory=list)  # at, player, what, id: for the live page
+
+
+class Told(Struct, frozen=True):
+    """What a batch of turns needs beside the player: the world at these offsets."""
+
+    programme: Programme
+    partition: int
+    partitions: int
+    store_seed: str
+    older: Callable[[int], Programme | None] = lambda _version: None
+
+
+class Player:
+    """One player. ``snapshot`` is the state of the last batch that was kept."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+
+    def take(
+        self, entries: list[LogEntry], told: Told, *, late: frozenset[str] = frozenset(), unrun: bool = False
+    ) -> tuple[Turns, Snapshot]:
+        """Fold the entries in order; what to write, and the state it leads to.
+
+        ``snapshot`` is left as it was: the caller keeps the new one once it is committed.
+
+        Args:
+            late: Ids of events whose unique reward was granted before: recorded, not applied.
+            unrun: Set the (only) entry aside without running it.
+
+        Raises:
+            TurnFailed: an internal entry failed. A client's entry that fails is set aside with its error.
+        """
+        turns = Turns(self.snapshot.player, self.snapshot.version)
+        state = self.snapshot
+        for entry in entries:
+            state = self._turn(state, entry, told, turns, late, unrun)
+        if state is not self.snapshot:
+            turns.fields = changed_parts(self.snapshot, state)
+        if turns.fields:
+            state = with_parts(state, version=self.snapshot.version + 1)
+        return turns, state
+
+    def _turn(
+        self, state: Snapshot, entry: LogEntry, told: Told, turns: Turns, late: frozenset[str], unrun: bool
+    ) -> Snapshot:
+        """Take one turn; a client's entry that raises leaves the state as it was."""
+        what = entry.entry
+        if unrun:
+            return _set_aside(state, entry, "its process died at this entry again and again; it was not run", turns)
+        if isinstance(what, Event | Command) and what.id in late:
+            record_turn(turns, entry, (DuplicateLate(key=what.id),))
+            return state
+        try:
+            step = decide(state, entry, told)
+        except Exception as error:  # the one permitted catch around a turn (STYLE section 7)
+            if not isinstance(what, Event | Command):
+                raise TurnFailed(f"{type(what).__name__} at {entry.offset}: {error!r}") from error
+            return _set_aside(state, entry, repr(error), turns)
+        turns.keys += [(key.key, key.cause) for key in step.keys]
+        turns.timers += [(op.set, op.timer.due, encode_entry(op.timer)) for op in step.timers]
+        turns.outputs += [encode_entry(request) for request in step.requests]
+        for effect in step.effects:
+            if isinstance(effect, Posting):
+                account = f"{effect.account}:{effect.currency}"
+                turns.accounts[account] = turns.accounts.get(account, 0) - effect.amount
+            elif isinstance(effect, FactTold):
+                fact = Fact(state.player, effect.name, effect.value, entry.at, entry_id(what))
+                turns.outputs.append(encode_entry(fact))
+        record_turn(turns, entry, step.effects)
+        return step.state
+
+
+def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
+    """Take a whole turn: the game's rules, then what the tower must hear of it."""
+    programme = told.programme
+    step = take_turn(programme.rules, state, entry, Draws(told.store_seed, told.partition, entry.offset))
+    effects = list(step.effects)
+    requests = [finish(request, step.state, told) for request in step.requests]
+    what = entry.entry
+    if isinstance(what, Command) and what.name == "message":
+        request = _asked(what, step.state, entry.at, told)
+        if isinstance(request, Answered):
+            effects.append(request)
+        else:
+            requests.append(request)
+            effects.append(Answered(code="ok", data={"request_id": request.id}))
+    effects += [MessageRequested(r.id, r.template, r.purpose) for r in requests]
+    facts = facts_of(what, step.state.air)
+    snapshot = step.state
+    if facts:
+        snapshot = with_parts(snapshot, air=snapshot.air | {fact.name: fact.value for fact in facts})
+        effects += [FactTold(fact.name, fact.value) for fact in facts]
+    if isinstance(what, Command) and what.name in ("exclude", "readmit"):
+        effects.append(Answered(code="ok"))
+    return Step(snapshot, tuple(effects), step.timers, step.keys, tuple(requests))
+
+
+def finish(request: MessageRequest, state: Snapshot, told: Told) -> MessageRequest:
+    """Give a rule's request its final id and its words; the rule's own id names the cause."""
+    variables = request.content | _variables(state)
+    return MessageRequest(
+        player=state.player,
+        id=request_id(told.partition, state.player, request.id),
+        template=request.template,
+        purpose=request.purpose,
+        channels=request.channels,
+        requested_at=request.requested_at,
+        expires_at=request.expires_at,
+        content=_content(request.template, variables, state, told),
+        priority=request.priority,
+        conflict_group=request.conflict_group,
+        cause=request.cause,
+    )
+
+
+def request_id(partition: int, player: str, cause: str) -> str:
+    """Return the id of the message request that a cause gives: the same cause, the same request."""
+    return f"req_{partition:x}_{blake2b(f'{player}|{cause}'.encode(), digest_size=12).hexdigest()}"
+
+
+def entry_id(entry: object) -> str:
+    """Return the id an entry is known by in the history."""
+    if isinstance(entry, Event | Command):
+        return entry.id
+    if isinstance(entry, TimerFired):
+        return f"timer:{entry.kind}:{entry.ref}:{entry.generation}"
+    return type(entry).__name__
+
+
+def record_turn(turns: Turns, entry: LogEntry, effects: tuple[Effect, ...]) -> None:
+    """Write down what the turn did, show it to the player and answer who waits for it."""
+    what = entry.entry
+    reply_to = getattr(what, "reply_to", "")
+    if not effects and not reply_to:
+        return
+    record = HistoryRecord(entry_id(what), getattr(what, "name", getattr(what, "kind", "")), entry.at, effects)
+    if effects:
+        data = encode_record(record)
+        turns.history.append((entry.offset, data))
+        turns.shown.append(data)
+        for effect in effects:
+            if isinstance(effect, MissionCompleted):
+                turns.recent.append((entry.at, turns.player, "mission", effect.mission))
+            elif isinstance(effect, LevelChanged):
+                turns.recent.append((entry.at, turns.player, "level", effect.level))
+    if reply_to:
+        turns.replies.append((reply_to, encode_reply(Reply(turns.player, entry.offset, record))))
+
+
+def _set_aside(state: Snapshot, entry: LogEntry, error: str, turns: Turns) -> Snapshot:
+    turns.failed.append((entry.offset, error))
+    record_turn(turns, entry, (SetAside(error),))
+    return state
+
+
+def _asked(command: Command, state: Snapshot, at: int, told: Told) -> MessageRequest | Answered:
+    """Make the request that ``POST /v1/messages`` asks for, or say why not."""
+    args = command.args
+    template = str(args.get("template", ""))
+    if template not in told.programme.crm.templates:
+        return Answered(code="unknown_template", detail=f"there is no template {template!r} in the live programme")
+    channels = args.get("channels", "best")
+    return MessageRequest(
+        player=state.player,
+        id=str(args["request_id"]),
+        template=template,
+        purpose=str(args.get("purpose", "promo")),
+        channels=tuple(channels) if isinstance(channels, list) else (str(channels),),
+        requested_at=at,
+        expires_at=int(args.get("expires_at") or at + MESSAGE_TTL_MS),
+        content=_content(template, _variables(state) | dict(args.get("variables") or {}), state, told),
+        priority=args.get("priority"),
+        conflict_group=str(args.get("conflict_group") or ""),
+        cause=command.id,
+    )
+
+
+def _variables(state: Snapshot) -> dict[str, Any]:
+    """Return what a template may name: plain data only."""
+    return {
+        "player": {
+            "id": state.player,
+            "traits": state.profile.traits,
+            "balance": {currency: balance.balance for currency, balance in state.wallet.items()},
+            "level": next(iter(state.progress.levels.values()), ""),
+        }
+    }
+
+
+def _content(template: str, variables: dict[str, Any], state: Snapshot, told: Told) -> dict[str, Any]:
+    crm = told.programme.crm
+    if template not in crm.templates:
+        return {"title": template, "body": ""}
+    return render(crm.templates[template], locale=state.profile.locale, fallback_locale=crm.locale, variables=variables)

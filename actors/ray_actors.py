@@ -1,0 +1,173 @@
+"""The one module that says ``ray.remote``: hosts, coordinator, director and dedicated players as Ray actors.
+
+Ray launches and restarts processes, on one machine or many; nothing but start, stop and wake-ups goes through it.
+"""
+
+import asyncio
+import os
+import signal
+import threading
+import traceback
+from pathlib import Path
+from typing import Any
+
+import ray
+import uvloop
+
+from actors.clock import SystemClock, new_id
+from actors.dedicated import DedicatedPlayer, DedicatedPool
+from actors.director import Director
+from actors.member import Heartbeat, Member
+from actors.processor import Folded, Processor
+from actors.programme import ProgrammeVersions
+from actors.reducers import PlayerReducer, TowerReducer
+from actors.settings import MemberSettings
+from crm.airspace import Airspace
+from domain.player import Snapshot
+from store.client import connect
+from store.keys import PLAYERS, TOWER
+from store.programmes import Programmes
+from store.redis_lane import RedisLane
+
+
+class _Running:
+    """A loop in a thread of its own, begun by the constructor: Ray runs that again when it restarts the process.
+
+    A loop that fails ends the process, so that Ray starts it anew.
+    """
+
+    def __init__(self, name: str, settings: MemberSettings) -> None:
+        self._name = name
+        self._settings = settings
+        self._ready = threading.Event()
+        self._events: asyncio.AbstractEventLoop | None = None
+        self._loop: Any = None
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def ready(self) -> int:
+        """Return the process id once the loop has begun."""
+        self._ready.wait()
+        return os.getpid()
+
+    def stop(self) -> None:
+        """Finish the step, give everything back."""
+        self._ready.wait()
+        if self._events is not None and self._thread.is_alive():
+            self._events.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            uvloop.run(self._main())
+        except BaseException as error:
+            print(f"playtower: {self._name} failed: {error!r}", flush=True)  # noqa: T201 - Ray keeps it in its log
+            traceback.print_exc()
+            os._exit(70)
+
+    async def _main(self) -> None:
+        self._events = asyncio.get_running_loop()
+        self._loop = self._make()
+        self._ready.set()
+        await self._loop.run()
+
+    def _make(self) -> Any:
+        raise NotImplementedError
+
+
+class HostActor(_Running):
+    """Owns partitions and holds thousands of players."""
+
+    def _make(self) -> Member[Snapshot]:
+        settings, redis = self._settings, connect(self._settings.redis_url)
+        pool = DedicatedPool(settings.placement, settings.dedicated_max, lambda player: _Handle(player, settings))
+        reducer = PlayerReducer(
+            ProgrammeVersions(Programmes(redis)),
+            partitions=settings.partitions,
+            store_seed=settings.store_seed,
+            elsewhere=pool if settings.placement != "shared" else None,
+        )
+
+        def committed(folded: Folded[Snapshot]) -> None:
+            if folded.recent:
+                member.note(folded.recent)
+
+        processor = Processor(
+            RedisLane(redis, PLAYERS, settings.clock), reducer, owner=self._name, nonce=new_id, on_commit=committed
+        )
+        member = Member(
+            redis,
+            processor,
+            SystemClock(),
+            name=self._name,
+            lane=PLAYERS.name,
+            incarnation=new_id(),
+            dedicated=lambda: (pool.where(), pool.refused),
+        )
+        return member
+
+
+class CoordinatorActor(_Running):
+    """The control tower: judges every message request of every player."""
+
+    def _make(self) -> Member[Airspace]:
+        redis = connect(self._settings.redis_url)
+        reducer = TowerReducer(ProgrammeVersions(Programmes(redis)))
+        lane = RedisLane(redis, TOWER, self._settings.clock)
+        processor = Processor(lane, reducer, owner=self._name, nonce=new_id)
+        return Member(redis, processor, SystemClock(), name=self._name, lane=TOWER.name, incarnation=new_id())
+
+
+class DirectorActor(_Running):
+    """Assigns partitions, has paused members ended."""
+
+    def _make(self) -> Director:
+        return Director(
+            connect(self._settings.redis_url),
+            SystemClock(),
+            name=f"{self._name}/{new_id()}",
+            partitions=self._settings.partitions,
+            end=self._end,
+        )
+
+    async def _end(self, beat: Heartbeat) -> None:
+        """End a member that makes no progress. SIGKILL reaches a stopped process, which no Ray call does."""
+        if beat.node == os.uname().nodename and _is_ray_worker(beat.pid):
+            os.kill(beat.pid, signal.SIGKILL)
+        else:
+            ray.kill(ray.get_actor(beat.name, namespace=self._settings.namespace), no_restart=False)
+
+
+def _is_ray_worker(pid: int) -> bool:
+    """Guard against a pid that now belongs to somebody else (Linux)."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::")
+    except OSError:
+        return False
+
+
+class _Handle:
+    """A dedicated player's Ray actor, also found by ``ray.get_actor("player:<id>")``."""
+
+    def __init__(self, player: str, settings: MemberSettings) -> None:
+        self._actor = RemotePlayer.options(
+            name=f"player:{player}", namespace=settings.namespace, get_if_exists=True, num_cpus=0, max_restarts=0
+        ).remote(player, settings)
+
+    async def pid(self) -> int:
+        pid: int = await self._actor.pid.remote()
+        return pid
+
+    async def take(self, base: int, programme: int, entries: bytes, late: list[str]) -> bytes:
+        answer: bytes = await self._actor.take.remote(base, programme, entries, late)
+        return answer
+
+    def kill(self) -> None:
+        ray.kill(self._actor)
+
+
+_FOREVER = {"max_restarts": -1, "max_task_retries": 0, "num_cpus": 0}
+RemoteHost = ray.remote(**_FOREVER)(HostActor)
+RemoteCoordinator = ray.remote(**_FOREVER)(CoordinatorActor)
+RemoteDirector = ray.remote(**_FOREVER)(DirectorActor)
+RemotePlayer = ray.remote(DedicatedPlayer)

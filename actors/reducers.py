@@ -1,0 +1,240 @@
+"""The two folds that the processor runs: players' turns, and the tower's judgement.
+
+Entries of a batch are grouped by player. Players do not see each other, so each group is folded alone, here or,
+for a dedicated player, in the process of its own.
+"""
+
+from datetime import UTC
+from typing import Protocol
+
+from msgspec import structs
+
+from actors.partition import PartState
+from actors.player import Player, Told, TurnFailed, Turns
+from actors.processor import Folded, Known, PartitionStopped
+from actors.programme import Programme
+from crm.airspace import Airspace, airspace_from_parts
+from crm.airspace import changed_parts as changed_air
+from crm.tower import TowerStep, take_tower_turn
+from domain.calendar import as_datetime
+from domain.decisions import encode_decision, encode_delivery
+from domain.entries import LogEntry, MessageRequest, ProgrammePublished, encode_entry
+from domain.player import PART_TYPES, Snapshot, all_parts, snapshot_from_parts
+from store.dead_letters import DeadLetter, encode_dead_letter
+from store.keys import poke
+from store.ports import Commit, Write
+
+
+class ProgrammeSource(Protocol):
+    """Programme versions by number; content never changes, so what was read stays true."""
+
+    def get(self, version: int) -> Programme | None:
+        """Return a version that is in memory."""
+
+    async def ensure(self, version: int) -> Programme:
+        """Read and compile a version unless it is in memory."""
+
+
+class Elsewhere(Protocol):
+    """Players that live in a process of their own."""
+
+    def wants(self, snapshot: Snapshot) -> bool:
+        """Tell whether the player lives elsewhere and is up."""
+
+    async def take(self, snapshot: Snapshot, entries: list[LogEntry], programme: int, known: Known) -> Turns | None:
+        """Fold there; None when it did not answer in time, and the host folds the batch itself."""
+
+
+class PlayerReducer:
+    """Folds players' entries into one commit of a partition."""
+
+    def __init__(
+        self, programmes: ProgrammeSource, *, partitions: int, store_seed: str, elsewhere: Elsewhere | None = None
+    ) -> None:
+        self._programmes = programmes
+        self._partitions = partitions
+        self._seed = store_seed
+        self._elsewhere = elsewhere
+
+    def decode(self, player: str, version: int, parts: dict[str, bytes]) -> Snapshot:
+        return snapshot_from_parts(player, version, parts)
+
+    def parts(self, state: Snapshot) -> dict[str, bytes]:
+        return all_parts(state)
+
+    def version(self, state: Snapshot) -> int:
+        return state.version
+
+    async def prepare(self, part: PartState, entries: list[LogEntry]) -> None:
+        await self._programmes.ensure(part.programme)
+        for entry in entries:
+            if isinstance(entry.entry, ProgrammePublished):
+                await self._programmes.ensure(entry.entry.version)
+
+    async def fold(
+        self, partition: int, part: PartState, states: dict[str, Snapshot], entries: list[LogEntry], known: Known
+    ) -> Folded[Snapshot]:
+        """Fold a batch; a publish changes the programme, everything else is a player's."""
+        folded: Folded[Snapshot] = Folded(Commit("", ""), part=part)
+        told = self._told(partition, part.programme)
+        try:
+            for player, theirs in _by_player(entries).items():
+                if player:
+                    turns = await self._turns(states[player], theirs, told, known, folded)
+                    _write_turns(folded.commit, turns, theirs)
+                    _add_accounts(folded, turns)
+                    folded.recent += turns.recent
+                else:
+                    _publish(folded, theirs)
+                    folded.commit.outputs += [encode_entry(e.entry) for e in theirs]
+        except TurnFailed as failed:
+            raise PartitionStopped(str(failed)) from failed
+        _poke(folded.commit, partition, [player for player, _ in folded.commit.feeds])
+        return folded
+
+    def _told(self, partition: int, version: int) -> Told:
+        programme = self._programmes.get(version)
+        assert programme is not None, f"programme {version} was not prepared"
+        return Told(programme, partition, self._partitions, self._seed)
+
+    async def _turns(
+        self, snapshot: Snapshot, entries: list[LogEntry], told: Told, known: Known, folded: Folded[Snapshot]
+    ) -> Turns:
+        if self._elsewhere is not None and not known.unrun and self._elsewhere.wants(snapshot):
+            turns = await self._elsewhere.take(snapshot, entries, told.programme.version, known)
+            if turns is not None:
+                folded.states[snapshot.player] = with_fields(snapshot, turns.fields)
+                return turns
+        turns, state = Player(snapshot).take(entries, told, late=known.late, unrun=known.unrun)
+        folded.states[snapshot.player] = state
+        return turns
+
+
+class TowerReducer:
+    """Folds requests and facts of a partition's players into decisions and deliveries."""
+
+    def __init__(self, programmes: ProgrammeSource) -> None:
+        self._programmes = programmes
+
+    def decode(self, player: str, version: int, parts: dict[str, bytes]) -> Airspace:
+        return airspace_from_parts(player, version, parts)
+
+    def parts(self, state: Airspace) -> dict[str, bytes]:
+        return changed_air(Airspace(""), state)
+
+    def version(self, state: Airspace) -> int:
+        return state.version
+
+    async def prepare(self, part: PartState, entries: list[LogEntry]) -> None:
+        await self._programmes.ensure(part.programme)
+        for entry in entries:
+            if isinstance(entry.entry, ProgrammePublished):
+                await self._programmes.ensure(entry.entry.version)
+
+    async def fold(
+        self, partition: int, part: PartState, states: dict[str, Airspace], entries: list[LogEntry], known: Known
+    ) -> Folded[Airspace]:
+        """Judge a batch in order, player by player."""
+        folded: Folded[Airspace] = Folded(Commit("", ""), part=part)
+        programme = self._programmes.get(part.programme)
+        assert programme is not None, f"programme {part.programme} was not prepared"
+        for player, theirs in _by_player(entries).items():
+            if not player:
+                _publish(folded, theirs)
+                continue
+            before = air = states[player]
+            for entry in theirs:
+                step = take_tower_turn(programme.crm, air, entry, stopped=player in known.stopped)
+                _write_tower(folded.commit, player, entry, step)
+                air = step.airspace
+            if fields := changed_air(before, air):
+                air = structs.replace(air, version=before.version + 1)
+                folded.commit.writes.append(Write(player, before.version, air.version, fields))
+            folded.states[player] = air
+        _poke(folded.commit, partition, [player for player, _, _ in folded.commit.inbox])
+        return folded
+
+
+def with_fields(snapshot: Snapshot, fields: dict[str, bytes]) -> Snapshot:
+    """Return the snapshot one version later, with some parts read from their stored form."""
+    if not fields:
+        return snapshot
+    fresh = snapshot_from_parts(snapshot.player, snapshot.version + 1, fields)
+    kept = {name: getattr(snapshot, name) for name in PART_TYPES if name not in fields}
+    return structs.replace(fresh, **kept)
+
+
+def _by_player(entries: list[LogEntry]) -> dict[str, list[LogEntry]]:
+    groups: dict[str, list[LogEntry]] = {}
+    for entry in entries:
+        groups.setdefault(entry.entry.player, []).append(entry)
+    return groups
+
+
+def _write_turns(commit: Commit, turns: Turns, entries: list[LogEntry]) -> None:
+    player = turns.player
+    if turns.fields:
+        commit.writes.append(Write(player, turns.base, turns.base + 1, turns.fields))
+    commit.history += [(player, offset, record) for offset, record in turns.history]
+    commit.feeds += [(player, record) for record in turns.shown]
+    commit.outputs += turns.outputs
+    commit.timers += turns.timers
+    commit.publishes += turns.replies
+    by_offset = {entry.offset: entry for entry in entries}
+    for key, cause in turns.keys:
+        commit.keys.append((*_months(entries[0].at), key, cause))
+    for offset, error in turns.failed:
+        commit.dead.append(encode_dead_letter(_dead_letter(by_offset[offset], error)))
+
+
+def _write_tower(commit: Commit, player: str, entry: LogEntry, step: TowerStep) -> None:
+    commit.history += [(player, "*", encode_decision(decision)) for decision in step.decisions]
+    commit.inbox += [(player, encode_delivery(d), d.purpose == "legal") for d in step.deliveries]
+    commit.timers += [(op.set, op.timer.due, encode_entry(op.timer)) for op in step.timers]
+    if isinstance(entry.entry, MessageRequest):
+        commit.index.append((entry.entry.id, player))
+
+
+def _add_accounts(folded: Folded[Snapshot], turns: Turns) -> None:
+    """Book the other side of the players' postings, and count what was set aside."""
+    if turns.accounts:
+        accounts = dict(folded.part.accounts)
+        for account, amount in turns.accounts.items():
+            accounts[account] = accounts.get(account, 0) + amount
+        folded.part = structs.replace(folded.part, accounts=accounts)
+    if turns.failed:
+        folded.part = structs.replace(folded.part, set_aside=folded.part.set_aside + len(turns.failed))
+
+
+def _publish(folded: Folded[Snapshot] | Folded[Airspace], entries: list[LogEntry]) -> None:
+    """Move to a newer programme; a lower version is ignored."""
+    for entry in entries:
+        what = entry.entry
+        if isinstance(what, ProgrammePublished) and what.version > folded.part.programme:
+            folded.part = structs.replace(folded.part, programme=what.version)
+
+
+def _poke(commit: Commit, partition: int, players: list[str]) -> None:
+    if players:
+        commit.publishes.append((poke(partition), "\n".join(dict.fromkeys(players)).encode()))
+
+
+def _months(at: int) -> tuple[str, str]:
+    """Return the effect-key bucket of a time and the one before: keys are looked for in both."""
+    moment = as_datetime(at).astimezone(UTC)
+    month = moment.year * 12 + moment.month - 1
+    return f"{month // 12}{month % 12 + 1:02d}", f"{(month - 1) // 12}{(month - 1) % 12 + 1:02d}"
+
+
+def _dead_letter(entry: LogEntry, error: str) -> DeadLetter:
+    what = entry.entry
+    return DeadLetter(
+        id="",
+        at=entry.at,
+        code="turn_failed",
+        detail=error,
+        path=f"log:{entry.offset}",
+        player=what.player,
+        event_id=getattr(what, "id", ""),
+        raw=encode_entry(what),
+    )

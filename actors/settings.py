@@ -1,0 +1,15 @@
+"""What a member process needs to know; plain data, since it crosses to other processes."""
+
+from msgspec import Struct
+
+
+class MemberSettings(Struct, frozen=True):
+    """Settings of hosts, coordinator and director."""
+
+    redis_url: str
+    partitions: int
+    store_seed: str
+    clock: str = "store"  # the store's: store, or log
+    placement: str = "shared"  # shared, vip (players with the trait ``vip``), dedicated (every player)
+    dedicated_max: int = 64
+    namespace: str = "playtower"

@@ -1,0 +1,254 @@
+"""One process tree: the store, Ray with director, coordinator and hosts, and the gateways.
+
+Starts in the order store, actors, gateways; stops in the reverse: intake first, the store last. What dies is
+started again: gateways and the embedded store by us, actors by Ray.
+"""
+
+import asyncio
+import ctypes
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from actors.clock import new_id
+from actors.settings import MemberSettings
+from playtower import ray_runtime
+from playtower.settings import ServeSettings
+from store.client import connect
+from store.embedded import EmbeddedStore
+from store.functions import load_functions
+from store.identity import Identity, check_durability, open_store
+from store.intake import Intake
+from store.keys import ASSIGNMENT, DIRECTOR, HOSTS
+from store.programmes import Programmes
+
+NAMESPACE = "playtower"
+READY_WITHIN_S = 60.0
+LOOK_EVERY_S = 0.5
+GATEWAY_STOPS_WITHIN_S = 15.0
+DIRECTOR_SILENT_LOOKS = 10  # looks without a director's lease before it is started anew
+_LIBC = ctypes.CDLL(None)  # loaded before any thread exists
+
+Say = Callable[[str], None]
+
+
+class Supervisor:
+    """Runs everything that ``playtower serve`` promises.
+
+    Args:
+        say: Told, in a sentence, what a person should know.
+    """
+
+    def __init__(self, settings: ServeSettings, say: Say) -> None:
+        self.settings = settings
+        self._say = say
+        self._store: EmbeddedStore | None = None
+        self._gateways: dict[str, subprocess.Popen[bytes]] = {}
+        self._ray: Any = None
+        self._members: list[tuple[str, Any]] = []
+        self._silent = 0
+        self.identity: Identity | None = None
+        self.redis_url = settings.redis_url
+
+    async def start(self) -> None:
+        """Bring everything up; returns when the gateways answer and all partitions are owned."""
+        settings = self.settings
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        ray_runtime.prepare(settings.data_dir)
+        if not settings.redis_url:
+            self._store = EmbeddedStore(
+                settings.data_dir, durability=settings.durability, maxmemory_mb=settings.maxmemory_mb or _most_of_it()
+            )
+            self._store.start()
+            self.redis_url = self._store.url
+        redis = connect(self.redis_url)
+        try:
+            await self._open(redis)
+            await self._start_actors()
+            for n in range(settings.gateways):
+                self._start_gateway(f"gateway-{n}")
+            await self._wait_ready(redis)
+        finally:
+            await redis.aclose()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Watch until told to stop, starting again what died."""
+        redis = connect(self.redis_url)
+        while not stopping.is_set():
+            try:
+                await asyncio.wait_for(stopping.wait(), LOOK_EVERY_S)
+            except TimeoutError:
+                await self._look(redis)
+        await redis.aclose()
+
+    async def stop(self) -> None:
+        """Stop in order; nothing acknowledged is lost whatever is cut short here."""
+        await asyncio.to_thread(self._stop_gateways)
+        for name, actor in reversed(self._members):
+            try:
+                await asyncio.wait_for(actor.stop.remote(), 10)
+            except Exception as error:  # whatever Ray raises, the rest must still stop
+                self._say(f"{name} did not stop in order: {error!r}")
+        if self._ray is not None:
+            await asyncio.to_thread(self._ray.shutdown)
+            if not self.settings.ray_address:
+                ray_runtime.tidy(self.settings.data_dir)
+        if self._store is not None:
+            await asyncio.to_thread(self._store.stop)
+
+    async def _open(self, redis: Redis) -> None:
+        settings = self.settings
+        await load_functions(redis)
+        self.identity = await open_store(
+            redis, partitions=settings.partitions, clock=settings.clock, seed=secrets.token_hex(16)
+        )
+        mode = await check_durability(redis, settings.durability)
+        if mode == "relaxed":
+            self._say(
+                "relaxed durability: a power cut, or a crash of the store while its disk is slow, can take back up to "
+                "about 3 seconds of acknowledged events"
+            )
+        await redis.delete(HOSTS, ASSIGNMENT, DIRECTOR)  # nobody of an earlier run is left
+        intake = Intake(redis, self.identity.partitions, bound=0, keep_ms=0, clock=self.identity.clock)
+        await Programmes(redis).resume(intake)
+
+    async def _start_actors(self) -> None:
+        assert self.identity is not None
+        settings = self.settings
+        if not settings.ray_address:
+            ray_runtime.tidy(settings.data_dir)
+        self._ray = await asyncio.to_thread(ray_runtime.start, settings.data_dir, settings.ray_address, NAMESPACE)
+        from actors.ray_actors import RemoteCoordinator, RemoteDirector, RemoteHost
+
+        members = MemberSettings(
+            redis_url=self.redis_url,
+            partitions=self.identity.partitions,
+            store_seed=self.identity.seed,
+            clock=self.identity.clock,
+            placement=settings.placement,
+            dedicated_max=settings.dedicated_max,
+            namespace=NAMESPACE,
+        )
+        named = [("director", RemoteDirector), ("coordinator", RemoteCoordinator)]
+        named += [(f"host-{n}", RemoteHost) for n in range(settings.hosts)]
+        for name, remote in named:
+            lifetime = {"lifetime": "detached"} if settings.ray_address else {}
+            actor = remote.options(name=name, namespace=NAMESPACE, get_if_exists=True, **lifetime).remote(name, members)
+            self._members.append((name, actor))
+        await asyncio.gather(*(actor.ready.remote() for _, actor in self._members))
+
+    def _start_gateway(self, name: str) -> None:
+        settings = self.settings
+        environment = os.environ | {
+            "PLAYTOWER_GATEWAY": json.dumps(
+                {
+                    "redis_url": self.redis_url,
+                    "host": settings.host,
+                    "port": settings.port,
+                    "gateway_id": f"{name}-{new_id()}",
+                    "token_secret": self.token_secret(),
+                    "backlog_bound": settings.backlog_bound,
+                }
+            )
+        }
+        self._gateways[name] = subprocess.Popen(
+            [sys.executable, "-m", "api.gateway"], env=environment, process_group=0, preexec_fn=_die_with_parent
+        )
+
+    def token_secret(self) -> str:
+        """Return the secret that signs player tokens, made once a data directory."""
+        if self.settings.token_secret:
+            return self.settings.token_secret
+        path = self.settings.data_dir / "token.secret"
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_hex(32), encoding="ascii")
+        return path.read_text(encoding="ascii")
+
+    async def _wait_ready(self, redis: Redis) -> None:
+        import httpx
+
+        url = f"http://{_reachable(self.settings.host)}:{self.settings.port}/healthz"
+        assert self.identity is not None
+        owned = 0
+        async with httpx.AsyncClient() as http:
+            for _ in range(int(READY_WITHIN_S / 0.05)):
+                self._check_gateways_alive()
+                owned = await _owned(redis)
+                if owned == 2 * self.identity.partitions and await _answers(http, url):
+                    return
+                await asyncio.sleep(0.05)
+        raise TimeoutError(f"not ready after {READY_WITHIN_S:.0f} s: {owned} of {2 * self.identity.partitions} owned")
+
+    def _check_gateways_alive(self) -> None:
+        for name, process in self._gateways.items():
+            if process.poll() is not None:
+                raise RuntimeError(
+                    f"{name} ended with {process.returncode} at start; is port {self.settings.port} free?"
+                )
+
+    async def _look(self, redis: Redis) -> None:
+        if self._store is not None and self._store.pid == 0:
+            self._say("the embedded store died; starting it again over the same data")
+            await asyncio.to_thread(self._store.revive)
+        for name, process in list(self._gateways.items()):
+            if process.poll() is not None:
+                self._say(f"{name} died (exit {process.returncode}); starting it again")
+                self._start_gateway(name)
+        try:
+            self._silent = 0 if await redis.exists(DIRECTOR) else self._silent + 1
+        except (RedisError, OSError):
+            return
+        if self._silent >= DIRECTOR_SILENT_LOOKS:
+            self._silent = 0
+            self._say("the director is silent; ending it, Ray starts it anew")
+            self._restart_director()
+
+    def _restart_director(self) -> None:
+        self._ray.kill(dict(self._members)["director"], no_restart=False)
+
+    def _stop_gateways(self) -> None:
+        for process in self._gateways.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self._gateways.values():
+            try:
+                process.wait(GATEWAY_STOPS_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+async def _owned(redis: Redis) -> int:
+    beats = await redis.hgetall(HOSTS)
+    return sum(len(json.loads(beat)["partitions"]) for beat in beats.values())
+
+
+async def _answers(http: Any, url: str) -> bool:
+    try:
+        answer = await http.get(url, timeout=1.0)
+    except Exception:  # not up yet: refused, reset, timed out
+        return False
+    return bool(answer.status_code == 200)
+
+
+def _reachable(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)
+
+
+def _most_of_it() -> int:
+    """Return 60 % of the machine's memory in MB: a rewrite of the log file forks."""
+    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024 / 1024 * 0.6)
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        _LIBC.prctl(1, signal.SIGTERM)
