@@ -44,7 +44,8 @@ class Appender:
 
     async def _flush_all(self) -> None:
         while self._waiting:
-            batch, entries = [], []
+            batch: list[tuple[list[Incoming], asyncio.Future[Answers]]] = []
+            entries: list[Incoming] = []
             while self._waiting and (not entries or len(entries) + len(self._waiting[0][0]) <= FLUSH_MAX):
                 batch.append(self._waiting.popleft())
                 entries += batch[-1][0]

@@ -24,7 +24,7 @@ from store.documents import Documents
 from store.programmes import Programmes
 
 Document = dict[str, Any]
-Problem = dict[str, str]  # document, path, problem
+Problem = dict[str, str]  # document, path, detail
 
 CACHE_MAX = 40  # compiled versions kept in a process
 OLDER_MAX = 16  # versions before its own that a mission in progress may have begun with
@@ -203,11 +203,11 @@ def _document_problems(documents: Documents) -> Iterator[Problem]:
         try:
             model = check_kind(kind)
         except (Invalid, NotFound) as error:
-            yield {"document": kind, "path": "", "problem": error.detail}
+            yield {"document": kind, "path": "", "detail": error.detail}
             continue
         for name, document in sorted(named.items()):
             if not _ID.fullmatch(name):
-                yield {"document": f"{kind}/{name}", "path": "", "problem": "expected letters, digits, _ . - as the id"}
+                yield {"document": f"{kind}/{name}", "path": "", "detail": "expected letters, digits, _ . - as the id"}
             yield from _validated(kind, name, model, document)[0]
 
 
@@ -218,7 +218,7 @@ def _validated(kind: str, name: str, model: type[BaseModel], document: object) -
         return _without_echoes([_problem(line, f"{kind}/{name}") for line in problems(error)]), {}
     if kind in SINGLE and name != SINGLE[kind]:
         problem = f"expected the id {SINGLE[kind]!r}, the only one there is, got {name!r}"
-        return [{"document": f"{kind}/{name}", "path": "", "problem": problem}], {}
+        return [{"document": f"{kind}/{name}", "path": "", "detail": problem}], {}
     return [], read.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
@@ -229,7 +229,7 @@ def _without_echoes(found: list[Problem]) -> list[Problem]:
         problem
         for problem in found
         if not (
-            problem["problem"].startswith("Tuple should have at least")
+            problem["detail"].startswith("Tuple should have at least")
             and any(path.startswith(problem["path"] + "[") for path in paths)
         )
     ]
@@ -242,11 +242,11 @@ def _problem(line: str, document: str = "") -> Problem:
         document, line = (head, rest) if separator and "/" in head and " " not in head else ("", line)
     head, separator, rest = line.removeprefix(": ").partition(": ")
     path, problem = (head, rest) if separator and _PATH.fullmatch(head) else ("", line.removeprefix(": "))
-    return {"document": document, "path": path, "problem": problem}
+    return {"document": document, "path": path, "detail": problem}
 
 
 def _refused(errors: list[Problem]) -> Invalid:
     first = errors[0]
     where = " ".join(part for part in (first["document"], first["path"]) if part)
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return Invalid(f"{where}: {first['problem']}{more}" if where else f"{first['problem']}{more}", errors=errors)
+    return Invalid(f"{where}: {first['detail']}{more}" if where else f"{first['detail']}{more}", errors=errors)

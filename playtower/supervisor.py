@@ -118,7 +118,7 @@ class Supervisor:
             )
         await redis.delete(HOSTS, ASSIGNMENT, DIRECTOR)  # nobody of an earlier run is left
         intake = Intake(redis, self.identity.partitions, bound=0, keep_ms=0, clock=self.identity.clock)
-        await Programmes(redis).resume(intake)
+        await Programmes(redis, intake).resume()
 
     async def _start_actors(self) -> None:
         assert self.identity is not None

@@ -3,13 +3,15 @@
 All partitions' calls of a flush go in one pipeline, so they share one fsync.
 """
 
+from typing import Any
+
 import msgpack
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from domain.ids import partition_of
 from store.client import is_transient
-from store.keys import PLAYERS, TOWER, Lane
+from store.keys import PLAYERS, Lane
 from store.ports import Appended, Incoming, Unavailable, Verdict
 from store.redis_lane import verdict_of
 
@@ -76,9 +78,9 @@ class Intake:
             verdict_of(reply)
         return int(reply)
 
-    async def _execute(self, pipe: object) -> list[object]:
+    async def _execute(self, pipe: Any) -> list[Any]:
         try:
-            return list(await pipe.execute(raise_on_error=False))  # type: ignore[attr-defined]
+            return list(await pipe.execute(raise_on_error=False))
         except (RedisError, OSError) as error:
             raise (Unavailable(str(error)) if is_transient(error) else error) from error
 
@@ -109,6 +111,3 @@ def _row(entry: Incoming) -> list[object]:
 
 def _appended(word: bytes) -> Appended:
     return Appended(word[1:].decode(), duplicate=word[:1] == b"=", mismatch=word[:1] == b"!")
-
-
-__all__ = ["DEDUPE_BUCKET_MS", "PLAYERS", "TOWER", "Intake", "buckets"]

@@ -10,6 +10,9 @@ partition's log has it; ``published``, the highest of those.
 """
 
 import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from hashlib import blake2b
 from typing import Any
 
@@ -19,6 +22,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from domain.entries import ProgrammePublished, encode_entry
+from domain.errors import Busy
 from store.client import is_transient
 from store.documents import Documents
 from store.intake import Intake
@@ -33,6 +37,9 @@ redis.call('HSET', KEYS[1], 'told:' .. ARGV[1], '1')
 if tonumber(ARGV[1]) > cur then redis.call('HSET', KEYS[1], 'published', ARGV[1]) end
 return 'OK'
 """
+LOCK_MS = 15_000
+_LOCK = "{programme}:publishing"
+_UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 
@@ -174,6 +181,27 @@ class Programmes:
             msgspec.json.decode(info, type=VersionInfo) if info else VersionInfo(version)
             for version, info in zip(numbers, found, strict=True)
         ]
+
+    @asynccontextmanager
+    async def alone(self, *, wait_s: float = 10.0) -> AsyncIterator[None]:
+        """Keep other publishers of this store out meanwhile, so that none builds on what the other replaces.
+
+        It only prevents lost edits; versions stay ordered and complete without it. A holder that dies is waited for
+        no longer than ``LOCK_MS``.
+
+        Raises:
+            Busy: another publish is still at work.
+        """
+        token = secrets.token_hex(8)
+        deadline = asyncio.get_running_loop().time() + wait_s
+        while not await self._ask(self._redis.set(_LOCK, token, nx=True, px=LOCK_MS)):
+            if asyncio.get_running_loop().time() > deadline:
+                raise Busy("another publish is at work", code="publish_in_progress", retry_after_s=1)
+            await asyncio.sleep(LOOK_EVERY_S)
+        try:
+            yield
+        finally:
+            await self._ask(self._redis.eval(_UNLOCK, 1, _LOCK, token))
 
     async def version_of(self, key: str) -> int:
         """Return the version that was published under a key, 0 when there is none."""
