@@ -1,0 +1,108 @@
+"""The CRM's part of a programme version: documents in, rules ready to judge and render out."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from pydantic import BaseModel, ValidationError
+
+from crm.config import KINDS, PolicyConfig, SettingsConfig, TemplateConfig
+from crm.policy import CHANNELS_AVAILABLE, Policy, compile_policy
+from crm.templates import Template, compile_template
+
+M = TypeVar("M", bound=BaseModel)
+
+DEFAULT_POLICY = PolicyConfig.model_validate(
+    {
+        "caps": [{"purpose": "promo", "max": 2, "per": "1d"}, {"purpose": "retention", "max": 2, "per": "1d"}],
+        "quiet_hours": {"from": "21:00", "until": "08:00", "channels": ["sms", "push"]},
+        "holds": [
+            {"when": "support_case_open", "purposes": ["promo", "retention"], "for_s": 86_400},
+            {"when": "round_in_play", "purposes": ["promo", "retention"], "for_s": 600},
+        ],
+        "priorities": {"legal": 110, "transactional": 100, "service": 80, "reward": 60, "retention": 40, "promo": 20},
+    }
+)
+"""In force without ``policies/default``. No minimum gap: two rewards of one event would wait for each other."""
+
+
+class InvalidCrm(Exception):
+    """The documents make no programme. Each error reads ``kind/id: path: expected, got``."""
+
+    def __init__(self, errors: list[str]) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = errors
+
+
+class CrmRules(Struct, frozen=True):
+    """All the tower and the player's turn need of one programme version."""
+
+    version: int
+    policy: Policy
+    templates: dict[str, Template]
+    timezone: str = "UTC"  # of players whose zone is not known
+    locale: str = "en"
+
+
+def compile_crm(
+    version: int,
+    documents: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    *,
+    channels: tuple[str, ...] = CHANNELS_AVAILABLE,
+) -> CrmRules:
+    """Validate and compile the kinds ``policies``, ``templates`` and ``settings``; other kinds are not looked at.
+
+    Args:
+        channels: Those that are connected; requests for others are refused or rerouted.
+
+    Raises:
+        InvalidCrm: with every error, not only the first.
+    """
+    errors: list[str] = []
+    policies = _validated("policies", PolicyConfig, documents, errors, only="default")
+    settings = _validated("settings", SettingsConfig, documents, errors, only="main")
+    templates = _validated("templates", TemplateConfig, documents, errors)
+    policy = policies.get("default", DEFAULT_POLICY)
+    errors += [
+        f"policies/default: caps.{n}: expected each cap once, got the same as an earlier one"
+        for n, cap in enumerate(policy.caps)
+        if cap in policy.caps[:n]
+    ]
+    if errors:
+        raise InvalidCrm(errors)
+    home = settings.get("main", SettingsConfig())
+    return CrmRules(
+        version=version,
+        policy=compile_policy(policy, available=channels),
+        templates={name: compile_template(name, config) for name, config in templates.items()},
+        timezone=home.timezone,
+        locale=home.locale,
+    )
+
+
+def _validated(
+    kind: str,
+    model: type[M],
+    documents: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    errors: list[str],
+    only: str = "",
+) -> dict[str, M]:
+    assert KINDS[kind] is model
+    valid: dict[str, M] = {}
+    for name, document in documents.get(kind, {}).items():
+        if only and name != only:
+            errors.append(f"{kind}/{name}: id: expected {only!r}, the only one there is, got {name!r}")
+            continue
+        try:
+            valid[name] = model.model_validate(document)
+        except ValidationError as error:
+            errors += [_line(f"{kind}/{name}", found) for found in error.errors(include_url=False)]
+    return valid
+
+
+def _line(where: str, found: Mapping[str, Any]) -> str:
+    path = ".".join(str(step) for step in found["loc"]) or "document"
+    said = str(found["msg"]).removeprefix("Value error, ")
+    shown = repr(found["input"])
+    got = "" if ", got" in said else f", got {shown[:60]}"
+    return f"{where}: {path}: {said}{got}"
