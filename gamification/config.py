@@ -1,0 +1,244 @@
+"""Configuration of the gamification kinds, as written by people (CONTRACT, "Configuration").
+
+These models are the public shape: strict, frozen, unknown keys refused. ``programme`` turns them into rules.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+from domain.conditions import ConditionError, validate_condition
+from gamification.durations import duration_s
+
+AMOUNT_MAX = 2**53  # exact in every JSON reader
+WINDOW_MAX_S = 366 * 86_400
+ITEMS_MAX = 100  # tasks, stages, levels, rewards
+
+
+def _path(value: str) -> str:
+    root, *keys = value.split(".")
+    if root not in ("properties", "context") or not keys or not all(keys):
+        raise ValueError(f"expected properties.<name> or context.<name>, got {value!r}")
+    return value
+
+
+def _condition(value: dict[str, Any] | None, info: ValidationInfo) -> dict[str, Any] | None:
+    validate_condition(value, info.field_name or "where")
+    return value
+
+
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+LocalText = dict[Annotated[str, Field(min_length=2, max_length=16)], Annotated[str, Field(max_length=1_000)]]
+Amount = Annotated[int, Field(strict=True, gt=0, le=AMOUNT_MAX)]
+Duration = Annotated[int, BeforeValidator(duration_s)]
+FieldPath = Annotated[str, Field(max_length=200), AfterValidator(_path)]
+Where = Annotated[dict[str, Any] | None, AfterValidator(_condition)]
+
+
+class Document(BaseModel):
+    """What all configuration shares."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Reward(Document):
+    kind: Literal["currency"] = "currency"
+    currency: Name = "points"
+    amount: Amount
+
+
+class Message(Document):
+    """A message that the tower is asked to send when the thing is reached."""
+
+    template: Name
+    purpose: Literal["transactional", "service", "reward", "retention", "promo"] = "reward"
+
+
+Rewards = Annotated[tuple[Reward, ...], Field(max_length=ITEMS_MAX)]
+
+
+class MetricConfig(Document):
+    event: Name
+    aggregate: Literal["count", "sum", "max", "last", "unique"] = "count"
+    field: FieldPath | None = None
+    window: Annotated[Duration, Field(le=WINDOW_MAX_S)] | None = None  # none: all time
+    where: Where = None
+
+    @model_validator(mode="after")
+    def _field_fits_the_aggregate(self) -> Self:
+        if self.aggregate == "count" and self.field:
+            raise ValueError("expected no field with aggregate count (use where to count fewer)")
+        if self.aggregate != "count" and not self.field:
+            raise ValueError(f"expected a field to take the {self.aggregate} of")
+        return self
+
+
+class Per(Document):
+    field: FieldPath
+    unit: Amount
+
+
+class EarnRuleConfig(Document):
+    name: LocalText = {}
+    event: Name
+    where: Where = None
+    currency: Name = "points"
+    amount: Amount
+    per: Per | None = None
+    max_per_day: Amount | None = None
+
+
+class Task(Document):
+    """Counts events (``count``) or adds up a field of theirs (``sum`` to ``target``)."""
+
+    id: Name
+    name: LocalText = {}
+    event: Name
+    where: Where = None
+    count: Amount | None = None
+    sum: FieldPath | None = None
+    target: Amount | None = None
+
+    @model_validator(mode="after")
+    def _counts_or_sums(self) -> Self:
+        counts = self.count is not None and self.sum is None and self.target is None
+        sums = self.count is None and self.sum is not None and self.target is not None
+        if not (counts or sums):
+            raise ValueError("expected either count, or sum and target")
+        return self
+
+
+class Active(Document):
+    starts: AwareDatetime | None = Field(None, alias="from")
+    until: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.starts and self.until and self.starts >= self.until:
+            raise ValueError("expected from before until")
+        return self
+
+
+class MissionConfig(Document):
+    name: LocalText = {}
+    description: LocalText = {}
+    tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=ITEMS_MAX)]
+    audience: Where = None
+    opt_in: bool = False
+    active: Active = Field(default_factory=lambda: Active.model_validate({}))
+    time_limit_s: Duration | None = None
+    recurrence: Literal["none", "daily", "weekly", "on_completion"] = "none"
+    unlock_after: Annotated[tuple[Name, ...], Field(max_length=ITEMS_MAX)] = ()
+    claim: Literal["auto", "manual"] = "auto"
+    claim_within_s: Duration | None = None
+    rewards: Rewards = ()
+    message: Message | None = None
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        _distinct("tasks", (task.id for task in self.tasks))
+        _distinct("unlock_after", self.unlock_after)
+        if self.claim == "auto" and self.claim_within_s is not None:
+            raise ValueError("expected claim_within_s only with claim: manual")
+        cycle_s = {"daily": 86_400, "weekly": 604_800}.get(self.recurrence)
+        if cycle_s and self.time_limit_s and self.time_limit_s > cycle_s:
+            raise ValueError(f"expected time_limit_s within the {self.recurrence} cycle, got {self.time_limit_s}")
+        return self
+
+
+class Stage(Document):
+    at: Amount
+    rewards: Rewards = ()
+
+
+class AchievementConfig(Document):
+    """A permanent counter; without ``sum`` it counts events."""
+
+    name: LocalText = {}
+    description: LocalText = {}
+    event: Name
+    where: Where = None
+    sum: FieldPath | None = None
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=ITEMS_MAX)]
+    message: Message | None = None
+
+    @model_validator(mode="after")
+    def _stages_rise(self) -> Self:
+        _rising("stages", [stage.at for stage in self.stages])
+        return self
+
+
+class Level(Document):
+    id: Name
+    name: LocalText = {}
+    at: Annotated[int, Field(strict=True, ge=0, le=AMOUNT_MAX)]
+    rewards: Rewards = ()
+    message: Message | None = None
+
+
+class LevelsConfig(Document):
+    name: LocalText = {}
+    currency: Name = "points"
+    levels: Annotated[tuple[Level, ...], Field(min_length=1, max_length=ITEMS_MAX)]
+
+    @model_validator(mode="after")
+    def _levels_rise(self) -> Self:
+        _distinct("levels", (level.id for level in self.levels))
+        _rising("levels", [level.at for level in self.levels])
+        return self
+
+
+class CurrencyConfig(Document):
+    name: LocalText = {}
+    allow_negative: bool = False
+
+
+KINDS: dict[str, type[BaseModel]] = {
+    "metrics": MetricConfig,
+    "earn-rules": EarnRuleConfig,
+    "missions": MissionConfig,
+    "achievements": AchievementConfig,
+    "levels": LevelsConfig,
+    "currencies": CurrencyConfig,
+}
+
+
+def problems(error: ValidationError) -> list[str]:
+    """Return one line a problem, ``path: what was expected, what came``."""
+    return [_problem(dict(item)) for item in error.errors(include_url=False)]
+
+
+def _problem(item: dict[str, Any]) -> str:
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
+    cause = item.get("ctx", {}).get("error")
+    if isinstance(cause, ConditionError):  # its path begins with the field's own name
+        parent = path.rpartition(".")[0]
+        return f"{parent}.{cause}" if parent else str(cause)
+    if isinstance(cause, ValueError):
+        return f"{path}: {cause}" if path else str(cause)
+    came = "" if item["type"] == "missing" else f", got {item['input']!r:.60}"
+    return f"{path}: {item['msg']}{came}"
+
+
+def _distinct(what: str, ids: Iterable[str]) -> None:
+    twice = [name for name, times in Counter(ids).items() if times > 1]
+    if twice:
+        raise ValueError(f"{what}: expected distinct ids, got {twice[0]!r} twice")
+
+
+def _rising(what: str, thresholds: list[int]) -> None:
+    if any(later <= earlier for earlier, later in pairwise(thresholds)):
+        raise ValueError(f"{what}: expected rising values of at, got {thresholds}")

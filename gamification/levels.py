@@ -1,0 +1,48 @@
+"""Levels: where the lifetime sum of a currency has brought the player. It runs last in a turn."""
+
+from bisect import bisect_right
+
+from domain.effects import LevelChanged
+from gamification.rewards import ask_for_message, described, grant, local_text
+from gamification.rules import Level, LevelSystem
+from gamification.working import Turn
+
+
+def raise_levels(turn: Turn) -> None:
+    """Enter every level reached, one at a time, each with its rewards, which may raise further ones.
+
+    A level is never taken back. The loop ends because each round enters a level and a level is entered once.
+    """
+    moved = True
+    while moved:
+        moved = False
+        for system in turn.rules.levels:
+            balance = turn.wallet.get(system.currency)
+            reached = bisect_right(system.thresholds, balance.lifetime if balance else 0) - 1
+            held = turn.levels.get(system.id)
+            if reached >= 0 and held != system.levels[reached].id:
+                moved = _rise(turn, system, held, reached) or moved
+
+
+def _rise(turn: Turn, system: LevelSystem, held: str | None, reached: int) -> bool:
+    if held is None:
+        first = 0
+    elif held in system.index:
+        first = system.index[held] + 1
+    else:  # the programme no longer has this level: the player is placed anew, and paid nothing twice
+        turn.set_level(system.id, system.levels[reached].id)
+        turn.effects.append(LevelChanged(system.id, system.levels[reached].id, held))
+        return True
+    for level in system.levels[first : reached + 1]:
+        _enter(turn, system, level)
+    return reached >= first
+
+
+def _enter(turn: Turn, system: LevelSystem, level: Level) -> None:
+    turn.effects.append(LevelChanged(system.id, level.id, turn.levels.get(system.id, "")))
+    turn.set_level(system.id, level.id)
+    grant(turn, level.rewards, "levels/" + system.id, turn.rules.version)
+    if level.message:
+        name = local_text(level.name, turn.profile.locale, level.id)
+        content = {"level": {"id": level.id, "name": name, "system": system.id, "rewards": described(level.rewards)}}
+        ask_for_message(turn, level.message, f"levels/{system.id}/{level.id}", content)

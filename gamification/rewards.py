@@ -1,0 +1,51 @@
+"""What is given when something is reached: postings, and a request for a message."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain.entries import MessageRequest
+from gamification.ledger import post
+from gamification.rules import Message, Reward
+from gamification.working import Turn
+
+MESSAGE_LIFE_MS = 86_400_000  # a request older than this is not worth sending
+
+
+def grant(turn: Turn, rewards: tuple[Reward, ...], rule: str, version: int) -> None:
+    """Post every reward; one that would pass the ledger's bound is not given."""
+    for reward in rewards:
+        post(turn, reward.currency, reward.amount, rule, version)
+
+
+def ask_for_message(turn: Turn, message: Message | None, key: str, content: dict[str, Any]) -> None:
+    """Ask the tower to tell the player. ``key`` names the occurrence; the actor makes the request's id of it.
+
+    ``content`` holds the template's variables, not yet rendered.
+    """
+    if message is not None:
+        turn.requests.append(
+            MessageRequest(
+                turn.player,
+                key,
+                message.template,
+                message.purpose,
+                ("in_app",),
+                requested_at=turn.at,
+                expires_at=turn.at + MESSAGE_LIFE_MS,
+                content=content,
+                cause=turn.cause,
+            )
+        )
+
+
+def described(rewards: tuple[Reward, ...]) -> list[dict[str, Any]]:
+    """Return rewards as a template's variable."""
+    return [{"currency": reward.currency, "amount": reward.amount} for reward in rewards]
+
+
+def local_text(texts: Mapping[str, str], locale: str, default: str) -> str:
+    """Return the text of a locale: ``pt-BR``, else ``pt``, else English, else the first, else the default."""
+    for name in (locale, locale.replace("_", "-").partition("-")[0], "en"):
+        if name in texts:
+            return texts[name]
+    return next(iter(texts.values()), default)

@@ -1,0 +1,80 @@
+"""A player's whole gamification turn.
+
+An event goes through profile, metrics, earn rules, missions, achievements and levels, in that order; rewards are
+posted as they are earned, and levels come last because rewards may raise them. Effects are in the order things
+happened. Nothing here reads a clock: ``entry.at`` is now, ``event.occurred_at`` is when.
+"""
+
+from domain.entries import Command, Event, LogEntry, TimerFired
+from domain.player import Snapshot
+from domain.step import Draws, Step
+from gamification import claims, cycles
+from gamification.achievements import advance_achievements
+from gamification.commands import COMMANDS
+from gamification.earning import earn
+from gamification.levels import raise_levels
+from gamification.metrics import counted
+from gamification.missions import advance_missions
+from gamification.profile import note_profile
+from gamification.rules import MetricRule, Rules
+from gamification.working import Turn
+
+
+def take_turn(rules: Rules, snapshot: Snapshot, entry: LogEntry, draws: Draws) -> Step[Snapshot]:  # noqa: ARG001
+    """Apply one entry to the player.
+
+    What is not gamification's (other commands, other timers, other entries) returns the snapshot unchanged. ``draws``
+    is for rules of chance; none of these draws. ``version`` is the shell's to raise.
+    """
+    what = entry.entry
+    if isinstance(what, Event):
+        return _on_event(rules, snapshot, entry.at, what)
+    if isinstance(what, Command):
+        return _on_command(rules, snapshot, entry.at, what)
+    if isinstance(what, TimerFired):
+        return _on_timer(rules, snapshot, entry.at, what)
+    return Step(snapshot)
+
+
+def _on_event(rules: Rules, snapshot: Snapshot, at: int, event: Event) -> Step[Snapshot]:
+    turn = Turn(rules, snapshot, at, event.id, event)
+    note_profile(turn, event)
+    movable = rules.by_event.get(event.name)
+    if movable is not None:
+        _record(turn, movable.metrics, event)
+        earn(turn, movable.earn, event)
+        advance_missions(turn, movable.missions, event)
+        advance_achievements(turn, movable.achievements, event)
+    raise_levels(turn)
+    return turn.finished()
+
+
+def _record(turn: Turn, rules: tuple[MetricRule, ...], event: Event) -> None:
+    for rule in rules:
+        if rule.where is None or rule.where(turn):
+            before = turn.metrics.get(rule.id)
+            after = counted(rule, before, event)
+            if after is not before:
+                turn.set_metric(rule.id, after)
+
+
+def _on_command(rules: Rules, snapshot: Snapshot, at: int, command: Command) -> Step[Snapshot]:
+    answer = COMMANDS.get(command.name)
+    if answer is None:
+        return Step(snapshot)
+    turn = Turn(rules, snapshot, at, command.id)
+    answered = answer(turn, command.args)
+    raise_levels(turn)
+    turn.effects.append(answered)
+    return turn.finished()
+
+
+def _on_timer(rules: Rules, snapshot: Snapshot, at: int, timer: TimerFired) -> Step[Snapshot]:
+    turn = Turn(rules, snapshot, at, f"timer:{timer.kind}:{timer.ref}")
+    if timer.kind == cycles.TIMER:
+        cycles.on_timer(turn, timer.ref, timer.generation)
+    elif timer.kind == claims.TIMER:
+        claims.on_timer(turn, timer.ref)
+    else:
+        return Step(snapshot)
+    return turn.finished()

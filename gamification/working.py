@@ -1,0 +1,143 @@
+"""The working state of one turn: parts copied on first write, and what happened so far, in order.
+
+It is also the ``Context`` its conditions are asked in, so they see what the turn has already changed.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain.conditions import PlayerContext
+from domain.effects import Effect
+from domain.entries import Event, MessageRequest, TimerFired
+from domain.player import Balance, Metric, MissionProgress, Profile, Progress, Snapshot
+from domain.step import Step, TimerOp, UniqueKey
+from gamification.metrics import metric_value
+from gamification.rules import Rules
+
+_NO_SCORES: Mapping[str, float] = {}
+
+
+class Turn:
+    """Mutable, and gone with the turn; only ``finished`` leaves it."""
+
+    __slots__ = (
+        "achievements",
+        "at",
+        "cause",
+        "earned",
+        "effects",
+        "event",
+        "event_time",
+        "keys",
+        "levels",
+        "metrics",
+        "missions",
+        "player",
+        "profile",
+        "requests",
+        "rules",
+        "scores",
+        "start",
+        "timers",
+        "traits",
+        "wallet",
+        "zone",
+    )
+
+    def __init__(self, rules: Rules, start: Snapshot, at: int, cause: str, event: Event | None = None) -> None:
+        self.rules = rules
+        self.start = start
+        self.player = start.player
+        self.at = at  # turn time
+        self.cause = cause  # id of the event or command
+        self.event = event
+        self.event_time = at if event is None else event.occurred_at
+        self.wallet: dict[str, Balance] = start.wallet
+        self.metrics: dict[str, Metric] = start.metrics
+        self.missions: dict[str, MissionProgress] = start.missions
+        progress = start.progress
+        self.achievements: dict[str, tuple[int, int]] = progress.achievements
+        self.levels: dict[str, str] = progress.levels
+        self.earned: dict[str, tuple[int, int]] = progress.earned_today
+        self.scores = _NO_SCORES
+        self.effects: list[Effect] = []
+        self.timers: list[TimerOp] = []
+        self.keys: list[UniqueKey] = []
+        self.requests: list[MessageRequest] = []
+        self.set_profile(start.profile)
+
+    def metric(self, metric_id: str) -> int | float | None:
+        """Return a metric's value at event time."""
+        rule = self.rules.metrics.get(metric_id)
+        return metric_value(rule, self.metrics.get(metric_id), self.event_time) if rule else None
+
+    def segment(self, segment_id: str) -> bool | None:
+        """Return whether the player is in a segment now; a segment knows the player, not the event."""
+        condition = self.rules.segments.get(segment_id)
+        if condition is None:
+            return None
+        asked = PlayerContext(self.start, metric=self.metric, segment=self.segment)
+        asked.traits, asked.wallet, asked.levels = self.traits, self.wallet, self.levels
+        return condition.holds(asked)
+
+    def set_profile(self, profile: Profile) -> None:
+        self.profile = profile
+        self.traits: Mapping[str, Any] = profile.traits
+        self.zone = profile.timezone or self.rules.timezone
+
+    def set_balance(self, currency: str, balance: Balance) -> None:
+        if self.wallet is self.start.wallet:
+            self.wallet = dict(self.wallet)
+        self.wallet[currency] = balance
+
+    def set_metric(self, metric_id: str, metric: Metric) -> None:
+        if self.metrics is self.start.metrics:
+            self.metrics = dict(self.metrics)
+        self.metrics[metric_id] = metric
+
+    def set_mission(self, mission_id: str, progress: MissionProgress) -> None:
+        if self.missions is self.start.missions:
+            self.missions = dict(self.missions)
+        self.missions[mission_id] = progress
+
+    def set_achievement(self, achievement_id: str, actual: int, stages: int) -> None:
+        if self.achievements is self.start.progress.achievements:
+            self.achievements = dict(self.achievements)
+        self.achievements[achievement_id] = (actual, stages)
+
+    def set_level(self, system_id: str, level_id: str) -> None:
+        if self.levels is self.start.progress.levels:
+            self.levels = dict(self.levels)
+        self.levels[system_id] = level_id
+
+    def set_earned(self, rule_id: str, day: int, amount: int) -> None:
+        if self.earned is self.start.progress.earned_today:
+            self.earned = dict(self.earned)
+        self.earned[rule_id] = (day, amount)
+
+    def set_timer(self, kind: str, ref: str, due: int, generation: int = 0) -> None:
+        self.timers.append(TimerOp(TimerFired(self.player, kind, ref, due, generation)))
+
+    def clear_timer(self, kind: str, ref: str, due: int, generation: int = 0) -> None:
+        self.timers.append(TimerOp(TimerFired(self.player, kind, ref, due, generation), set=False))
+
+    def finished(self) -> Step[Snapshot]:
+        """Return the step; parts that nothing changed are the very same objects."""
+        start = self.start
+        before = start.progress
+        same = (
+            self.achievements is before.achievements
+            and self.levels is before.levels
+            and self.earned is before.earned_today
+        )
+        after = Snapshot(
+            start.player,
+            start.version,
+            self.profile,
+            self.wallet,
+            self.metrics,
+            self.missions,
+            before if same else Progress(self.achievements, self.levels, self.earned),
+            start.air,
+        )
+        return Step(after, tuple(self.effects), tuple(self.timers), tuple(self.keys), tuple(self.requests))

@@ -1,0 +1,89 @@
+"""Bytes kept of every stored format. They must decode to the same values for ever.
+
+Never change a line here: when a field is added, keep these and add the new version's bytes beside them.
+"""
+
+from typing import get_args
+
+import pytest
+
+from domain.effects import Effect, decode_record, encode_record
+from domain.entries import Entry, decode_entry, encode_entry
+from domain.player import PART_TYPES, Snapshot, changed_parts, snapshot_from_parts, with_parts
+from tests.domain.stored import ENTRIES, PARTS, RECORD
+
+ENTRY_BYTES = {
+    "event": (
+        "9ba56576656e74a3616461a26d31aa6265745f706c61636564cf0000019cae6b660082a6616d6f756e7405a46c697665c381"
+        "a3766970c381a66c6f63616c65a27074a5747261636ba3677731a46b657931"
+    ),
+    "command": (
+        "97a7636f6d6d616e64a3616461a5636d643a31a661646a75737482a863757272656e6379a6706f696e7473a6616d6f756e74"
+        "fba3677731a46b657931"
+    ),
+    "timer": ("96a574696d6572a3616461af6d697373696f6e5f65787069726573a874656e2d62657473cf0000019cae6b660003"),
+    "programme": ("93a970726f6772616d6d6507a0"),
+    "request": (
+        "9ca772657175657374a3616461a97265715f30355f6162a977656c6c2d646f6e65a672657761726492a6696e5f617070a470"
+        "757368010281a57469746c65a248693ca567726f7570a26d31"
+    ),
+    "fact": ("96a466616374a3616461a86578636c75646564c305a26d31"),
+}
+PART_BYTES = {
+    "profile": ("9582a46e616d65a3416461a361676524ad4575726f70652f4c6973626f6ea570742d42520102"),
+    "wallet": ("81a6706f696e74739205cf0020000000000000"),
+    "metrics": ("81a16d929292cd4e200592cd4e21cb40040000000000009192a5736c6f7473cd4e21"),
+    "missions": ("81a16d98ab696e5f70726f6772657373cd4e2081a462657473030907029193a36d2e31060008"),
+    "progress": ("9381a161920a0181a46d61696ea4676f6c6481a16592cd4e200c"),
+    "air": ("81a86578636c75646564c3"),
+}
+RECORD_BYTES = (
+    "84a26964a26d31a46e616d65aa6265745f706c61636564a26174cf0000019cae6b6600a7656666656374739d88a46b696e64"
+    "a6706f696e7473a863757272656e6379a6706f696e7473a6616d6f756e7405ad62616c616e63655f61667465720aa472756c"
+    "65aa61646a7573746d656e74ac72756c655f76657273696f6e07a76163636f756e74a861646a7573746564a6726561736f6e"
+    "a377687986a46b696e64b26d697373696f6e5f70726f67726573736564a76d697373696f6ea16da47461736ba462657473a6"
+    "61637475616c03a865787065637465640aa56379636c650284a46b696e64ae6d697373696f6e5f737461747573a76d697373"
+    "696f6ea16da6737461747573a765787069726564a56379636c650287a46b696e64b16d697373696f6e5f636f6d706c657465"
+    "64a76d697373696f6ea16dad636f6d706c6574696f6e5f6964a36d2e32a56379636c6502a5636c61696da66d616e75616cab"
+    "636c61696d5f756e74696c63ab77696e646f775f66726f6d0b83a46b696e64b2636f6d706c6574696f6e5f636c61696d6564"
+    "a76d697373696f6ea16dad636f6d706c6574696f6e5f6964a36d2e3283a46b696e64b2636f6d706c6574696f6e5f65787069"
+    "726564a76d697373696f6ea16dad636f6d706c6574696f6e5f6964a36d2e3184a46b696e64b3616368696576656d656e745f"
+    "72656163686564ab616368696576656d656e74a161a5737461676501a261746484a46b696e64ad6c6576656c5f6368616e67"
+    "6564a673797374656da46d61696ea56c6576656ca4676f6c64a870726576696f7573a673696c76657284a46b696e64a8616e"
+    "737765726564a4636f6465a26f6ba664657461696ca4646f6e65a46461746181a762616c616e63650a84a46b696e64b16d65"
+    "73736167655f726571756573746564aa726571756573745f6964a97265715f30355f6162a874656d706c617465a977656c6c"
+    "2d646f6e65a7707572706f7365a672657761726483a46b696e64a466616374a46e616d65a86578636c75646564a576616c75"
+    "65c382a46b696e64ae6475706c69636174655f6c617465a36b6579b06164617c6d697373696f6e732f6d7c3282a46b696e64"
+    "a97365745f6173696465a56572726f72a4626f6f6d"
+)
+
+
+@pytest.mark.parametrize("kind", ENTRIES)
+def test_kept_entries_decode(kind: str) -> None:
+    assert decode_entry(bytes.fromhex(ENTRY_BYTES[kind])) == ENTRIES[kind]
+    assert decode_entry(encode_entry(ENTRIES[kind])) == ENTRIES[kind]
+
+
+def test_kept_snapshot_parts_decode() -> None:
+    parts = {name: bytes.fromhex(data) for name, data in PART_BYTES.items()}
+    assert snapshot_from_parts("ada", 9, parts) == with_parts(Snapshot("ada", 9), **PARTS)
+
+
+def test_a_kept_history_record_decodes() -> None:
+    assert decode_record(bytes.fromhex(RECORD_BYTES)) == RECORD
+    assert decode_record(encode_record(RECORD)) == RECORD
+
+
+def test_bytes_are_kept_of_every_kind() -> None:
+    assert {type(entry) for entry in ENTRIES.values()} == set(get_args(Entry))
+    assert PARTS.keys() == PART_BYTES.keys() == PART_TYPES.keys()
+    assert {type(effect) for effect in RECORD.effects} == set(get_args(Effect))
+
+
+def test_entries_written_before_a_field_was_added_still_decode() -> None:
+    assert decode_entry(b"\x95\xa5event\xa3ada\xa2m1\xa3bet\x07").reply_to == ""  # type: ignore[union-attr]
+
+
+def test_only_changed_parts_are_written() -> None:
+    before = with_parts(Snapshot("ada"), **PARTS)
+    assert changed_parts(before, with_parts(before, air={"excluded": False})).keys() == {"air"}

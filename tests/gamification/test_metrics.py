@@ -1,0 +1,135 @@
+"""Metrics are rings of buckets: exact sums, late events in their own bucket, the rest recounted naively."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.conditions import compile_condition
+from domain.entries import Event
+from domain.player import Metric
+from gamification.metrics import UNIQUE_MAX, counted, metric_value, ring_of
+from gamification.rules import Aggregate, MetricRule
+from tests.gamification.playing import DAY, HOUR, MINUTE, NOON, Player, mission, programme
+
+
+def rule(aggregate: Aggregate = "count", window_s: int | None = 86_400) -> MetricRule:
+    width_ms, buckets = ring_of(window_s)
+    return MetricRule("m", "bet_placed", aggregate, ("properties", "x"), None, width_ms, buckets)
+
+
+def fold(metric: MetricRule, *events: tuple[int, Any]) -> Metric:
+    state = Metric()
+    for at, value in events:
+        state = counted(metric, state, Event("ada", "e", "bet_placed", at, {"x": value}))
+    return state
+
+
+@pytest.mark.parametrize(
+    ("window_s", "ring"),
+    [
+        pytest.param(3_600, (MINUTE, 60), id="an hour in minutes"),
+        pytest.param(1_800, (MINUTE, 30), id="half an hour too"),
+        pytest.param(3_601, (5 * MINUTE, 13), id="a second more: fives, rounded up"),
+        pytest.param(86_400, (HOUR, 24), id="a day in hours"),
+        pytest.param(604_800, (DAY, 7), id="a week in days"),
+        pytest.param(90 * 86_400, (DAY, 90), id="never wider than a day"),
+        pytest.param(None, (0, 1), id="all time in one"),
+    ],
+)
+def test_a_bucket_is_a_sixtieth_of_the_window_rounded_up(window_s: int | None, ring: tuple[int, int]) -> None:
+    assert ring_of(window_s) == ring
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "events", "value"),
+    [
+        pytest.param("count", [(NOON, 1), (NOON, "text")], 2, id="count counts events"),
+        pytest.param("sum", [(NOON, 2**53), (NOON, 2**53), (NOON, 1)], 2**54 + 1, id="sums of integers stay exact"),
+        pytest.param(
+            "sum", [(NOON, "5"), (NOON, True), (NOON, None), (NOON, float("nan")), (NOON, 3)], 3, id="not a number"
+        ),
+        pytest.param("max", [(NOON, -5), (NOON + HOUR, -9)], -5, id="max of negative numbers"),
+        pytest.param("max", [], None, id="max of nothing is unknown"),
+        pytest.param("last", [(NOON, 7), (NOON - HOUR, 3)], 7, id="a late event is not the last"),
+        pytest.param("unique", [(NOON, "a"), (NOON, "b"), (NOON + HOUR, "a")], 2, id="unique"),
+        pytest.param("count", [(NOON, 1), (NOON - 23 * HOUR, 1), (NOON - 24 * HOUR, 1)], 2, id="older than the window"),
+        pytest.param("count", [(NOON - 24 * HOUR, 1), (NOON, 1)], 1, id="the oldest bucket leaves"),
+        pytest.param("unique", [(NOON - 24 * HOUR, "a"), (NOON, "b")], 1, id="and with it its values"),
+        pytest.param("unique", [(NOON, "x" * 5000), (NOON, "x" * 5000), (NOON, "x" * 5001)], 2, id="long values"),
+    ],
+)
+def test_what_a_metric_holds(aggregate: Aggregate, events: list[tuple[int, Any]], value: int | None) -> None:
+    assert metric_value(rule(aggregate), fold(rule(aggregate), *events), NOON) == value
+
+
+def test_a_window_moves_with_now_and_not_back() -> None:
+    state = fold(rule(), (NOON, 1))
+    assert metric_value(rule(), state, NOON + 23 * HOUR) == 1
+    assert metric_value(rule(), state, NOON + 24 * HOUR) == 0
+    assert metric_value(rule(), state, NOON - 40 * DAY) == 1
+
+
+def test_unique_counts_up_to_its_bound() -> None:
+    state = fold(rule("unique"), *((NOON, f"game-{n}") for n in range(UNIQUE_MAX + 5)))
+    assert metric_value(rule("unique"), state, NOON) == UNIQUE_MAX
+    assert metric_value(rule("unique"), fold(rule("unique"), (NOON + DAY, "new")), NOON) == 1
+
+
+VALUES = st.one_of(st.integers(-50, 50), st.sampled_from([0.5, 2.25]))
+
+
+@pytest.mark.parametrize("aggregate", ["count", "sum", "max", "last", "unique"])
+@pytest.mark.parametrize("window_s", [None, 3_600, 86_400, 604_800])
+@given(events=st.lists(st.tuples(st.integers(NOON - 9 * DAY, NOON), VALUES), max_size=30), wait=st.integers(0, 8 * DAY))
+def test_the_ring_agrees_with_a_naive_recount(
+    aggregate: Aggregate, window_s: int | None, events: list[tuple[int, Any]], wait: int
+) -> None:
+    metric = rule(aggregate, window_s)
+    width, buckets = ring_of(window_s)
+    now = NOON - 9 * DAY + wait
+
+    def bucket(at: int) -> int:
+        return at // width if width else 0
+
+    kept: list[tuple[int, Any]] = []  # an event older than the window when it comes is dropped
+    for at, value in events:
+        if not kept or bucket(at) > max(bucket(other) for other, _ in kept) - buckets:
+            kept.append((at, value))
+    end = max([bucket(now), *(bucket(at) for at, _ in kept)])
+    seen = [(bucket(at), value) for at, value in kept if bucket(at) > end - buckets]
+    values = [value for _, value in seen]
+    last = max(seen, key=lambda pair: pair[0])[0] if seen else 0
+    expected = {
+        "count": len(values),
+        "sum": sum(values),
+        "max": max(values, default=None),
+        "last": next((value for number, value in reversed(seen) if number == last), None),
+        "unique": len({str(value) for value in values}),
+    }[aggregate]
+    assert metric_value(metric, fold(metric, *events), now) == expected
+
+
+def test_a_condition_sees_the_metric_with_this_event_counted() -> None:
+    tree = {"metric": "bets", "op": "gte", "value": 2}
+    player = Player(
+        programme(
+            metrics={"bets": {"event": "bet_placed", "window": "1h"}}, missions={"warm": mission(1, audience=tree)}
+        )
+    )
+    player.does("bet_placed")
+    assert player.status("warm") == "available"
+    player.does("bet_placed", NOON + HOUR)  # the first has left the window
+    assert player.status("warm") == "available"
+    player.does("bet_placed")
+    assert player.status("warm") == "completed"
+
+
+def test_a_metric_takes_only_events_its_condition_allows() -> None:
+    live = {"field": "event.properties.live", "op": "eq", "value": True}
+    player = Player(programme(metrics={"live": {"event": "bet_placed", "where": live}}))
+    player.does("bet_placed", live=True)
+    player.does("bet_placed")
+    assert player.snapshot.metrics["live"].buckets == ((0, 1),)
+    assert compile_condition(live).metrics == frozenset()
