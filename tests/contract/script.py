@@ -1,0 +1,236 @@
+"""A seeded caller of a store. What it asks depends on its own draws and on ordinals, so two stores hear the same."""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from domain.entries import Event, TimerFired, encode_entry
+from domain.ids import partition_of
+from store.ports import Appended, Commit, Incoming, Refused, Token, Verdict, Write
+from tests.contract.sides import LANES, START, Side
+
+HOUR = 3_600_000
+KEEP = 72 * HOUR
+
+
+def incoming(event: str, player: str = "ann", *, at: int = START, content: str = "", bucket: str = "") -> Incoming:
+    body = encode_entry(Event(player, event, "bet_placed", at, {"content": content}))
+    return Incoming(player, event, f"print-{content}", bucket or str(at // (12 * HOUR)), body, occurred_at=at)
+
+
+class Script:
+    """Draws the next call, as a plan that names offsets and tokens by their place."""
+
+    def __init__(self, seed: int, clock: str) -> None:
+        self.random = Random(seed)
+        self.clock = clock
+        self.now = START
+        self.tokens: list[tuple[str, int, int]] = []  # lane, partition, index into each side's own tokens
+
+    async def call(self, side: Side, hands: "Hands", plan: tuple[Any, ...]) -> Any:
+        verb, *args = plan
+        return await getattr(hands, verb)(side, *args)
+
+    def plan(self, hands: "Hands") -> tuple[Any, ...]:
+        r = self.random
+        lane = r.choice(["players", "players", "tower"])
+        p = r.randrange(2)
+        verb = r.choices(
+            ["append", "internal", "exclude", "tick", "acquire", "renew", "release", "read", "load", "commit", "fire"],
+            [18, 2, 2, 10, 8, 4, 2, 8, 4, 40, 6],
+        )[0]
+        match verb:
+            case "append":
+                return verb, r.choice([0, 0, 40]), [self._incoming() for _ in range(r.randint(1, 5))]
+            case "internal":
+                return verb, p, lane, f"publish:{r.randrange(30)}"
+            case "exclude":
+                return verb, _player(r), r.choice(["self", "", ""])
+            case "tick":
+                self.now += r.choice([-50, 0, 1, 20, 500, 3_000])
+                return verb, self.now
+            case "acquire":
+                return verb, lane, p, f"host-{r.randrange(3)}", f"n{r.randrange(1 << 30)}", r.choice([0, 100, 2_000])
+            case "renew" | "release" | "fire":
+                return (
+                    verb,
+                    lane,
+                    [self._token(hands, lane, p) for _ in range(r.randint(1, 2))],
+                    r.choice([1, 5, 2_000]),
+                )
+            case "read":
+                return verb, lane, p, r.randrange(-1, 12), r.randint(1, 20)
+            case "load":
+                return verb, lane, p, [_player(r) for _ in range(3)]
+        return verb, lane, [self._commit(hands, lane, p) for p in r.choice([[p], [p], [0, 1]])]
+
+    def _incoming(self) -> Incoming:
+        r, at = self.random, self.now - self.random.randrange(20 * HOUR)
+        bucket = at // (12 * HOUR)
+        player, event, content = _player(r), f"e{r.randrange(600)}", r.choice(["a", "a", "a", "b"])
+        entry = incoming(event, player, at=at, content=content, bucket=str(bucket))
+        if r.random() < 0.3:
+            return Incoming(player, event, entry.fingerprint, str(bucket), entry.body, str(bucket - 1), at)
+        return entry
+
+    def _token(self, hands: "Hands", lane: str, p: int) -> tuple[int, str]:
+        """Mostly the current one; else an old one, or one with a wrong epoch."""
+        held = hands.granted.get((lane, p), 0)
+        x = self.random.random()
+        return (p, "none") if not held else (p, "last") if x < 0.85 else (p, "first") if x < 0.95 else (p, "wrong")
+
+    def _commit(self, hands: "Hands", lane: str, p: int) -> dict[str, Any]:
+        r = self.random
+        bucket = r.randrange(3)
+        return {
+            "token": self._token(hands, lane, p),
+            "start": r.choices(["off", "last end", "other"], [90, 6, 4])[0],
+            "entries": r.randint(1, 4),
+            "writes": self._some(2, lambda: (_player(r), r.random() < 0.03, {"x": _bytes(r)})),
+            "feeds": self._some(2, lambda: (_player(r), _bytes(r))),
+            "inbox": self._some(1, lambda: (_player(r), _bytes(r), r.random() < 0.3)),
+            "outputs": self._some(2, lambda: _timer(r, 99)),
+            "keys": self._some(1, lambda: (f"b{bucket}", f"b{bucket - 1}", f"k{r.randrange(4_000)}", _player(r))),
+            "timers": self._some(2, lambda: (r.random() < 0.8, self.now + r.randrange(-50, 3_000), _timer(r, 40))),
+            "part": r.choice([b"", b"", _bytes(r)]),
+            "dead": self._some(1, lambda: _bytes(r)),
+            "index": self._some(1, lambda: (f"r{r.randrange(99)}", _player(r))),
+            "history": self._some(1, lambda: _player(r)),
+            "at": str(self.now) if self.clock == "log" else "",
+        }
+
+    def _some(self, most: int, make: Callable[[], Any]) -> list[Any]:
+        return [make() for _ in range(self.random.randint(0, most))]
+
+
+def _bytes(r: Random) -> bytes:
+    return b"%d" % r.randrange(99)
+
+
+def _timer(r: Random, names: int) -> bytes:
+    return encode_entry(TimerFired("ann", "held", str(r.randrange(names)), 0))
+
+
+def _player(r: Random) -> str:
+    return f"p{r.randrange(8)}"
+
+
+class Hands:
+    """Carries a plan out on one side, turning ordinals into that side's offsets, and answers back again."""
+
+    def __init__(self, clock: str) -> None:
+        self.clock = clock
+        self.offsets: dict[tuple[str, int], list[str]] = {}
+        self.granted: dict[tuple[str, int], int] = {}
+        self.tokens: dict[tuple[str, int], list[Token]] = {}
+        self.at: dict[tuple[str, int], str] = {}  # the offset the last grant or commit told
+
+    async def append(self, side: Side, bound: int, rows: list[Incoming]) -> Any:
+        told = await side.intake(bound=bound, keep_ms=KEEP, clock=self.clock).append(rows)
+        await self._look(side, "players")
+        return [self._place(t, "players", partition_of(row.player, 2)) for t, row in zip(told, rows, strict=True)]
+
+    async def internal(self, side: Side, p: int, lane: str, key: str) -> Any:
+        body = encode_entry(TimerFired("ann", "internal", key, 0))
+        told = await side.intake(bound=1, keep_ms=KEEP, clock=self.clock).append_internal(p, key, body, LANES[lane])
+        await self._look(side, lane)
+        return self._place(told, lane, p)
+
+    async def exclude(self, side: Side, player: str, reason: str) -> Any:
+        body = encode_entry(TimerFired(player, "stop", reason, 0))
+        told = await side.intake(bound=1, keep_ms=KEEP, clock=self.clock).exclude(player, reason, body)
+        await self._look(side, "players")
+        return told
+
+    async def tick(self, side: Side, now: int) -> None:
+        await side.set_clock(now)
+
+    async def acquire(self, side: Side, lane: str, p: int, owner: str, nonce: str, ttl_ms: int) -> Any:
+        try:
+            grant = await side.lane(lane, self.clock).acquire(p, owner, nonce, ttl_ms)
+        except Refused as refused:
+            return refused.verdict, refused.detail if refused.verdict is Verdict.HELD else ""
+        self.tokens.setdefault((lane, p), []).append(grant.token)
+        self.granted[lane, p] = len(self.tokens[lane, p])
+        self.at[lane, p] = grant.offset
+        return grant.token.epoch, grant.tries, grant.part, self._ordinal(lane, p, grant.offset)
+
+    async def renew(self, side: Side, lane: str, tokens: list[tuple[int, str]], ttl_ms: int) -> Any:
+        return await side.lane(lane, self.clock).renew([self._token(lane, t) for t in tokens], ttl_ms)
+
+    async def release(self, side: Side, lane: str, tokens: list[tuple[int, str]], _ttl_ms: int) -> None:
+        await side.lane(lane, self.clock).release(self._token(lane, tokens[0]))
+
+    async def fire(self, side: Side, lane: str, tokens: list[tuple[int, str]], limit: int) -> Any:
+        told = await side.lane(lane, self.clock).fire([self._token(lane, t) for t in tokens], limit)
+        await self._look(side, lane)
+        return told
+
+    async def read(self, side: Side, lane: str, p: int, back: int, limit: int) -> Any:
+        known = self.offsets.get((lane, p), [])
+        after = known[-back - 1] if 0 <= back < len(known) else "0-0"
+        found = (await side.lane(lane, self.clock).read({p: after}, limit, 0)).get(p, [])
+        return [(self._ordinal(lane, p, e.offset), e.at, e.entry) for e in found]
+
+    async def load(self, side: Side, lane: str, p: int, players: list[str]) -> Any:
+        store = side.lane(lane, self.clock)
+        return await store.load([(p, x) for x in players]), await store.stopped([(p, x) for x in players])
+
+    async def commit(self, side: Side, lane: str, plans: list[dict[str, Any]]) -> Any:
+        store = side.lane(lane, self.clock)
+        batches = [await self._batch(side, lane, plan) for plan in plans]
+        answers = await store.commit([(token, commit) for token, commit in batches if commit is not None])
+        for (token, commit), (verdict, _) in zip([b for b in batches if b[1]], answers, strict=True):
+            if commit and verdict is Verdict.OK:
+                self.at[lane, token.partition] = commit.end
+        await self._look(side, "tower")
+        return [
+            (verdict, "" if verdict in (Verdict.FENCED, Verdict.BROKEN, Verdict.STALE) else detail)
+            for verdict, detail in answers
+        ]
+
+    async def _batch(self, side: Side, lane: str, plan: dict[str, Any]) -> tuple[Token, Commit | None]:
+        p, _ = plan["token"]
+        known = ["0-0", *self.offsets.get((lane, p), [])]
+        here = known.index(self.at.get((lane, p), "0-0"))
+        start = here if plan["start"] == "off" else max(0, here - plan["entries"]) if plan["start"] == "last end" else 0
+        end = min(start + plan["entries"], len(known) - 1)
+        if start == end:
+            return self._token(lane, plan["token"]), None
+        stored = await side.lane(lane, self.clock).load([(p, player) for player, _, _ in plan["writes"]])
+        versions = [int(fields.get("v", b"0")) for fields in stored]
+        commit = Commit(known[start], known[end], done=end - start, at=plan["at"])
+        first_of = dict.fromkeys(player for player, _, _ in plan["writes"])
+        commit.writes = [
+            Write(player, v + skew, v + skew + 1, fields)
+            for (player, skew, fields), v in zip(plan["writes"], versions, strict=True)
+            if first_of.pop(player, True) is None
+        ]
+        commit.history = [(player, "*" if lane == "tower" else known[end], b"h") for player in plan["history"]]
+        for name in ("feeds", "inbox", "outputs", "keys", "timers", "part", "dead", "index"):
+            setattr(commit, name, plan[name])
+        return self._token(lane, plan["token"]), commit
+
+    async def _look(self, side: Side, lane: str) -> None:
+        """Learn the offsets of a lane's logs; the stores give different ids to the same places."""
+        known = [self.offsets.setdefault((lane, p), []) for p in (0, 1)]
+        after = {p: offsets[-1] if offsets else "0-0" for p, offsets in enumerate(known)}
+        for p, entries in (await side.lane(lane, self.clock).read(after, 10_000, 0)).items():
+            known[p] += [e.offset for e in entries]
+
+    def _token(self, lane: str, which: tuple[int, str]) -> Token:
+        p, kind = which
+        held = self.tokens.get((lane, p))
+        if not held:
+            return Token(p, "1", "nobody")
+        if kind == "wrong":
+            return Token(p, str(int(held[-1].epoch) + 1), held[-1].nonce)
+        return held[0] if kind == "first" else held[-1]
+
+    def _ordinal(self, lane: str, p: int, offset: str) -> int:
+        return -1 if offset == "0-0" else self.offsets[lane, p].index(offset)
+
+    def _place(self, told: Appended | Verdict, lane: str, p: int) -> Any:
+        if isinstance(told, Verdict):
+            return told
+        return told.duplicate, told.mismatch, self._ordinal(lane, p, told.offset)
