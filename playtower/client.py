@@ -214,7 +214,7 @@ def _all_of(refused: list[tuple[str, ClientError]]) -> ClientError:
     errors = [
         error
         for document, refusal in refused
-        for error in refusal.problem.get("errors") or [{"document": document, "path": "", "problem": str(refusal)}]
+        for error in refusal.problem.get("errors") or [{"document": document, "path": "", "detail": str(refusal)}]
     ]
     count = f"{len(refused)} document{'s were' if len(refused) > 1 else ' was'}"
     return ClientError(
@@ -226,4 +226,4 @@ def _error_line(error: Any) -> str:
     if not isinstance(error, dict):
         return str(error)
     where = " ".join(part for part in (error.get("document"), error.get("path")) if part)
-    return f"{where}: {error.get('problem', '')}" if where else str(error.get("problem", error))
+    return f"{where}: {error.get('detail', '')}" if where else str(error.get("detail", error))

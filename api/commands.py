@@ -1,0 +1,197 @@
+"""What is asked of a player: adjust, opt in, claim, exclude. A command is an entry of the player's log like any other.
+
+The call appends, waits for the turn and answers with its effects. The idempotency key is the entry's id, so asking
+again finds the first answer; when the time runs out the command is safe in the log and asking again tells.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header
+from fastapi.responses import JSONResponse
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from actors.clock import new_id
+from api.auth import OwnPlayer, Principal, require
+from api.context import Context, Ctx
+from api.idempotency import IdempotencyKey
+from api.pages import answers, wait_of
+from api.views import shown_effects
+from domain.calendar import as_ms
+from domain.effects import Answered, HistoryRecord, SetAside
+from domain.entries import Command, encode_entry
+from domain.errors import Conflict, EngineError, Invalid, NotFound
+from domain.ids import partition_of
+from store.keys import stop
+
+router = APIRouter(prefix="/v1", tags=["Commands"])
+
+ANSWER_WITHIN_S = 5.0
+AMOUNT_MAX = 2**53  # exact in every JSON reader
+_DONE = {"ok": True, "effects": [{"kind": "points", "currency": "points", "amount": 100, "balance_after": 115}]}
+_LATER = {"accepted": True, "command_id": "cmd:4711", "detail": "Ask again with the same Idempotency-Key."}
+_EXCLUDED = {"ok": True, "excluded": True, "in_flight": 0}
+
+PlayersReader = Annotated[Principal, Depends(require("players:read"))]
+PlayersWriter = Annotated[Principal, Depends(require("players:write"))]
+Prefer = Annotated[str | None, Header(alias="Prefer", description="`wait=<seconds>` for the turn; 5 without it.")]
+
+
+class Adjustment(BaseModel):
+    """A correction of a balance by a person or a back end."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"currency": "points", "amount": 100, "reason": "goodwill"}}
+    )
+
+    currency: Annotated[str, Field(min_length=1, max_length=100)] = "points"
+    amount: Annotated[int, Field(strict=True, ge=-AMOUNT_MAX, le=AMOUNT_MAX)]
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class ExclusionBody(BaseModel):
+    """Why the player must not be contacted, and until when (none: until readmitted)."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"reason": "self_exclusion"}})
+
+    reason: Annotated[str, Field(min_length=1, max_length=100)]
+    until: AwareDatetime | None = None
+
+
+_REPLIES = answers(_DONE, 400, 401, 403, 404, 409, 422, 429, 503, also={202: _LATER})
+
+
+@router.post("/players/{id}/adjustments", summary="Adjust a balance", responses=_REPLIES)
+async def adjust(
+    id: str, body: Adjustment, context: Ctx, caller: PlayersWriter, key: IdempotencyKey, prefer: Prefer = None
+) -> JSONResponse:
+    return await asked(context, id, "adjust", body.model_dump(), key, caller.id, prefer)
+
+
+@router.post("/players/{id}/missions/{mission}/opt-in", summary="Begin a mission", responses=_REPLIES)
+async def opt_in(
+    id: str, mission: str, context: Ctx, caller: PlayersWriter, key: IdempotencyKey, prefer: Prefer = None
+) -> JSONResponse:
+    return await asked(context, id, "opt_in", {"mission": mission}, key, caller.id, prefer)
+
+
+@router.post("/players/{id}/completions/{completion_id}/claim", summary="Take a reward", responses=_REPLIES)
+async def claim(
+    id: str, completion_id: str, context: Ctx, caller: PlayersWriter, key: IdempotencyKey, prefer: Prefer = None
+) -> JSONResponse:
+    return await asked(context, id, "claim", {"completion_id": completion_id}, key, caller.id, prefer)
+
+
+@router.post("/me/missions/{mission}/opt-in", summary="Begin a mission", tags=["Me"], responses=_REPLIES)
+async def opt_in_myself(
+    mission: str, context: Ctx, player: OwnPlayer, key: IdempotencyKey, prefer: Prefer = None
+) -> JSONResponse:
+    return await asked(context, player, "opt_in", {"mission": mission}, key, f"player:{player}", prefer)
+
+
+@router.post("/me/completions/{completion_id}/claim", summary="Take a reward", tags=["Me"], responses=_REPLIES)
+async def claim_myself(
+    completion_id: str, context: Ctx, player: OwnPlayer, key: IdempotencyKey, prefer: Prefer = None
+) -> JSONResponse:
+    return await asked(context, player, "claim", {"completion_id": completion_id}, key, f"player:{player}", prefer)
+
+
+@router.get(
+    "/players/{id}/exclusion",
+    summary="Whether the player is excluded, and whether anything is still on its way",
+    responses=answers({"excluded": True, "reason": "self_exclusion", "in_flight": 0}, 401, 403),
+)
+async def read_exclusion(id: str, context: Ctx, _: PlayersReader) -> dict[str, Any]:
+    p = partition_of(id, context.partitions)
+    pipe = context.redis.pipeline(transaction=False)
+    pipe.hget(stop(p), id)
+    pipe.hlen(f"{{{p}}}:infl:{id}")
+    reason, in_flight = await pipe.execute()
+    return {"excluded": reason is not None, "reason": reason.decode() if reason else None, "in_flight": in_flight}
+
+
+@router.post(
+    "/players/{id}/exclusion",
+    summary="Exclude the player from all messages but legal ones, at once",
+    description="The stop is in force when this answers: nothing new leaves. 200: nothing is on its way any more. "
+    "202: some sends still are; `GET` the same path until `in_flight` is 0. Needs no Idempotency-Key: asking twice "
+    "excludes once.",
+    responses=answers(_EXCLUDED, 401, 403, 422, 503, also={202: {**_EXCLUDED, "in_flight": 1, "status": "draining"}}),
+)
+async def exclude(id: str, body: ExclusionBody, context: Ctx, caller: PlayersWriter) -> JSONResponse:
+    now = context.clock.now_ms()
+    until = _until(body.until, now)
+    args = {"reason": body.reason, "since": now, "until": until}
+    return await _set_stop(context, id, "exclude", body.reason, args, caller.id)
+
+
+@router.delete(
+    "/players/{id}/exclusion",
+    summary="Readmit the player",
+    responses=answers({"ok": True, "excluded": False, "in_flight": 0}, 401, 403, 503),
+)
+async def readmit(id: str, context: Ctx, caller: PlayersWriter) -> JSONResponse:
+    return await _set_stop(context, id, "readmit", "", {}, caller.id)
+
+
+async def _set_stop(
+    context: Context, player: str, name: str, reason: str, args: dict[str, Any], source: str
+) -> JSONResponse:
+    """Set or lift the stop and append its entry in one step (DESIGN 2.1, rule 9)."""
+    command = Command(player, new_id("cmd:"), name, args, source=source)
+    in_flight = await context.intake.exclude(player, reason, encode_entry(command))
+    answer = {"ok": True, "excluded": bool(reason), "in_flight": in_flight}
+    if reason and in_flight:
+        return JSONResponse(answer | {"status": "draining"}, status_code=202, headers={"Retry-After": "1"})
+    return JSONResponse(answer)
+
+
+def _until(until: datetime | None, now: int) -> int | None:
+    if until is None:
+        return None
+    if (ends := as_ms(until)) <= now:
+        raise Invalid(f"expected an `until` in the future, got {until.isoformat()}")
+    return ends
+
+
+async def asked(
+    context: Context, player: str, name: str, args: dict[str, Any], key: str, source: str, prefer: str | None
+) -> JSONResponse:
+    """Ask the player and answer with what the turn did.
+
+    Raises:
+        EngineError: the turn refused the command; its code is the problem's.
+    """
+    command = Command(player, f"cmd:{key}", name, args, reply_to=context.replies.channel, source=source)
+    wait_s = wait_of(prefer, ANSWER_WITHIN_S)
+    record = await context.players.ref(player).ask(command, timeout_s=wait_s)
+    if record is None:
+        detail = "It is in the log and will be applied. Ask again with the same Idempotency-Key to learn the outcome."
+        answer = {"accepted": True, "command_id": command.id, "detail": detail}
+        return JSONResponse(answer, status_code=202, headers={"Retry-After": "1"})
+    return JSONResponse(answer_of(record))
+
+
+def answer_of(record: HistoryRecord) -> dict[str, Any]:
+    """Return the good answer of a command's turn.
+
+    Raises:
+        EngineError: the turn refused it.
+    """
+    for effect in record.effects:
+        if isinstance(effect, SetAside):
+            raise Conflict("the turn failed and changed nothing; the entry is among the dead letters", code="set_aside")
+    outcome = next((e for e in reversed(record.effects) if isinstance(e, Answered)), Answered("ok"))
+    if outcome.code != "ok":
+        raise _refusal(outcome)
+    effects = [effect for effect in record.effects if not isinstance(effect, Answered)]
+    return {"ok": True, **({"data": outcome.data} if outcome.data else {}), "effects": shown_effects(effects)}
+
+
+def _refusal(outcome: Answered) -> EngineError:
+    detail = outcome.detail or outcome.code.replace("_", " ")
+    if outcome.code.endswith("_not_found") or outcome.code.startswith("unknown_"):
+        return NotFound(detail, code=outcome.code)
+    if outcome.code in ("invalid_arguments", "amount_out_of_range"):
+        return Invalid(detail, code=outcome.code)
+    return Conflict(detail, code=outcome.code, **outcome.data)

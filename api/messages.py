@@ -1,0 +1,157 @@
+"""Requests to send a message: they enter the player's log, and the control tower judges them."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Header
+from fastapi.responses import JSONResponse
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from actors.player import request_id
+from api.auth import Principal, require
+from api.context import Context, Ctx
+from api.masks import check_id
+from api.pages import CHUNK, CHUNKS_MAX, answers
+from api.views import shown_decision
+from crm.config import Channel, Purpose
+from domain.calendar import as_ms
+from domain.decisions import Decision, decode_decision
+from domain.entries import Command
+from domain.errors import BadRequest, Invalid, NotFound
+from domain.ids import partition_of
+from store.keys import TOWER, requests
+
+router = APIRouter(prefix="/v1/messages", tags=["Messages"])
+
+_REQUEST_ID = re.compile(r"req_([0-9a-f]{1,4})_[0-9a-f]{8,64}")
+_ACCEPTED = {"request_id": "req_1f_5d41402abc4b2a76b9719d91", "status": "pending"}
+_DECISION = {
+    "outcome": "held",
+    "channel": None,
+    "reasons": ["quiet_hours"],
+    "why": ["It is quiet time for this channel where the player is."],
+    "until": "2026-11-23T06:00:00.000Z",
+    "at": "2026-11-22T20:10:00.000Z",
+}
+
+MessagesReader = Annotated[Principal, Depends(require("messages:read"))]
+MessagesWriter = Annotated[Principal, Depends(require("messages:write"))]
+
+
+class MessageBody(BaseModel):
+    """A wish to send one message to one player."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "player_id": "amelia",
+                "template": "come-back",
+                "purpose": "retention",
+                "channels": "best",
+                "idempotency_key": "campaign-7-amelia",
+            }
+        },
+    )
+
+    player_id: Annotated[str, Field(min_length=1, max_length=255)]
+    template: Annotated[str, Field(min_length=1, max_length=100)]
+    purpose: Purpose
+    channels: Annotated[list[Channel], Field(min_length=1, max_length=6)] | Literal["best"] = "best"
+    priority: Annotated[int, Field(ge=0, le=1000)] | None = None
+    expires_at: AwareDatetime | None = None
+    conflict_group: Annotated[str, Field(max_length=100)] = ""
+    variables: Annotated[dict[str, Any], Field(max_length=50)] = {}
+    idempotency_key: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+
+
+@router.post(
+    "",
+    summary="Ask for a message to a player",
+    description="202: the request is in the log and will be judged; nothing is sent yet. The decision is under "
+    "`/v1/messages/{request_id}`. The same key gives the same request again. The key comes as the header "
+    "`Idempotency-Key`, which wins, or as `idempotency_key`.",
+    status_code=202,
+    responses=answers(_ACCEPTED, 400, 401, 403, 409, 422, 429, 503, ok=202),
+)
+async def request_message(
+    body: MessageBody,
+    context: Ctx,
+    caller: MessagesWriter,
+    idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
+) -> JSONResponse:
+    key = idempotency_key or body.idempotency_key
+    if not key:
+        raise BadRequest("expected an Idempotency-Key header, or idempotency_key", code="idempotency_key_required")
+    check_id(key, "Idempotency-Key")
+    await _check_template(context, body.template)
+    now, expires_at = context.clock.now_ms(), as_ms(body.expires_at) if body.expires_at else None
+    ref = context.players.ref(body.player_id)
+    command_id = f"cmd:{key}"
+    request = request_id(ref.partition, body.player_id, command_id)
+    args = body.model_dump(exclude={"player_id", "idempotency_key", "expires_at"}, exclude_none=True)
+    args |= {"request_id": request} | ({"expires_at": expires_at} if expires_at else {})
+    if expires_at and expires_at <= now:
+        raise Invalid("expected an expires_at in the future", code="expired")
+    await ref.tell(Command(body.player_id, command_id, "message", args, source=caller.id))
+    # the tower writes the same pair when it judges; until then this is how the request is found
+    await context.redis.hset(requests(ref.partition), request, body.player_id)
+    links = {"Location": f"/v1/messages/{request}"}
+    return JSONResponse({"request_id": request, "status": "pending"}, status_code=202, headers=links)
+
+
+@router.get(
+    "/{request_id}",
+    summary="What became of a request",
+    description="`status` is `pending` until the tower has judged it, then the outcome of its latest decision.",
+    responses=answers(
+        {
+            "request_id": "req_1f_5d41402abc4b2a76b9719d91",
+            "player_id": "amelia",
+            "status": "held",
+            "decision": _DECISION,
+            "history": [_DECISION],
+        },
+        401,
+        403,
+        404,
+    ),
+)
+async def read_message(request_id: str, context: Ctx, _: MessagesReader) -> dict[str, Any]:
+    found = _REQUEST_ID.fullmatch(request_id)
+    partition = int(found[1], 16) if found else context.partitions
+    player = await context.redis.hget(requests(partition), request_id) if partition < context.partitions else None
+    if player is None:
+        raise NotFound(f"there is no message request {request_id[:80]!r}", code="request_not_found")
+    decisions = [shown_decision(decision) for decision in await _decisions(context, player.decode(), request_id)]
+    return {
+        "request_id": request_id,
+        "player_id": player.decode(),
+        "status": decisions[0]["outcome"] if decisions else "pending",
+        "decision": decisions[0] if decisions else None,
+        "history": decisions,
+    }
+
+
+async def _check_template(context: Context, template: str) -> None:
+    if template not in context.programme.documents.get("templates", {}):
+        await context.programme.refresh()
+    templates = context.programme.documents.get("templates", {})
+    if template not in templates:
+        known = f" ({' '.join(sorted(templates)[:20])})" if templates else ", and it has none"
+        raise Invalid(f"expected a template of the live programme{known}, got {template!r}", code="unknown_template")
+
+
+async def _decisions(context: Context, player: str, request: str) -> list[Decision]:
+    """Return the decisions on a request, newest first; looks at the player's last 2,000."""
+    key = TOWER.history(partition_of(player, context.partitions), player)
+    found: list[Decision] = []
+    newest = "+"
+    for _ in range(CHUNKS_MAX):
+        entries = await context.redis.xrevrange(key, max=newest, count=CHUNK)
+        decisions = (decode_decision(fields[b"d"]) for _offset, fields in entries)
+        found += [decision for decision in decisions if decision.request_id == request]
+        if len(entries) < CHUNK:
+            break
+        newest = "(" + entries[-1][0].decode()
+    return found

@@ -1,0 +1,317 @@
+"""What is known of players: ``/v1/players/{id}/...`` for server keys, ``/v1/me/...`` for the player's own token."""
+
+import re
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends
+from fastapi.responses import StreamingResponse
+
+from api.auth import OwnPlayer, Principal, require
+from api.context import Context, Ctx
+from api.pages import CHUNK, Cursor, Limit, answers, instant, page, page_of_stream
+from api.views import (
+    known_player,
+    ledger_entries,
+    player_state,
+    shown_decision,
+    shown_delivery,
+    shown_record,
+)
+from crm.airspace import airspace_from_parts
+from domain.decisions import decode_decision, decode_delivery
+from domain.effects import decode_record
+from domain.errors import BadRequest
+from domain.ids import partition_of
+from domain.player import Profile, snapshot_from_parts
+from store.keys import PLAYERS, TOWER, inbox, stop
+
+SCANS_MAX = 50  # steps of one page of the list of players; a page may be short and still have a next one
+_SNAPSHOT_KEY = re.compile(rb"\{\d+\}:s:(.+)", re.DOTALL)
+_profile = msgspec.msgpack.Decoder(Profile)
+
+PlayersReader = Annotated[Principal, Depends(require("players:read"))]
+
+_MISSION = {
+    "id": "ten-bets",
+    "status": "in_progress",
+    "tasks": [{"id": "bets", "actual": 3, "expected": 10}],
+    "completed_count": 0,
+}
+_ACHIEVEMENT = {"id": "high-roller", "actual": 250, "stages_reached": 0, "stages": [{"stage": 1, "at": 100000}]}
+_PLAYER = {
+    "id": "amelia",
+    "traits": {"first_name": "Amelia"},
+    "timezone": "Europe/Kyiv",
+    "balances": {"points": {"balance": 15, "lifetime": 15}},
+    "level": "bronze",
+    "levels": [{"id": "main", "currency": "points", "level": "bronze", "next": {"id": "silver", "at": 250}}],
+    "segments": [],
+    "missions": [_MISSION],
+    "achievements": [_ACHIEVEMENT],
+    "scores": {},
+    "online": False,
+    "host": "host-1",
+    "version": 3,
+}
+_ENTRY = {
+    "id": "1764580000000-0.0",
+    "at": "2026-11-22T09:00:00.000Z",
+    "currency": "points",
+    "amount": 5,
+    "balance_after": 15,
+    "cause": {"event_id": "m-3", "rule": "earn-rules/bet-points", "rule_version": 7},
+}
+_DECISION = {
+    "request_id": "req_1f_5d41402abc4b2a76b9719d91",
+    "outcome": "held",
+    "channel": None,
+    "reasons": ["quiet_hours"],
+    "why": ["It is quiet time for this channel where the player is."],
+    "until": "2026-11-23T06:00:00.000Z",
+    "at": "2026-11-22T20:10:00.000Z",
+}
+_LATER = "{what} are not available in this version"
+
+
+async def _named(id: str, _: PlayersReader) -> str:
+    return id
+
+
+def _listed(example: Any) -> dict[int | str, dict[str, Any]]:
+    return answers({"items": [example], "next": None}, 400, 401, 403, 404)
+
+
+def _reads(prefix: str, subject: Callable[..., Any], tag: str) -> APIRouter:
+    """Return the same reads below a prefix, for whom ``subject`` says."""
+    router = APIRouter(prefix=prefix, tags=[tag])
+    player = Annotated[str, Depends(subject)]
+
+    @router.get("", summary="The player's state", responses=answers(_PLAYER, 401, 403, 404))
+    async def read_player(context: Ctx, player_id: player) -> dict[str, Any]:
+        return await player_state(context, player_id)
+
+    @router.get("/missions", summary="Missions, those not begun too", responses=_listed(_MISSION))
+    async def read_missions(context: Ctx, player_id: player) -> dict[str, Any]:
+        return page((await player_state(context, player_id))["missions"])
+
+    @router.get("/achievements", summary="Achievements and their stages", responses=_listed(_ACHIEVEMENT))
+    async def read_achievements(context: Ctx, player_id: player) -> dict[str, Any]:
+        return page((await player_state(context, player_id))["achievements"])
+
+    @router.get("/ledger", summary="Every posting, newest first", responses=_listed(_ENTRY))
+    async def read_ledger(context: Ctx, player_id: player, limit: Limit = 50, cursor: Cursor = None) -> dict[str, Any]:
+        await known_player(context, player_id)
+        return await page_of_stream(
+            context.redis,
+            PLAYERS.history(partition_of(player_id, context.partitions), player_id),
+            limit,
+            cursor,
+            lambda offset, fields: ledger_entries(offset, decode_record(fields[b"d"])),
+        )
+
+    @router.get(
+        "/history",
+        summary="What each entry did to the player, newest first",
+        responses=_listed(
+            {
+                "id": "m-3",
+                "name": "bet_placed",
+                "at": "2026-11-22T09:00:00.000Z",
+                "offset": "1764580000000-0",
+                "effects": [{"kind": "points", "currency": "points", "amount": 5, "balance_after": 15}],
+            }
+        ),
+    )
+    async def read_history(context: Ctx, player_id: player, limit: Limit = 50, cursor: Cursor = None) -> dict[str, Any]:
+        await known_player(context, player_id)
+        return await page_of_stream(
+            context.redis,
+            PLAYERS.history(partition_of(player_id, context.partitions), player_id),
+            limit,
+            cursor,
+            lambda offset, fields: [shown_record(offset, decode_record(fields[b"d"]))],
+        )
+
+    @router.get("/decisions", summary="The control tower's decisions, newest first", responses=_listed(_DECISION))
+    async def read_decisions(
+        context: Ctx, player_id: player, limit: Limit = 50, cursor: Cursor = None
+    ) -> dict[str, Any]:
+        await known_player(context, player_id)
+        return await page_of_stream(
+            context.redis,
+            TOWER.history(partition_of(player_id, context.partitions), player_id),
+            limit,
+            cursor,
+            lambda _offset, fields: [shown_decision(decode_decision(fields[b"d"]))],
+        )
+
+    @router.get(
+        "/inbox",
+        summary="In-app messages, newest first",
+        responses=_listed(
+            {
+                "message_id": "req_1f_5d41402abc4b2a76b9719d91",
+                "template": "come-back",
+                "purpose": "retention",
+                "title": "Hi Amelia",
+                "body": "...",
+                "action": {"label": "Play", "url": "/play"},
+                "at": "2026-11-22T09:00:00.000Z",
+                "expires_at": "2026-11-23T09:00:00.000Z",
+                "expired": False,
+            }
+        ),
+    )
+    async def read_inbox(context: Ctx, player_id: player, limit: Limit = 50, cursor: Cursor = None) -> dict[str, Any]:
+        await known_player(context, player_id)
+        now = context.clock.now_ms()
+        return await page_of_stream(
+            context.redis,
+            inbox(partition_of(player_id, context.partitions), player_id),
+            limit,
+            cursor,
+            lambda _offset, fields: [shown_delivery(decode_delivery(fields[b"n"]), now)],
+        )
+
+    for what in ("segments", "journeys", "scores"):
+        _add_later(router, what, player)
+    return router
+
+
+def _add_later(router: APIRouter, what: str, player: Any) -> None:
+    note = _LATER.format(what=what)
+
+    async def read_later(context: Ctx, player_id: player) -> dict[str, Any]:
+        await known_player(context, player_id)
+        return {**page([]), "note": note}
+
+    router.add_api_route(
+        f"/{what}",
+        read_later,
+        methods=["GET"],
+        name=f"read_{what}",
+        summary=f"{what.capitalize()} (empty: {note})",
+        responses=answers({"items": [], "next": None, "note": note}, 401, 403, 404),
+    )
+
+
+everyone = APIRouter(prefix="/v1/players", tags=["Players"])
+
+
+@everyone.get(
+    "",
+    summary="List players, in no order",
+    description="Pages follow the store's own order; a page may hold a few more or fewer than `limit`, and players "
+    "that come or go meanwhile may be missed. A player is listed once a turn of theirs has committed.",
+    responses=answers(
+        {"items": [{"id": "amelia", "version": 3, "last_seen_at": "2026-11-22T09:00:00.000Z"}], "next": "1424"},
+        400,
+        401,
+        403,
+    ),
+)
+async def list_players(context: Ctx, _: PlayersReader, limit: Limit = 50, cursor: Cursor = None) -> dict[str, Any]:
+    if cursor is not None and not cursor.isdigit():
+        raise BadRequest(f"expected `next` of an earlier page as the cursor, got {cursor[:60]!r}", code="bad_cursor")
+    found: dict[bytes, str] = {}
+    position = int(cursor or 0)
+    for _step in range(SCANS_MAX):
+        position, keys = await context.redis.scan(position, match="{*}:s:*", count=max(limit, 20))
+        for key in keys:
+            if match := _SNAPSHOT_KEY.fullmatch(key):
+                found[key] = match[1].decode()
+        if not position or len(found) >= limit:
+            break
+    pipe = context.redis.pipeline(transaction=False)
+    for key in found:
+        pipe.hmget(key, "v", "profile")
+    stored = await pipe.execute()
+    items = [
+        {"id": player, "version": int(version or 0), "last_seen_at": _last_seen(profile)}
+        for player, (version, profile) in zip(found.values(), stored, strict=True)
+    ]
+    return page(items, str(position) if position else None)
+
+
+def _last_seen(profile: bytes | None) -> str | None:
+    return instant(_profile.decode(profile).last_seen_at) if profile else None
+
+
+@everyone.get(
+    "/{id}/export",
+    summary="Everything stored about the player, as one JSON document",
+    description="The snapshot, the whole history and ledger, the tower's facts and decisions, the inbox. Streamed.",
+    responses=answers({"player": "amelia", "state": {}, "history": [], "decisions": [], "inbox": []}, 401, 403, 404),
+)
+async def export_player(id: str, context: Ctx, _: PlayersReader) -> StreamingResponse:
+    return await _export(context, id)
+
+
+async def _export(context: Context, player_id: str) -> StreamingResponse:
+    await known_player(context, player_id)
+    headers = {"Content-Disposition": 'attachment; filename="player.json"'}
+    return StreamingResponse(_exported(context, player_id), media_type="application/json", headers=headers)
+
+
+async def _exported(context: Context, player_id: str) -> AsyncIterator[bytes]:
+    p = partition_of(player_id, context.partitions)
+    redis = context.redis
+    state, tower, stopped = (
+        await redis.hgetall(PLAYERS.state(p, player_id)),
+        await redis.hgetall(TOWER.state(p, player_id)),
+        await redis.hget(stop(p), player_id),
+    )
+    head = {
+        "player": player_id,
+        "exported_at": instant(context.clock.now_ms()),
+        "excluded": stopped.decode() if stopped else None,
+        "state": _decoded(state, lambda version, parts: snapshot_from_parts(player_id, version, parts)),
+        "tower": _decoded(tower, lambda version, parts: airspace_from_parts(player_id, version, parts)),
+    }
+    yield msgspec.json.encode(head)[:-1]
+    now = context.clock.now_ms()
+    lists: list[tuple[str, str, Callable[[str, dict[bytes, bytes]], Any]]] = [
+        ("history", PLAYERS.history(p, player_id), lambda o, f: shown_record(o, decode_record(f[b"d"]))),
+        ("decisions", TOWER.history(p, player_id), lambda _, f: shown_decision(decode_decision(f[b"d"]))),
+        ("inbox", inbox(p, player_id), lambda _, f: shown_delivery(decode_delivery(f[b"n"]), now)),
+    ]
+    for name, key, shown in lists:
+        yield f',"{name}":['.encode()
+        first, after = True, "-"
+        while entries := await redis.xrange(key, min=after, count=CHUNK):
+            for offset, fields in entries:
+                yield (b"" if first else b",") + msgspec.json.encode(shown(offset.decode(), fields))
+                first = False
+            after = "(" + entries[-1][0].decode()
+        yield b"]"
+    yield b"}"
+
+
+def _decoded(fields: dict[bytes, bytes], read: Callable[[int, dict[str, bytes]], Any]) -> Any:
+    parts = {name.decode(): value for name, value in fields.items()}
+    return msgspec.to_builtins(read(int(parts.pop("v", b"0")), parts), str_keys=True)
+
+
+me = APIRouter(prefix="/v1/me", tags=["Me"])
+
+
+@me.get(
+    "/export",
+    summary="Everything stored about me",
+    responses=answers({"player": "amelia", "state": {}, "history": [], "decisions": [], "inbox": []}, 401, 403, 404),
+)
+async def export_me(context: Ctx, player_id: OwnPlayer) -> StreamingResponse:
+    return await _export(context, player_id)
+
+
+async def _myself(player_id: OwnPlayer) -> str:
+    return player_id
+
+
+router = APIRouter()
+router.include_router(everyone)
+router.include_router(me)
+router.include_router(_reads("/v1/players/{id}", _named, "Players"))
+router.include_router(_reads("/v1/me", _myself, "Me"))

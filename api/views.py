@@ -1,0 +1,177 @@
+"""What is shown of a player, put together from the snapshot, the live programme and who owns the player."""
+
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import msgspec
+
+from actors.programme import Programme, ProgrammeVersions
+from api.context import Context
+from api.pages import instant
+from crm.why import explain
+from domain.decisions import Decision, Delivery
+from domain.effects import HistoryRecord, Posting
+from domain.errors import NotFound
+from domain.ids import partition_of
+from domain.player import Snapshot
+from gamification.view import player_view
+from store.keys import ASSIGNMENT, HOSTS, sockets
+from store.programmes import Programmes
+
+_versions: WeakKeyDictionary[Programmes, ProgrammeVersions] = WeakKeyDictionary()
+
+
+def compiled(context: Context) -> ProgrammeVersions:
+    """Return this process's compiled programme versions."""
+    versions = _versions.get(context.programmes)
+    if versions is None:
+        versions = _versions[context.programmes] = ProgrammeVersions(context.programmes)
+    return versions
+
+
+async def live_programme(context: Context) -> Programme:
+    """Return the live programme, compiled."""
+    return await compiled(context).live()
+
+
+async def known_player(context: Context, player_id: str) -> Snapshot:
+    """Return the player's last committed snapshot.
+
+    Raises:
+        NotFound: nothing was ever committed for that id.
+    """
+    snapshot = await context.players.ref(player_id).state()
+    if not snapshot.version:
+        raise NotFound(f"there is no player {player_id[:120]!r} (yet)", code="player_not_found")
+    return snapshot
+
+
+async def player_state(context: Context, player_id: str) -> dict[str, Any]:
+    """Return ``GET /v1/players/{id}``: the snapshot of the last commit as the live programme shows it now.
+
+    Raises:
+        NotFound: nothing was ever committed for that id.
+    """
+    snapshot = await known_player(context, player_id)
+    programme = await live_programme(context)
+    return shown_player(snapshot, programme, context.clock.now_ms()) | await _place(context, player_id)
+
+
+def shown_player(snapshot: Snapshot, programme: Programme, now: int) -> dict[str, Any]:
+    """Return what the snapshot alone tells."""
+    view = player_view(programme.rules, snapshot, now)
+    profile = snapshot.profile
+    return {
+        "id": snapshot.player,
+        "traits": profile.traits,
+        "timezone": profile.timezone or programme.rules.timezone,
+        "locale": profile.locale or None,
+        "first_seen_at": instant(profile.first_seen_at),
+        "last_seen_at": instant(profile.last_seen_at),
+        "balances": view["balances"],
+        "level": view["level"],
+        "levels": view["levels"],
+        "segments": [],
+        "missions": view["missions"],
+        "achievements": view["achievements"],
+        "scores": {},
+        "version": snapshot.version,
+        "programme": programme.version,
+    }
+
+
+async def _place(context: Context, player_id: str) -> dict[str, Any]:
+    """Return whether the player has a socket open, and where the actor lives."""
+    partition = partition_of(player_id, context.partitions)
+    pipe = context.redis.pipeline(transaction=False)
+    pipe.hexists(sockets(partition), player_id)
+    pipe.hget(ASSIGNMENT, f"players:{partition}")
+    pipe.hgetall(HOSTS)
+    online, owner, hosts = await pipe.execute()
+    dedicated = any(player_id in heartbeat(value).get("dedicated", {}) for value in hosts.values())
+    return {
+        "online": bool(online),
+        "host": f"player:{player_id}" if dedicated else owner.decode() if owner else None,
+        "placement": "dedicated" if dedicated else "shared",
+        "partition": partition,
+    }
+
+
+def heartbeat(value: bytes) -> dict[str, Any]:
+    """Read what a host says of itself; {} when it is of another version."""
+    try:
+        beat = msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return {}
+    return beat if isinstance(beat, dict) else {}
+
+
+def shown_effects(effects: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return effects as JSON values."""
+    return [msgspec.to_builtins(effect) for effect in effects]
+
+
+def shown_record(offset: str, record: HistoryRecord) -> dict[str, Any]:
+    """Return what one entry did, for the history."""
+    return {
+        "id": record.id,
+        "name": record.name,
+        "at": instant(record.at),
+        "offset": offset,
+        "effects": shown_effects(record.effects),
+    }
+
+
+def ledger_entries(offset: str, record: HistoryRecord) -> list[dict[str, Any]]:
+    """Return the postings of one entry, newest first."""
+    return [
+        {
+            "id": f"{offset}.{n}",
+            "at": instant(record.at),
+            "currency": posting.currency,
+            "amount": posting.amount,
+            "balance_after": posting.balance_after,
+            "account": posting.account,
+            "reason": posting.reason or None,
+            "cause": {"event_id": record.id, "rule": posting.rule, "rule_version": posting.rule_version},
+        }
+        for n, posting in reversed(list(enumerate(record.effects)))
+        if isinstance(posting, Posting)
+    ]
+
+
+def shown_decision(decision: Decision) -> dict[str, Any]:
+    """Return a decision of the tower, with its reasons in words."""
+    return {
+        "request_id": decision.request_id,
+        "outcome": decision.outcome,
+        "channel": decision.channel or None,
+        "reasons": list(decision.reasons),
+        "why": [explain(code) for code in decision.reasons],
+        "until": instant(decision.until),
+        "at": instant(decision.at),
+        "template": decision.template,
+        "purpose": decision.purpose,
+        "title": decision.title or None,
+        "policy_version": decision.policy_version,
+        "alternatives": [
+            {"channel": other.channel, "reasons": list(other.reasons), "why": [explain(code) for code in other.reasons]}
+            for other in decision.alternatives
+        ],
+    }
+
+
+def shown_delivery(delivery: Delivery, now: int) -> dict[str, Any]:
+    """Return an in-app message of the inbox."""
+    return {
+        "message_id": delivery.message_id,
+        "template": delivery.template,
+        "purpose": delivery.purpose,
+        "title": delivery.title,
+        "body": delivery.body,
+        "action": delivery.action or None,
+        "at": instant(delivery.at),
+        "expires_at": instant(delivery.expires_at),
+        "expired": 0 < delivery.expires_at <= now,
+    }
