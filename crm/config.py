@@ -112,9 +112,9 @@ class PolicyConfig(_Document):
         return value
 
 
-def _source(value: str) -> str:
+def _source(value: str, language: str = "") -> str:
     if problem := syntax_error(value):
-        raise ValueError(problem)
+        raise ValueError(f"{language}: {problem}" if language else problem)
     return value
 
 
@@ -138,13 +138,14 @@ class ActionConfig(_Document):
     @field_validator("label")
     @classmethod
     def _parses(cls, value: dict[str, str]) -> dict[str, str]:
-        return {_language(language): _source(text) for language, text in value.items()}
+        return {_language(language): _source(text, language) for language, text in value.items()}
 
     @field_validator("url")
     @classmethod
     def _safe(cls, value: str) -> str:
-        # One that begins with a variable can only be judged when it is rendered.
-        if not value.startswith("{{") and not safe_url(value):
+        # What a variable brings can only be judged when it is rendered; what stands before it, here.
+        start = re.split(r"\{[{%]", value, maxsplit=1)[0]
+        if (start or not value) and not safe_url(start):
             raise ValueError(f"expected a path, or an http or https address, got {value[:60]!r}")
         return _source(value)
 
@@ -160,7 +161,7 @@ class TemplateConfig(_Document):
     @field_validator("title", "body")
     @classmethod
     def _parses(cls, value: dict[str, str]) -> dict[str, str]:
-        return {_language(language): _source(text) for language, text in value.items()}
+        return {_language(language): _source(text, language) for language, text in value.items()}
 
 
 class SettingsConfig(_Document):

@@ -62,18 +62,12 @@ def compile_crm(
     policies = _validated("policies", PolicyConfig, documents, errors, only="default")
     settings = _validated("settings", SettingsConfig, documents, errors, only="main")
     templates = _validated("templates", TemplateConfig, documents, errors)
-    policy = policies.get("default", DEFAULT_POLICY)
-    errors += [
-        f"policies/default: caps.{n}: expected each cap once, got the same as an earlier one"
-        for n, cap in enumerate(policy.caps)
-        if cap in policy.caps[:n]
-    ]
     if errors:
         raise InvalidCrm(errors)
     home = settings.get("main", SettingsConfig())
     return CrmRules(
         version=version,
-        policy=compile_policy(policy, available=channels),
+        policy=compile_policy(policies.get("default", DEFAULT_POLICY), available=channels),
         templates={name: compile_template(name, config) for name, config in templates.items()},
         timezone=home.timezone,
         locale=home.locale,

@@ -167,7 +167,9 @@ def test_a_cap_s_day_is_the_player_s() -> None:
     sends = (Send(at("03:30"), "promo", "in_app"),)
     here = Facts(timezone="America/New_York")
     assert verdict(request(), here, sends, policy, now=at("03:50")) == Held(
-        at("04:00"), ("cap_reached",), alternatives=verdict(request(), here, sends, policy, now=at("03:50")).alternatives
+        at("04:00"),
+        ("cap_reached",),
+        alternatives=verdict(request(), here, sends, policy, now=at("03:50")).alternatives,
     )
     assert verdict(request(), here, sends, policy, now=at("04:00")) == Cleared("in_app")
     assert isinstance(verdict(request(), Facts(), sends, policy, now=at("04:00")), Held)
