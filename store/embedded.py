@@ -168,3 +168,18 @@ def _die_with_parent() -> None:
     """Ask the kernel to end the server, in order, when its parent is killed (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def running_store(data_dir: Path) -> str | None:
+    """Return the address of the embedded store that runs over a data directory, if one does."""
+    import redis
+
+    path = _socket_path((data_dir / "store").absolute())
+    client = redis.Redis(unix_socket_path=str(path), socket_timeout=2)
+    try:
+        client.ping()
+    except (redis.exceptions.RedisError, OSError):
+        return None
+    finally:
+        client.close()
+    return f"unix://{path}"

@@ -1,0 +1,293 @@
+"""``playtower audit``: folds every partition's log again, from nothing, and compares the outcome with what is stored.
+
+A turn is a pure function, so snapshots, ledger and effects must come out the same. Beside that, what can be checked
+without the rules is: sums, unique ids, counters, and completions recounted from their events by other code.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from msgspec import Struct, structs
+from redis.asyncio import Redis
+
+from actors.partition import RULES_VERSION, PartState, decode_part
+from actors.player import Player, Told, TurnFailed, Turns
+from actors.programme import ProgrammeVersions
+from domain.decisions import decode_decision, decode_delivery
+from domain.effects import DuplicateLate, HistoryRecord, MissionCompleted, Posting, SetAside, decode_record
+from domain.entries import Command, Event, LogEntry, MessageRequest, ProgrammePublished, decode_entry
+from domain.ids import partition_of
+from domain.player import Snapshot, all_parts, with_parts
+from gamification.explain import explain_completion
+from store.identity import Identity, read_identity
+from store.keys import PLAYERS, TOWER, Lane
+from store.programmes import Programmes
+
+PAGE = 2_000  # log entries read at once
+VIOLATIONS_MAX = 1_000  # listed; all are counted
+
+
+class Violation(Struct, frozen=True):
+    """Something that must not be."""
+
+    partition: int
+    check: str
+    subject: str  # player, event or key
+    detail: str
+
+
+class AuditReport(Struct):
+    """What the audit saw. ``ok`` only when it found nothing."""
+
+    ok: bool = True
+    partitions: int = 0
+    entries: int = 0  # folded again
+    waiting: int = 0  # in the log, not applied yet
+    players: int = 0
+    postings: int = 0
+    completions: int = 0
+    set_aside: int = 0
+    decisions: int = 0
+    violations: list[Violation] = []
+    violations_total: int = 0
+    sums: dict[str, int] = {}  # currency -> held by all players
+
+    def blame(self, partition: int, check: str, subject: str, detail: str) -> None:
+        """Record a violation."""
+        self.ok = False
+        self.violations_total += 1
+        if len(self.violations) < VIOLATIONS_MAX:
+            self.violations.append(Violation(partition, check, subject, detail))
+
+
+class _Refold:
+    """One partition folded again."""
+
+    def __init__(self, partition: int, identity: Identity, versions: ProgrammeVersions, report: AuditReport) -> None:
+        self.partition = partition
+        self.part = PartState()
+        self.states: dict[str, Snapshot] = {}
+        self.events: dict[str, list[LogEntry]] = {}
+        self._identity = identity
+        self._versions = versions
+        self._report = report
+        self._ids: set[tuple[str, str]] = set()
+
+    async def fold(self, entry: LogEntry, stored: HistoryRecord | None) -> None:
+        """Fold one entry and compare what it did with what is recorded."""
+        what = entry.entry
+        if isinstance(what, ProgrammePublished):
+            if what.version > self.part.programme:
+                await self._versions.ensure(what.version)
+                self.part = structs.replace(self.part, programme=what.version)
+            return
+        if isinstance(what, Event | Command):
+            if (what.player, what.id) in self._ids:
+                self._blame("applied once", what.id, f"the log has this id of {what.player!r} twice")
+            self._ids.add((what.player, what.id))
+        self.events.setdefault(what.player, []).append(entry)
+        self._compare(entry, self._take(entry, stored), stored)
+
+    def _take(self, entry: LogEntry, stored: HistoryRecord | None) -> Turns:
+        player = entry.entry.player
+        before = self.states.get(player) or Snapshot(player)
+        programme = self._versions.get(self.part.programme)
+        assert programme is not None
+        told = Told(programme, self.partition, self._identity.partitions, self._identity.seed)
+        effects = stored.effects if stored else ()
+        late = frozenset(e.key for e in effects if isinstance(e, DuplicateLate))
+        unrun = any(isinstance(e, SetAside) and "was not run" in e.error for e in effects)
+        try:
+            turns, after = Player(before).take([entry], told, late=late, unrun=unrun)
+        except TurnFailed as failed:
+            self._blame("folds", entry.offset, str(failed))
+            return Turns(player, before.version)
+        self.states[player] = with_parts(after, version=0)
+        for account, amount in turns.accounts.items():
+            accounts = self.part.accounts
+            self.part = structs.replace(self.part, accounts=accounts | {account: accounts.get(account, 0) + amount})
+        if turns.failed:
+            self._report.set_aside += 1
+            self.part = structs.replace(self.part, set_aside=self.part.set_aside + 1)
+        return turns
+
+    def _compare(self, entry: LogEntry, turns: Turns, stored: HistoryRecord | None) -> None:
+        again = decode_record(turns.history[0][1]) if turns.history else None
+        if again != stored:
+            self._blame("same effects", entry.offset, f"folded again: {again}; recorded: {stored}")
+        for effect in again.effects if again else ():
+            if isinstance(effect, MissionCompleted):
+                self._report.completions += 1
+                self._explain(entry, effect)
+
+    def _explain(self, entry: LogEntry, completion: MissionCompleted) -> None:
+        player = entry.entry.player
+        programme = self._versions.get(self.part.programme)
+        progress = self.states[player].missions.get(completion.mission)
+        assert programme is not None
+        rules = programme.rules
+        if progress is not None and progress.programme != rules.version:
+            rules = rules.older.get(progress.programme, rules)
+        cause = entry.entry.id if isinstance(entry.entry, Event) else None
+        missing = explain_completion(rules, completion.mission, completion, self.events[player], cause=cause)
+        if missing:
+            self._blame("completions are explained", f"{player} {completion.completion_id}", missing)
+
+    def _blame(self, check: str, subject: str, detail: str) -> None:
+        self._report.blame(self.partition, check, subject, detail)
+
+
+class Audit:
+    """The audit of one store. Reads only; turns may go on meanwhile, entries after the offset seen are left out."""
+
+    def __init__(self, redis: Redis, identity: Identity) -> None:
+        self._redis = redis
+        self._identity = identity
+        self._versions = ProgrammeVersions(Programmes(redis))
+        self.report = AuditReport()
+
+    async def run(self, progress: Callable[[int, int], None] = lambda _partition, _entries: None) -> AuditReport:
+        """Audit all partitions, one after another."""
+        for partition in range(self._identity.partitions):
+            await self._partition(partition, progress)
+            self.report.partitions += 1
+        return self.report
+
+    async def _partition(self, partition: int, progress: Callable[[int, int], None]) -> None:
+        meta = await self._meta(PLAYERS, partition)
+        part = decode_part(meta.get("part", b""))
+        if part.rules != RULES_VERSION:
+            self.report.blame(
+                partition, "rules", str(part.rules), f"written by rules {part.rules}, not {RULES_VERSION}"
+            )
+            return
+        until = meta.get("off", b"0-0").decode()
+        refold = _Refold(partition, self._identity, self._versions, self.report)
+        histories: dict[str, dict[str, HistoryRecord]] = {}
+        folded = 0
+        async for page in self._log(PLAYERS, partition, until):
+            for player in {e.entry.player for e in page if e.entry.player} - histories.keys():
+                histories[player] = await self._history(partition, player)
+            for entry in page:
+                player = entry.entry.player
+                await refold.fold(entry, histories[player].pop(entry.offset, None) if player else None)
+            folded += len(page)
+            self.report.entries += len(page)
+            progress(partition, len(page))
+        self._counters(partition, meta, folded)
+        await self._states(partition, refold, part, until)
+        for player, left in histories.items():
+            for offset in left:
+                if not _after(offset, until):
+                    self.report.blame(partition, "same effects", player, f"a record at {offset}, where no entry is")
+        await self._tower(partition)
+
+    def _counters(self, partition: int, meta: dict[str, bytes], folded: int) -> None:
+        done, entered = int(meta.get("done", b"0")), int(meta.get("in", b"0"))
+        self.report.waiting += entered - done
+        if done != folded:
+            self.report.blame(partition, "every entry once", "done", f"{done} counted, {folded} in the log up to there")
+        if meta.get("broken"):
+            self.report.blame(partition, "whole", "broken", meta["broken"].decode())
+
+    async def _states(self, partition: int, refold: _Refold, part: PartState, until: str) -> None:
+        """Compare snapshots, balances and accounts."""
+        moved = (await self._meta(PLAYERS, partition)).get("off", b"0-0").decode() != until
+        sums: dict[str, int] = {}
+        for player, again in refold.states.items():
+            self.report.players += 1
+            if partition_of(player, self._identity.partitions) != partition:
+                self.report.blame(partition, "placed", player, "another partition's player")
+            await self._ledger(partition, player, again, until)
+            for currency, balance in again.wallet.items():
+                sums[currency] = sums.get(currency, 0) + balance.balance
+            if not moved:
+                await self._snapshot(partition, player, again)
+        for currency, held in sums.items():
+            self.report.sums[currency] = self.report.sums.get(currency, 0) + held
+            issued = sum(v for account, v in refold.part.accounts.items() if account.endswith(f":{currency}"))
+            if held + issued:
+                self.report.blame(partition, "double entry", currency, f"players hold {held}, the other side {issued}")
+        if not moved and refold.part != part:
+            self.report.blame(partition, "partition state", "part", f"folded again: {refold.part}; stored: {part}")
+
+    async def _snapshot(self, partition: int, player: str, again: Snapshot) -> None:
+        stored = {k.decode(): v for k, v in (await self._redis.hgetall(PLAYERS.state(partition, player))).items()}
+        empty = all_parts(Snapshot(player))
+        for name, data in all_parts(again).items():
+            if stored.get(name, empty[name]) != data:
+                self.report.blame(partition, "same state", player, f"{name} differs from what the log gives")
+
+    async def _ledger(self, partition: int, player: str, again: Snapshot, until: str) -> None:
+        """Add the stored postings up; they must give the balances, each ``balance_after`` on the way."""
+        balances: dict[str, int] = {}
+        lifetimes: dict[str, int] = {}
+        for offset, record in (await self._history(partition, player)).items():
+            if _after(offset, until):
+                continue
+            for effect in record.effects:
+                if not isinstance(effect, Posting):
+                    continue
+                self.report.postings += 1
+                balances[effect.currency] = balances.get(effect.currency, 0) + effect.amount
+                lifetimes[effect.currency] = lifetimes.get(effect.currency, 0) + max(0, effect.amount)
+                if balances[effect.currency] != effect.balance_after:
+                    self.report.blame(partition, "balance_after", player, f"{offset}: {effect}")
+        held = {currency: (b.balance, b.lifetime) for currency, b in again.wallet.items() if b.balance or b.lifetime}
+        summed = {currency: (balances[currency], lifetimes[currency]) for currency in balances}
+        if held != {currency: pair for currency, pair in summed.items() if any(pair)}:
+            self.report.blame(partition, "ledger sums", player, f"balances {held}, postings {summed}")
+
+    async def _tower(self, partition: int) -> None:
+        """Every request the tower has folded has its decision; no message was delivered twice."""
+        until = (await self._meta(TOWER, partition)).get("off", b"0-0").decode()
+        asked: dict[str, set[str]] = {}
+        async for page in self._log(TOWER, partition, until):
+            for entry in page:
+                if isinstance(entry.entry, MessageRequest):
+                    asked.setdefault(entry.entry.player, set()).add(entry.entry.id)
+        for player, requests in asked.items():
+            decided = [
+                decode_decision(fields[b"d"]) for _, fields in await self._stream(TOWER.history(partition, player))
+            ]
+            self.report.decisions += len(decided)
+            for request in sorted(requests - {decision.request_id for decision in decided}):
+                self.report.blame(partition, "every request decided", request, f"of {player}")
+            inbox = await self._stream(f"{{{partition}}}:inbox:{player}")
+            shown = [decode_delivery(fields[b"n"]).message_id for _, fields in inbox]
+            for message in sorted({m for m in shown if shown.count(m) > 1}):
+                self.report.blame(partition, "delivered once", message, f"to {player}")
+
+    async def _meta(self, lane: Lane, partition: int) -> dict[str, bytes]:
+        return {k.decode(): v for k, v in (await self._redis.hgetall(lane.meta(partition))).items()}
+
+    async def _history(self, partition: int, player: str) -> dict[str, HistoryRecord]:
+        items = await self._stream(PLAYERS.history(partition, player))
+        return {offset.decode(): decode_record(fields[b"d"]) for offset, fields in items}
+
+    async def _stream(self, key: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
+        return list(await self._redis.xrange(key))
+
+    async def _log(self, lane: Lane, partition: int, until: str) -> AsyncIterator[list[LogEntry]]:
+        after = "-"
+        while page := await self._redis.xrange(lane.log(partition), after, until, count=PAGE):
+            yield [LogEntry(i.decode(), int(fields[b"a"]), decode_entry(fields[b"e"])) for i, fields in page]
+            after = f"({page[-1][0].decode()}"
+
+
+async def audit(redis: Redis, progress: Callable[[int, int], None] = lambda _p, _n: None) -> AuditReport:
+    """Audit the store that the client is connected to; an empty store is sound."""
+    identity = await read_identity(redis)
+    return await Audit(redis, identity).run(progress) if identity else AuditReport()
+
+
+def as_json(report: AuditReport) -> dict[str, Any]:
+    """Return the object of ``--json``."""
+    return {name: getattr(report, name) for name in report.__struct_fields__} | {
+        "violations": [structs.asdict(violation) for violation in report.violations]
+    }
+
+
+def _after(offset: str, other: str) -> bool:
+    left, right = (tuple(int(part) for part in text.split("-")) for text in (offset, other))
+    return left > right

@@ -1,0 +1,279 @@
+"""The command line. Exit status: 0 what was asked is true or done, 1 it is not, 2 the call was wrong."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from domain.errors import EngineError
+from playtower.settings import ServeSettings
+
+app = typer.Typer(
+    name="playtower",
+    help="Real-time gamification and CRM for game platforms and consumer brands.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+keys_app = typer.Typer(help="Make, list and revoke API keys of a running engine.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
+DataDir = Annotated[Path | None, typer.Option(help="Where everything is kept (default: ./data).")]
+Url = Annotated[str, typer.Option(help="The gateway's address.", envvar="PLAYTOWER_URL")]
+RedisUrl = Annotated[str | None, typer.Option(help="A Redis 7+ or Valkey of your own, instead of the embedded store.")]
+URL = "http://127.0.0.1:8000"
+
+
+def fail(message: str, status: int = 1) -> typer.Exit:
+    """Print an error in a sentence; the exit to raise."""
+    err.print(f"[red]error[/red] {message}")
+    return typer.Exit(status)
+
+
+def serve_settings(**given: Any) -> ServeSettings:
+    """Return the settings: what was given on the command line before the environment before the defaults."""
+    try:
+        return ServeSettings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        lines = [
+            f"--{'.'.join(map(str, e['loc'])).replace('_', '-')}: {e['msg']}, got {e['input']!r}"
+            for e in error.errors()
+        ]
+        raise fail("; ".join(lines), 2) from error
+
+
+@app.command()
+def serve(
+    data_dir: DataDir = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    hosts: Annotated[int | None, typer.Option(help="Processes that hold players (default: half of the cores).")] = None,
+    gateways: Annotated[int | None, typer.Option(help="Gateway processes, sharing the port.")] = None,
+    placement: Annotated[
+        str | None, typer.Option(help="shared, vip or dedicated: where a player's actor lives.")
+    ] = None,
+    dedicated_max: Annotated[int | None, typer.Option(help="Most players in processes of their own.")] = None,
+    durability: Annotated[
+        str | None, typer.Option(help="strict, or relaxed (may lose about 3 s on a power cut).")
+    ] = None,
+    partitions: Annotated[int | None, typer.Option(help="Fixed when the store is made (default: 32).")] = None,
+    clock: Annotated[str | None, typer.Option(help="store, or log for a store that replays recorded events.")] = None,
+    redis_url: RedisUrl = None,
+    ray_address: Annotated[str | None, typer.Option(help="Join a Ray cluster instead of starting one.")] = None,
+) -> None:
+    """Run everything in one process tree until ctrl-C."""
+    from playtower.serving import run_serve
+
+    settings = serve_settings(
+        data_dir=data_dir, host=host, port=port, hosts=hosts, gateways=gateways, placement=placement,
+        dedicated_max=dedicated_max, durability=durability, partitions=partitions, clock=clock, redis_url=redis_url,
+        ray_address=ray_address,
+    )  # fmt: skip
+    raise typer.Exit(_guarded(run_serve(settings, out)))
+
+
+@app.command()
+def demo(
+    data_dir: DataDir = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    rate: Annotated[float, typer.Option(help="Events a second of the simulated players.")] = 40.0,
+    players: Annotated[int, typer.Option(help="Simulated players.")] = 400,
+    seed: Annotated[int, typer.Option(help="Of the simulation; the same seed, the same players.")] = 7,
+    placement: Annotated[str, typer.Option(help="shared, vip or dedicated.")] = "vip",
+    seconds: Annotated[float, typer.Option(help="End by itself after this long (0: at ctrl-C).")] = 0.0,
+) -> None:
+    """Run the engine with a sample casino programme, simulated players and the live page."""
+    from playtower.serving import run_demo
+
+    settings = serve_settings(data_dir=data_dir, port=port, placement=placement)
+    raise typer.Exit(_guarded(run_demo(settings, out, rate=rate, players=players, seed=seed, seconds=seconds)))
+
+
+@app.command("apply")
+def apply_programme(
+    directory: Annotated[
+        Path, typer.Argument(help="A folder with {kind}/{id}.yaml files.", exists=True, file_okay=False)
+    ],
+    url: Url = URL,
+    data_dir: DataDir = None,
+    prune: Annotated[bool, typer.Option(help="Delete what is live but not in the folder.")] = False,
+    note: Annotated[str, typer.Option(help="Why, kept with the version.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Write a folder of configuration to the draft and publish it."""
+    import msgspec
+
+    from playtower.client import Client, ClientError, admin_key, apply_directory
+    from playtower.programme_files import UnreadableProgramme
+
+    try:
+        with Client(admin_key(data_dir), url) as client:
+            applied = apply_directory(
+                client, directory, prune=prune, note=note, progress=lambda line: err.print(f"  {line}")
+            )
+    except ClientError as error:
+        raise fail("\n  ".join(error.lines())) from error
+    except UnreadableProgramme as error:
+        raise fail("\n  ".join(["files that are no documents", *error.problems])) from error
+    state = "published" if applied.published else "nothing changed,"
+    out.print(
+        f"{applied.written} written, {applied.unchanged} unchanged, {applied.deleted} deleted; {state} version "
+        f"{applied.version} runs in {applied.passed} of {applied.of} partitions"
+    )
+    _json(as_json, msgspec.to_builtins(applied))
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="JSONL, CSV (also .gz) or Parquet.", exists=True, dir_okay=False)],
+    mapping: Annotated[Path, typer.Option("--map", help="YAML: which column is what.", exists=True, dir_okay=False)],
+    url: Url = URL,
+    data_dir: DataDir = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first rows.")] = None,
+    sort: Annotated[bool, typer.Option(help="Sort by time first (reads the whole file).")] = False,
+    as_json: Json = False,
+) -> None:
+    """Send a recorded log through a running engine. Running it again changes nothing."""
+    from playtower.client import ClientError, admin_key
+    from playtower.replay import replay as send
+
+    try:
+        report = asyncio.run(send(file, mapping, url=url, key=admin_key(data_dir), limit=limit, sort=sort, console=err))
+    except (ClientError, EngineError) as error:
+        raise fail(str(error)) from error
+    _json(as_json, report.as_json())
+    raise typer.Exit(0 if not report.interrupted and report.applied is not False else 1)
+
+
+@app.command()
+def audit(
+    data_dir: DataDir = None,
+    redis_url: RedisUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Fold every log again and compare; exit 1 on a violation. Works beside a running engine and without one."""
+    from playtower.auditing import run_audit
+
+    report = _guarded(run_audit(data_dir or Path("data"), redis_url or "", err))
+    for violation in report["violations"][:50]:
+        out.print(
+            f"[red]{violation['check']}[/red] partition {violation['partition']} {violation['subject']}: "
+            f"{violation['detail']}"
+        )
+    verdict = "[green]clean[/green]" if report["ok"] else f"[red]{report['violations_total']} violations[/red]"
+    out.print(
+        f"{verdict}: {report['entries']} entries folded again, {report['players']} players, "
+        f"{report['postings']} postings, {report['completions']} completions explained, {report['set_aside']} set aside, {report['waiting']} waiting"
+    )
+    _json(as_json, report)
+    raise typer.Exit(0 if report["ok"] else 1)
+
+
+@app.command()
+def status(url: Url = URL, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Show partitions, hosts and where players live."""
+    from playtower.client import Client, ClientError, admin_key
+    from playtower.status import print_status
+
+    try:
+        with Client(admin_key(data_dir), url) as client:
+            answer = client.get("/v1/status")
+    except ClientError as error:
+        raise fail("\n  ".join(error.lines())) from error
+    print_status(answer, out)
+    _json(as_json, answer)
+
+
+@app.command()
+def bench(
+    name: Annotated[str | None, typer.Argument(help="Which one; none: the list.")] = None,
+    seconds: Annotated[float, typer.Option(help="Length of each measured run.")] = 8.0,
+    profile: Annotated[bool, typer.Option(help="Print the profile, where the bench has one.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure, each figure beside a limit or a rival in the same run."""
+    from bench.main import BENCHES, run
+
+    if name is None:
+        for known, about in BENCHES.items():
+            out.print(f"  {known:<12} {about}")
+        return
+    if name not in BENCHES:
+        raise fail(f"there is no bench {name!r}; there are: {', '.join(BENCHES)}", 2)
+    result = run(name, {"seconds": seconds, "profile": profile})
+    _json(as_json, result)
+
+
+@keys_app.command("create")
+def keys_create(
+    name: Annotated[str, typer.Option(help="What it is for.")],
+    kind: Annotated[str, typer.Option(help="server, or client for browsers and games.")] = "server",
+    scope: Annotated[list[str] | None, typer.Option(help="Of a server key; several may be given.")] = None,
+    url: Url = URL,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Make a key. It is shown once."""
+    from actors.clock import new_id
+
+    body = {"name": name, "kind": kind} | ({"scopes": scope} if scope else {})
+    made = _ask(url, data_dir, "POST", "/v1/keys", json=body, headers={"Idempotency-Key": new_id()})
+    out.print(f"{made.get('key')}  ({made.get('id')}, {kind}); it is not shown again")
+    _json(as_json, made)
+
+
+@keys_app.command("list")
+def keys_list(url: Url = URL, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """List the keys (never the secrets)."""
+    answer = _ask(url, data_dir, "GET", "/v1/keys")
+    for key in answer["items"]:
+        out.print(f"{key['id']}  {key['kind']:<7} {' '.join(key.get('scopes', []))}  {key.get('name', '')}")
+    _json(as_json, answer)
+
+
+@keys_app.command("revoke")
+def keys_revoke(key_id: str, url: Url = URL, data_dir: DataDir = None) -> None:
+    """End a key; it is dead everywhere within two seconds."""
+    _ask(url, data_dir, "DELETE", f"/v1/keys/{key_id}")
+    out.print(f"{key_id} is revoked")
+
+
+def _ask(url: str, data_dir: Path | None, method: str, path: str, **options: Any) -> Any:
+    from playtower.client import Client, ClientError, admin_key
+
+    try:
+        with Client(admin_key(data_dir), url) as client:
+            answer = client.request(method, path, **options)
+    except ClientError as error:
+        raise fail("\n  ".join(error.lines())) from error
+    return answer.json() if answer.content else {}
+
+
+def _guarded(work: Any) -> Any:
+    """Run to the end; errors a person can act on are one sentence."""
+    try:
+        return asyncio.run(work)
+    except (EngineError, TimeoutError, RuntimeError) as error:
+        raise fail(str(error)) from error
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _json(wanted: bool, value: Any) -> None:
+    if wanted:
+        sys.stdout.flush()
+        typer.echo(json.dumps(value, default=str))
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
