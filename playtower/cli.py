@@ -277,3 +277,6 @@ def _json(wanted: bool, value: Any) -> None:
 def main() -> None:
     """Run the command line."""
     app()
+
+if __name__ == "__main__":
+    main()
