@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+jsonschema: Any = pytest.importorskip("jsonschema")  # comes with Ray
 
 
 @pytest.fixture
