@@ -15,6 +15,7 @@ from api.idempotency import IdempotencyKey
 from api.intake import READERS, Reader, json_response, read_body
 from api.masks import Rejection
 from api.normalise import Rules, named
+from api.pages import instant
 from domain.entries import Command, Event, decode_entry, encode_entry
 from domain.errors import BadRequest, Busy, Conflict, Invalid, NotFound
 from store.dead_letters import DeadLetter, Replay, ReplayClaim
@@ -158,7 +159,7 @@ def _shown(letter: DeadLetter, replayed: Replay | None) -> dict[str, Any]:
         body = letter.raw.decode(errors="replace")
     return {
         "id": letter.id,
-        "at": letter.at,
+        "at": instant(letter.at),
         "code": letter.code,
         "detail": letter.detail,
         "path": letter.path,
@@ -167,5 +168,5 @@ def _shown(letter: DeadLetter, replayed: Replay | None) -> dict[str, Any]:
         "from": "intake" if letter.partition is None else "turn",
         "body": body,
         "truncated": letter.truncated,
-        "replayed": msgspec.to_builtins(replayed) if replayed else None,
+        "replayed": {**msgspec.to_builtins(replayed), "at": instant(replayed.at)} if replayed else None,
     }

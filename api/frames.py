@@ -4,7 +4,8 @@ from typing import Any
 
 import msgspec
 
-from domain.decisions import decode_delivery
+from api.pages import instant
+from domain.decisions import Delivery, decode_delivery
 from domain.effects import (
     AchievementReached,
     CompletionClaimed,
@@ -26,10 +27,10 @@ def frames_of(stream_id: bytes, fields: dict[bytes, bytes]) -> list[str]:
     place = stream_id.decode()
     if (notified := fields.get(b"n")) is not None:
         delivery = decode_delivery(notified)
-        frames: list[Frame] = [{"type": "notification", **_notification(msgspec.to_builtins(delivery))}]
+        frames: list[Frame] = [{"type": "notification", **_notification(delivery)}]
     else:
         record = decode_record(fields[b"d"])
-        head = {"at": record.at, "event_id": record.id}
+        head = {"at": instant(record.at), "event_id": record.id}
         frames = [{**frame, **head} for effect in record.effects if (frame := _frame(effect))]
     return [
         msgspec.json.encode({"type": frame["type"], "cursor": f"{place}.{n}", **frame}).decode()
@@ -37,8 +38,17 @@ def frames_of(stream_id: bytes, fields: dict[bytes, bytes]) -> list[str]:
     ]
 
 
-def _notification(delivery: Frame) -> Frame:
-    return {"action": None, **delivery}
+def _notification(delivery: Delivery) -> Frame:
+    return {
+        "message_id": delivery.message_id,
+        "template": delivery.template,
+        "purpose": delivery.purpose,
+        "title": delivery.title,
+        "body": delivery.body,
+        "action": delivery.action or None,
+        "at": instant(delivery.at),
+        "expires_at": instant(delivery.expires_at),
+    }
 
 
 def _frame(effect: Effect) -> Frame | None:
@@ -70,7 +80,7 @@ def _frame(effect: Effect) -> Frame | None:
                 "status": "completed",
                 "completion_id": effect.completion_id,
                 "claim": effect.claim,
-                "claim_until": effect.claim_until or None,
+                "claim_until": instant(effect.claim_until),
             }
         case CompletionClaimed() | CompletionExpired():
             return {

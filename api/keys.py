@@ -5,13 +5,13 @@ from base64 import urlsafe_b64encode
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
-import msgspec
 from fastapi import APIRouter, Depends
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 from api.auth import SCOPES, Principal, require
 from api.context import Ctx
 from api.idempotency import IdempotencyKey
+from api.pages import instant
 from domain.errors import Conflict, Invalid, NotFound
 from store.access import KEYS_MAX, SECRET_PREFIX, ApiKey
 
@@ -80,6 +80,13 @@ async def revoke(key_id: str, context: Ctx, _: Admin) -> dict[str, Any]:
 
 
 def _shown(key: ApiKey) -> dict[str, Any]:
-    shown: dict[str, Any] = msgspec.to_builtins(key)
-    shown.pop("request", None)
-    return {"name": "", "expires_at": None, "revoked_at": None} | shown
+    return {
+        "id": key.id,
+        "kind": key.kind,
+        "name": key.name,
+        "scopes": list(key.scopes),
+        "prefix": key.prefix,
+        "created_at": instant(key.created_at),
+        "expires_at": instant(key.expires_at),
+        "revoked_at": instant(key.revoked_at),
+    }

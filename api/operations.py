@@ -109,7 +109,7 @@ async def health(context: Ctx) -> dict[str, Any]:
 @router.get(
     "/readyz",
     summary="Ready for traffic",
-    description="200 when the store answers, a programme is live and every partition has an owner; else 503, and "
+    description="200 when the store answers and every partition has an owner; else 503, and "
     "`waiting_for` says what is missing. Events are accepted and kept while partitions wait for an owner.",
     responses=answers({"ready": True, "waiting_for": [], "partitions": 32, "owned": 32, "backlog": 0}, 503),
 )
@@ -123,7 +123,6 @@ async def ready(context: Ctx) -> JSONResponse:
     missing = [
         what
         for what, lacking in (
-            ("programme", not view.version),
             ("partitions", owned < len(lanes)),
             ("tower", not all(lane.owner for lane in view.of(TOWER))),
         )
@@ -179,6 +178,7 @@ async def status(context: Ctx, _: ReportsReader) -> dict[str, Any]:
     towers = {lane.partition: lane for lane in view.of(TOWER)}
     passed = sum(lane.programme >= view.version for lane in lanes)
     hosts = [_host(beat, view.at) for beat in view.hosts]
+    stopped = {(host["lane"], p): why for host in hosts if host["alive"] for p, why in host["stopped"].items()}
     return {
         "at": instant(view.at),
         "durability": durability,
@@ -194,12 +194,12 @@ async def status(context: Ctx, _: ReportsReader) -> dict[str, Any]:
                 "backlog": lane.backlog,
                 "programme": lane.programme,
                 "offset": lane.offset,
-                "broken": lane.broken or None,
+                "stopped": lane.broken or stopped.get(("players", str(lane.partition))),
                 "tower": {
                     "owner": towers[lane.partition].owner or None,
                     "epoch": towers[lane.partition].epoch,
                     "backlog": towers[lane.partition].backlog,
-                    "broken": towers[lane.partition].broken or None,
+                    "stopped": towers[lane.partition].broken or stopped.get(("tower", str(lane.partition))),
                 },
             }
             for lane in lanes

@@ -16,14 +16,15 @@ from redis.exceptions import RedisError, ResponseError
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from api.auth import player_of
+from api import views
+from api.auth import Principal, player_of
 from api.context import Context
 from api.feeds import WHOLE, Position, parse_cursor, place_of
 from api.frames import frames_of
 from api.intake import READERS, rules_of, take
 from api.masks import id_fault
 from domain.entries import Event
-from domain.errors import Conflict, EngineError, Unauthorised
+from domain.errors import Conflict, EngineError, NotFound, Unauthorised
 from domain.ids import partition_of
 from store.keys import feed, sockets
 from store.ports import Unavailable
@@ -252,9 +253,9 @@ class Session:
             self._error("bad_message", f"unknown type {said.type[:40]!r}")
 
     async def _track(self, text: str, message_id: str) -> None:
-        principal = _player(self.player)
+        rules = rules_of(self._context, Principal("player", f"player:{self.player}", player=self.player))
         try:
-            outcome = await take(self._context, rules_of(self._context, principal), [text.encode()], READERS["track"])
+            outcome = await take(self._context, rules, [text.encode()], READERS["track"])
         except EngineError as error:
             self._error(error.problem_code, error.detail, message_id)
             return
@@ -302,13 +303,11 @@ route = WebSocketRoute("/v1/ws", player_socket)
 
 
 async def player_state(context: Context, player: str) -> dict[str, Any]:
-    """Return the player as ``GET /v1/players/{id}`` shows it; {} where that view is not installed."""
+    """Return the player as ``GET /v1/players/{id}`` shows it; only the id when nothing was ever committed."""
     try:
-        from api import views
-    except ImportError:
-        return {}
-    state: dict[str, Any] = await views.player_state(context, player)
-    return state
+        return await views.player_state(context, player)
+    except NotFound:
+        return {"id": player}
 
 
 def _read(text: str) -> Said | None:
@@ -341,9 +340,3 @@ def _trimmed(info: dict[str, Any]) -> bool:
 def _cursor(position: Position) -> str:
     ms, n, frame = position
     return f"{ms}-{n}" if frame == WHOLE else f"{ms}-{n}.{frame}"
-
-
-def _player(player: str) -> Any:
-    from api.auth import Principal
-
-    return Principal("player", f"player:{player}", player=player)

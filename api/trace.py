@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Depends
 
 from api.auth import Principal, require
 from api.context import Ctx
+from api.pages import instant
+from api.views import shown_decision, shown_effects
 from domain.effects import SetAside
 from domain.errors import NotFound
 from store.dead_letters import DeadLetter
@@ -36,11 +37,11 @@ def _shown(place: Found) -> dict[str, Any]:
     return {
         "player_id": place.player,
         "status": "set_aside" if aside else "applied" if place.done else "accepted",
-        "at": place.at,
+        "at": instant(place.at),
         "name": place.name,
-        "effects": msgspec.to_builtins(effects),
+        "effects": shown_effects(effects),
         "log": {"partition": place.partition, "offset": place.offset},
-        "decisions": msgspec.to_builtins(place.decisions),
+        "decisions": [shown_decision(decision) for decision in place.decisions],
     }
 
 
@@ -48,7 +49,7 @@ def _rejected(letter: DeadLetter) -> dict[str, Any]:
     return {
         "player_id": letter.player,
         "status": "rejected",
-        "at": letter.at,
+        "at": instant(letter.at),
         "name": "",
         "effects": [],
         "log": None,

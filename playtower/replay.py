@@ -142,13 +142,14 @@ class _Lane:
 
 async def replay(
     path: Path,
-    mapping: ReplayMap,
+    mapping: ReplayMap | Path,
     *,
     url: str,
     key: str,
     sort: bool = False,
     limit: int | None = None,
     lanes: int = LANES,
+    console: Console | None = None,
     on_progress: Callable[[ReplayReport, Source], None] | None = None,
     stop: asyncio.Event | None = None,
     client: httpx.AsyncClient | None = None,
@@ -157,6 +158,8 @@ async def replay(
     """Send every row of the file as an event, and wait until the engine has applied them.
 
     Args:
+        mapping: The map, or its file.
+        console: Shows progress and a summary there, and takes ctrl-C as ``stop``.
         sort: In the order of the rows' times; the file is then read into memory first.
         lanes: Requests in flight, a power of two.
         stop: Set it to end early: what is in flight is answered, and the report says how far it came.
@@ -167,6 +170,10 @@ async def replay(
     """
     if lanes < 1 or lanes & (lanes - 1):
         raise Invalid(f"expected a power of two of lanes, got {lanes}")
+    if isinstance(mapping, Path):
+        mapping = read_map(mapping)
+    if console is not None:
+        return await _shown(console, path, mapping, url, key, sort, limit, lanes)
     source = Source(path, mapping.columns)
     if client is None:
         limits = httpx.Limits(max_connections=lanes + 1)
@@ -383,42 +390,20 @@ def _retry_after(response: httpx.Response) -> float | None:
     return float(value) if value.isdigit() else None
 
 
-# --- the command -----------------------------------------------------------------------------------------------
+# --- at a terminal -----------------------------------------------------------------------------------------------
 
 
-def replay_command(
+async def _shown(
+    console: Console,
     path: Path,
-    map_path: Path,
-    *,
+    mapping: ReplayMap,
     url: str,
     key: str,
-    sort: bool = False,
-    limit: int | None = None,
-    lanes: int = LANES,
-    as_json: bool = False,
-) -> int:
-    """Replay with a progress bar and a summary; ctrl-C stops cleanly. Returns the exit status: 0 done, 1 not, 2 misuse.
-
-    With ``as_json`` the last line of stdout is the report as one JSON object; everything else goes to stderr.
-    """
-    console = Console(stderr=as_json)
-    try:
-        report = asyncio.run(_with_progress(console, path, read_map(map_path), url, key, sort, limit, lanes))
-    except Invalid as error:
-        Console(stderr=True).print(f"replay: {error.detail}", style="red", markup=False, highlight=False)
-        return 2
-    except EngineError as error:
-        Console(stderr=True).print(f"replay: {error.detail}", style="red", markup=False, highlight=False)
-        return 1
-    _summarise(console, report)
-    if as_json:
-        Console(soft_wrap=True).print(_encode(report.as_json()).decode(), markup=False, highlight=False)
-    return 1 if report.interrupted or report.applied is False else 0
-
-
-async def _with_progress(
-    console: Console, path: Path, mapping: ReplayMap, url: str, key: str, sort: bool, limit: int | None, lanes: int
+    sort: bool,
+    limit: int | None,
+    lanes: int,
 ) -> ReplayReport:
+    """Replay with a progress bar and a summary; ctrl-C stops cleanly."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -442,9 +427,11 @@ async def _with_progress(
         def show(report: ReplayReport, source: Source) -> None:
             progress.update(bar, completed=_share(report, source, limit), report=report)
 
-        return await replay(
+        report = await replay(
             path, mapping, url=url, key=key, sort=sort, limit=limit, lanes=lanes, on_progress=show, stop=stop
         )
+    _summarise(console, report)
+    return report
 
 
 def _share(report: ReplayReport, source: Source, limit: int | None) -> float:

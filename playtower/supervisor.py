@@ -125,7 +125,8 @@ class Supervisor:
         settings = self.settings
         if not settings.ray_address:
             ray_runtime.tidy(settings.data_dir)
-        self._ray = await asyncio.to_thread(ray_runtime.start, settings.data_dir, settings.ray_address, NAMESPACE)
+        # in the main thread: Ray installs signal handlers
+        self._ray = ray_runtime.start(settings.data_dir, settings.ray_address, NAMESPACE)
         from actors.ray_actors import RemoteCoordinator, RemoteDirector, RemoteHost
 
         members = MemberSettings(

@@ -341,7 +341,7 @@ def _counts(cap: dict[str, Any], earlier: Any, decision: Any, zone: str) -> bool
         return False
     days = int(cap["per"][0])
     if cap["rolling"]:
-        return decision.at - earlier.at < days * DAY
+        return bool(decision.at - earlier.at < days * DAY)
     tz = ZoneInfo(zone)
     day, then = (datetime.fromtimestamp(d.at // 1000, tz).date() for d in (decision, earlier))
     return (day - then).days < days

@@ -48,7 +48,11 @@ class Engine:
             self.process = subprocess.Popen(
                 [*command, "--port", str(self.port), *self.options], env=environment, stdout=output, stderr=output
             )
-        self.wait_for(self._is_ready, "ready", READY_WITHIN_S)
+        try:
+            self.wait_for(self._is_ready, "ready", READY_WITHIN_S)
+        except AssertionError:
+            self.stop()
+            raise
         return self
 
     def stop(self) -> int:

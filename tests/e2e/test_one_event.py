@@ -62,7 +62,7 @@ async def test_a_socket_that_comes_back_with_its_cursor_gets_what_it_missed_once
             await hello(socket, token, cursor=seen[-1]["cursor"])
             http.post("/v1/track", json=bet("olga", 3), headers={"Prefer": "wait=5"})
             after = await frames_until(socket, "notification")
-    points = [frame["balance_after"] for frame in [*seen, *after] if frame["type"] == "points"]
+    points = [frame["balance"] for frame in [*seen, *after] if frame["type"] == "points"]
     assert points == [1, 2, 3, 103]
 
 

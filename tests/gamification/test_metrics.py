@@ -108,7 +108,10 @@ def test_the_ring_agrees_with_a_naive_recount(
         "last": next((value for number, value in reversed(seen) if number == last), None),
         "unique": len({str(value) for value in values}),
     }[aggregate]
-    assert metric_value(metric, fold(metric, *events), now) == expected
+    state = fold(metric, *events)
+    assert metric_value(metric, state, now) == expected
+    assert len(state.buckets) <= buckets
+    assert state.buckets == tuple(sorted(state.buckets))
 
 
 def test_a_condition_sees_the_metric_with_this_event_counted() -> None:
@@ -124,6 +127,17 @@ def test_a_condition_sees_the_metric_with_this_event_counted() -> None:
     assert player.status("warm") == "available"
     player.does("bet_placed")
     assert player.status("warm") == "completed"
+
+
+def test_a_condition_asks_for_the_metric_at_the_events_own_time() -> None:
+    tree = {"metric": "deposits", "op": "eq", "value": 1}
+    deposits = {"event": "deposit_completed", "window": "1h"}
+    player = Player(programme(metrics={"deposits": deposits}, missions={"m": mission(1, audience=tree)}))
+    player.does("deposit_completed")
+    player.does("bet_placed", NOON + 5 * HOUR)
+    assert player.status("m") == "available"
+    player.does("bet_placed", at=NOON + HOUR // 2)
+    assert player.status("m") == "completed"
 
 
 def test_a_metric_takes_only_events_its_condition_allows() -> None:

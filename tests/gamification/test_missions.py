@@ -93,6 +93,15 @@ def test_only_the_audience_plays() -> None:
     assert player.status("vips") == "completed"
 
 
+def test_a_mission_in_progress_is_still_bound_by_its_window_and_audience() -> None:
+    audience = {"field": "player.traits.vip", "op": "exists"}
+    until = {"until": "2026-03-02T13:00:00Z"}
+    player = Player(programme(missions={"vips": mission(2, audience=audience), "lunch": mission(2, active=until)}))
+    player.take(Event("ada", "e1", "bet_placed", NOON, traits={"vip": True}))
+    assert (player.status("vips"), player.status("lunch")) == ("in_progress", "in_progress")
+    assert player.take(Event("ada", "e2", "bet_placed", NOON + HOUR, traits={"vip": None})) == []
+
+
 def test_a_segment_may_be_the_audience() -> None:
     rich = {"where": {"field": "player.balance.points", "op": "gte", "value": 10}}
     player = Player(
