@@ -1,0 +1,78 @@
+// The player's socket (/v1/ws, subprotocol playtower.v1): hello with token and cursor, deltas, resume after a loss.
+
+const FIRST_DELAY_MS = 500;
+const LAST_DELAY_MS = 15_000;
+const ACK_EVERY_MS = 5_000; // a socket may say a hundred things a minute
+
+/**
+ * Keeps one player's socket open. Each delta moves the cursor, so a reconnect brings what was missed, once.
+ *
+ * @param {{token: () => Promise<string>, onState: (tone: string, text: string) => void,
+ *          onDelta: (delta: object) => void, onResync: (frame: object) => void}} handlers
+ */
+export class PlayerSocket {
+  #handlers;
+  #socket = null;
+  #cursor = null;
+  #delay = FIRST_DELAY_MS;
+  #timer = 0;
+  #acking = 0;
+  #ended = false;
+
+  constructor(handlers) {
+    this.#handlers = handlers;
+    this.#open();
+  }
+
+  /** Ends it for good. */
+  close() {
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#acking);
+    this.#socket?.close();
+  }
+
+  async #open() {
+    this.#handlers.onState("warn", "Connecting");
+    let token;
+    try {
+      token = await this.#handlers.token(); // a new one each time: tokens are short-lived
+    } catch (error) {
+      return this.#again(error.message);
+    }
+    if (this.#ended) return;
+    const address = new URL("/v1/ws", location.href);
+    address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+    const socket = (this.#socket = new WebSocket(address, "playtower.v1"));
+    socket.onopen = () => socket.send(JSON.stringify({ type: "hello", token, cursor: this.#cursor }));
+    socket.onmessage = (message) => this.#take(JSON.parse(message.data));
+    socket.onclose = (closed) => this.#again(closed.reason || "Connection lost");
+  }
+
+  #take(frame) {
+    if (frame.cursor != null) this.#cursor = frame.cursor;
+    if (frame.type === "welcome") {
+      this.#delay = FIRST_DELAY_MS;
+      this.#handlers.onState("good", "Live");
+    } else if (frame.type === "resync") {
+      this.#handlers.onResync(frame);
+    } else if (frame.type === "error") {
+      this.#handlers.onState("bad", frame.detail || frame.code || "Refused");
+    } else {
+      this.#handlers.onDelta(frame);
+    }
+    if (frame.cursor != null && frame.type !== "welcome") this.#acking ||= setTimeout(() => this.#ack(), ACK_EVERY_MS);
+  }
+
+  #ack() {
+    this.#acking = 0;
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify({ type: "ack", cursor: this.#cursor }));
+  }
+
+  #again(why) {
+    if (this.#ended) return;
+    this.#handlers.onState("bad", `${why}; again in ${Math.ceil(this.#delay / 1000)} s`);
+    this.#timer = setTimeout(() => this.#open(), this.#delay * (0.75 + Math.random() / 2));
+    this.#delay = Math.min(this.#delay * 2, LAST_DELAY_MS);
+  }
+}
