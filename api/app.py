@@ -1,17 +1,47 @@
 """The application: routers, problem documents, CORS, and the context that lives with it."""
 
 import contextlib
-import importlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
 
-from api import cloudevents, dead_letters, intake, keys, problems, socket, tokens, trace
+from api import (
+    cloudevents,
+    commands,
+    configuration,
+    dead_letters,
+    intake,
+    keys,
+    messages,
+    operations,
+    players,
+    problems,
+    socket,
+    tokens,
+    trace,
+)
 from api.context import opened
 from api.settings import Settings
 
-OTHERS = ("configuration", "players", "messages", "operations")  # each has a ``router``
+ROUTERS = (
+    intake,
+    cloudevents,
+    trace,
+    dead_letters,
+    tokens,
+    keys,
+    configuration,
+    players,
+    commands,
+    messages,
+    operations,
+)
+STATIC = Path(__file__).parent / "static"
 HEADERS_IN = ("Authorization", "Content-Type", "X-Retry-Count", "Prefer", "Idempotency-Key", "If-Match")
 HEADERS_OUT = ("ETag", "Retry-After", "Preference-Applied")
 
@@ -36,20 +66,21 @@ def create_app(settings: Settings) -> FastAPI:
         expose_headers=list(HEADERS_OUT),
         max_age=600,
     )
-    for module in (intake, cloudevents, trace, dead_letters, tokens, keys):
+    for module in ROUTERS:
         app.include_router(module.router)
     app.router.routes.append(socket.route)
-    for name in OTHERS:
-        _include(app, f"api.{name}")
+    app.router.routes += console_routes()
     return app
 
 
-def _include(app: FastAPI, name: str) -> None:
-    """Include a module's router; a part that is not installed is left out."""
-    try:
-        module = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        return
-    app.include_router(module.router)
+def console_routes() -> list[Route]:
+    """Return a route for each file of the live page; anything else stays a 404 with a problem document."""
+
+    def route(path: str, file: Path) -> Route:
+        async def page(_request: Request) -> Response:
+            return FileResponse(file, headers={"Cache-Control": "no-cache"})
+
+        return Route(path, page, include_in_schema=False)
+
+    files = [route(f"/{file.name}", file) for file in sorted(STATIC.iterdir()) if file.is_file()]
+    return [route("/", STATIC / "index.html"), *files]
