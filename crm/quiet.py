@@ -19,7 +19,8 @@ def quiet_until(hours: QuietHours, at: int, zone: str) -> int:
     """Return the first instant from ``at`` on that is not quiet; ``at`` itself when it is not.
 
     The wall clock decides, not the elapsed time: a window 00:00 to 01:15 that the clock enters twice in an autumn
-    night is quiet twice, and one whose end falls into the hour skipped in spring ends with the skip.
+    night is quiet twice, and one whose end falls into the hour skipped in spring ends with the skip (or a day
+    later, when the skip also passes the next window's start).
     """
     if not is_quiet(hours, at, zone):
         return at
