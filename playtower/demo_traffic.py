@@ -358,7 +358,7 @@ async def _run(poster: "_Poster", rate: float, players: int, seed: int, clock: S
     number = 0
     due = time.perf_counter()
     while not poster.stopped:
-        size = min(BATCH_MAX, 1 + int(sizes.expovariate(1.0) * max(2.0, rate / 8)))
+        size = min(BATCH_MAX, 1 + int(sizes.expovariate(1.0) * min(max(2.0, rate / 8), 50.0)))
         at = _iso(clock.now_ms())
         batch = []
         for _ in range(size):

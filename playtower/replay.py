@@ -12,7 +12,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,9 @@ class ReplayReport:
             shown.append(example)
 
 
+OnProgress = Callable[[ReplayReport, Source], None]
+
+
 @dataclass(frozen=True)
 class _Batch:
     first: int  # position of its first row, from 0
@@ -150,7 +153,7 @@ async def replay(
     limit: int | None = None,
     lanes: int = LANES,
     console: Console | None = None,
-    on_progress: Callable[[ReplayReport, Source], None] | None = None,
+    on_progress: OnProgress | None = None,
     stop: asyncio.Event | None = None,
     client: httpx.AsyncClient | None = None,
     sleep: Sleep = asyncio.sleep,
@@ -172,14 +175,17 @@ async def replay(
         raise Invalid(f"expected a power of two of lanes, got {lanes}")
     if isinstance(mapping, Path):
         mapping = read_map(mapping)
-    if console is not None:
-        return await _shown(console, path, mapping, url, key, sort, limit, lanes)
     source = Source(path, mapping.columns)
-    if client is None:
-        limits = httpx.Limits(max_connections=lanes + 1)
-        async with httpx.AsyncClient(timeout=30, limits=limits) as own:
-            return await _Replay(source, mapping, own, url, key, lanes, stop, sleep, on_progress).run(sort, limit)
-    return await _Replay(source, mapping, client, url, key, lanes, stop, sleep, on_progress).run(sort, limit)
+    own = client or httpx.AsyncClient(timeout=30, limits=httpx.Limits(max_connections=lanes + 1))
+    with _terminal(console, source, limit) if console else nullcontext((stop, on_progress)) as (stop, on_progress):
+        try:
+            report = await _Replay(source, mapping, own, url, key, lanes, stop, sleep, on_progress).run(sort, limit)
+        finally:
+            if client is None:
+                await own.aclose()
+    if console:
+        _summarise(console, report)
+    return report
 
 
 class _Replay:
@@ -193,7 +199,7 @@ class _Replay:
         lanes: int,
         stop: asyncio.Event | None,
         sleep: Sleep,
-        on_progress: Callable[[ReplayReport, Source], None] | None,
+        on_progress: OnProgress | None,
     ) -> None:
         self._source = source
         self._mapper = Mapper(mapping, source.stem)
@@ -393,25 +399,18 @@ def _retry_after(response: httpx.Response) -> float | None:
 # --- at a terminal -----------------------------------------------------------------------------------------------
 
 
-async def _shown(
-    console: Console,
-    path: Path,
-    mapping: ReplayMap,
-    url: str,
-    key: str,
-    sort: bool,
-    limit: int | None,
-    lanes: int,
-) -> ReplayReport:
-    """Replay with a progress bar and a summary; ctrl-C stops cleanly."""
+@contextmanager
+def _terminal(console: Console, source: Source, limit: int | None) -> Iterator[tuple[asyncio.Event, OnProgress]]:
+    """Show a progress bar, and let ctrl-C set an event; a second one ends at once."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM)
 
     def end(number: int) -> None:
         stop.set()
-        loop.remove_signal_handler(number)  # a second ctrl-C ends at once
+        loop.remove_signal_handler(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in signals:
         loop.add_signal_handler(number, end, number)
     columns = (
         SpinnerColumn(),
@@ -421,17 +420,13 @@ async def _shown(
         _Counts(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, refresh_per_second=4) as progress:
-        bar = progress.add_task(path.name, total=1.0, report=None)
-
-        def show(report: ReplayReport, source: Source) -> None:
-            progress.update(bar, completed=_share(report, source, limit), report=report)
-
-        report = await replay(
-            path, mapping, url=url, key=key, sort=sort, limit=limit, lanes=lanes, on_progress=show, stop=stop
-        )
-    _summarise(console, report)
-    return report
+    try:
+        with Progress(*columns, console=console, refresh_per_second=4) as progress:
+            bar = progress.add_task(source.path.name, total=1.0, report=None)
+            yield stop, lambda report, _: progress.update(bar, completed=_share(report, source, limit), report=report)
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
 
 
 def _share(report: ReplayReport, source: Source, limit: int | None) -> float:
