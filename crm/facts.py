@@ -12,8 +12,8 @@ from domain.entries import Command, Entry, Event, Fact
 CASES_MAX = 20  # open support cases remembered of one player; the oldest are forgotten
 _CONSENT_KEYS = frozenset(get_args(Channel)) | frozenset(get_args(Purpose))
 _TELLING = frozenset(
-    ("player_excluded", "player_readmitted", "consent_changed")
-    + ("support_case_opened", "support_case_solved", "round_started", "round_ended")
+    "player_excluded player_readmitted consent_changed "
+    "support_case_opened support_case_solved round_started round_ended".split()
 )
 _PLACE = frozenset(("timezone", "locale"))
 _AT_REST: dict[str, Any] = {
@@ -37,7 +37,7 @@ def facts_of(entry: Entry, told: Mapping[str, Any], *, at: int = 0) -> list[Fact
     """
     match entry:
         case Event() if entry.name not in _TELLING and not entry.traits and not (_PLACE & entry.context.keys()):
-            return []  # nearly every event: 1 us instead of 8
+            return []  # nearly every event: under 2 us instead of 8
         case Event():
             found, at = _changes(entry, told), entry.occurred_at
         case Command(name="exclude"):
