@@ -12,8 +12,15 @@ from domain.entries import Command, Entry, Event, Fact
 CASES_MAX = 20  # open support cases remembered of one player; the oldest are forgotten
 _CONSENT_KEYS = frozenset(get_args(Channel)) | frozenset(get_args(Purpose))
 _TELLING = frozenset(
-    "player_excluded player_readmitted consent_changed "
-    "support_case_opened support_case_solved round_started round_ended".split()
+    [
+        "player_excluded",
+        "player_readmitted",
+        "consent_changed",
+        "support_case_opened",
+        "support_case_solved",
+        "round_started",
+        "round_ended",
+    ]
 )
 _PLACE = frozenset(("timezone", "locale"))
 _AT_REST: dict[str, Any] = {
