@@ -174,11 +174,12 @@ class Engine:
     def settle(self, lane: Lane = PLAYERS) -> None:
         """Wait until nothing waits in the logs."""
         until = time.monotonic() + SETTLED_WITHIN_S
-        while time.monotonic() < until:
-            came, done = self.counters(lane)
-            if came == done:
-                return
+        came, done = self.counters(lane)
+        while came != done and time.monotonic() < until:
             time.sleep(0.005)
+            came, done = self.counters(lane)
+        if came == done:
+            return
         raise NotUp(f"{came - done} entries of the {lane.name} still wait after {SETTLED_WITHIN_S:.0f} s")
 
     def settle_all(self) -> None:
@@ -188,7 +189,8 @@ class Engine:
 
     def states(self, players: Iterable[str]) -> dict[str, dict[bytes, bytes]]:
         """Return the stored snapshots."""
-        names, found = list(players), {}
+        names = list(players)
+        found: dict[str, dict[bytes, bytes]] = {}
         for start in range(0, len(names), 500):
             pipe = self.redis.pipeline(transaction=False)
             for player in names[start : start + 500]:

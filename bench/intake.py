@@ -29,21 +29,19 @@ def run(options: Options) -> dict[str, Any]:
     result: dict[str, Any] = {"bench": "intake", "machine": machine(options)}
     rows = []
     for name, pairs in found.items():
-        ours, theirs = (
-            median(a.accepted / a.seconds for a, _ in pairs),
-            median(b.accepted / b.seconds for _, b in pairs),
-        )
+        accepted = median(a.accepted / a.seconds for a, _ in pairs)
+        limit = median(b.accepted / b.seconds for _, b in pairs)
         result[name] = {
-            "events_per_s": round(ours),
-            "bare_events_per_s": round(theirs),
-            "ratio_to_bare": ratio(ours, theirs),
+            "events_per_s": round(accepted),
+            "bare_events_per_s": round(limit),
+            "ratio_to_bare": ratio(accepted, limit),
             "p50_ms": median(a.p50_ms for a, _ in pairs),
             "p99_ms": median(a.p99_ms for a, _ in pairs),
             "refused": sum(a.refused for a, _ in pairs),
             "failed": sum(a.failed for a, _ in pairs),
         }
-        rows.append((f"{name}: accepted", f"{ours:,.0f} events/s"))
-        rows.append((f"{name}: bare limit", f"{theirs:,.0f} events/s, ratio {result[name]['ratio_to_bare']}"))
+        rows.append((f"{name}: accepted", f"{accepted:,.0f} events/s"))
+        rows.append((f"{name}: bare limit", f"{limit:,.0f} events/s, ratio {result[name]['ratio_to_bare']}"))
         rows.append((f"{name}: answer p50 / p99", f"{result[name]['p50_ms']} / {result[name]['p99_ms']} ms"))
     show("intake: accepted, hosts running beside it", rows, result["machine"], options)
     return result
