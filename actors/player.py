@@ -142,8 +142,7 @@ def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
             requests.append(request)
             effects.append(Answered(code="ok", data={"request_id": request.id}))
     effects += [MessageRequested(r.id, r.template, r.purpose) for r in requests]
-    happened = _as_event(what, entry.at)
-    facts = facts_of(happened, step.state.air) if happened else []
+    facts = facts_of(what, step.state.air, at=entry.at)
     snapshot = step.state
     if facts:
         snapshot = with_parts(snapshot, air=snapshot.air | {fact.name: fact.value for fact in facts})
@@ -151,14 +150,6 @@ def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
     if isinstance(what, Command) and what.name in ("exclude", "readmit"):
         effects.append(Answered(code="ok"))
     return Step(snapshot, tuple(effects), step.timers, step.keys, tuple(requests))
-
-
-def _as_event(what: object, at: int) -> Event | None:
-    """Return what the tower may learn from: client events, and exclusions, which come as commands."""
-    if isinstance(what, Command) and what.name in ("exclude", "readmit"):
-        name = "player_excluded" if what.name == "exclude" else "player_readmitted"
-        return Event(what.player, what.id, name, at, what.args)
-    return what if isinstance(what, Event) else None
 
 
 def finish(request: MessageRequest, state: Snapshot, told: Told) -> MessageRequest:

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -18,6 +18,7 @@ from bench.figures import median
 from bench.options import Options, machine, show
 from bench.traffic import Bet, Traffic, now_iso, segment
 from domain.ids import partition_of
+from store.keys import PLAYERS
 
 WITHIN_S = 40.0
 
@@ -54,10 +55,18 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def _broken(engine: Engine, run_name: str, fault: Callable[[int], None]) -> float:
-    """Break the first host that owns partitions; seconds until a player of one of them goes on."""
-    beat = next(b for b in engine.heartbeats().values() if b["lane"] == "players" and b["partitions"])
-    player = _player_of(beat["partitions"], engine.partitions)
-    return _after(engine, run_name, player, lambda: fault(int(beat["pid"])))
+    """Break the host that owns a player's partition; seconds until that player goes on."""
+    player = f"rec-{run_name}"
+    partition = partition_of(player, engine.partitions)
+    until = time.monotonic() + WITHIN_S
+    while time.monotonic() < until:
+        before = engine.heartbeats()
+        time.sleep(0.6)  # two heartbeats: one that stands still is of a host that is gone
+        owner = cast("bytes | None", engine.redis.hget(PLAYERS.meta(partition), "owner"))
+        beat = engine.heartbeats().get((owner or b"").decode())
+        if beat and partition in beat["partitions"] and beat["beat"] > before.get(beat["name"], beat)["beat"]:
+            return _after(engine, run_name, player, lambda: fault(int(beat["pid"])))
+    raise NotUp(f"no live host owned partition {partition} within {WITHIN_S:.0f} s")
 
 
 def _after(engine: Engine, run_name: str, player: str, fault: Callable[[], None]) -> float:
@@ -87,11 +96,6 @@ def _until_applied(http: httpx.Client, name: str, player: str) -> bool:
             pass
         time.sleep(0.02)
     return False
-
-
-def _player_of(partitions: list[int], of: int) -> str:
-    """Return a player id whose partition is one of these."""
-    return next(name for name in (f"rec-{n}" for n in range(100_000)) if partition_of(name, of) in partitions)
 
 
 def _continue(pid: int) -> None:

@@ -112,4 +112,5 @@ def decode_entry(data: bytes) -> Entry:
     Raises:
         msgspec.DecodeError: the bytes are not an entry of any version.
     """
-    return _decoder.decode(data)
+    entry: Entry = _decoder.decode(data)
+    return entry

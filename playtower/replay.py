@@ -440,14 +440,14 @@ class _Counts(ProgressColumn):
     def render(self, task: Task) -> Text:
         report: ReplayReport | None = task.fields.get("report")
         if report is None:
-            return Text("reading")
+            return Text("reading", no_wrap=True)
         parts = [f"{report.events_per_s:,.0f} rows/s", f"{report.accepted:,} accepted"]
         if report.duplicates:
             parts.append(f"{report.duplicates:,} duplicates")
         parts += [f"{times:,} {code}" for code, times in report.rejected.most_common(3)]
         if report.retries:
             parts.append(f"{report.retries:,} retries")
-        return Text(" · ".join(parts))
+        return Text(" · ".join(parts), no_wrap=True, overflow="ellipsis")
 
 
 def _summarise(console: Console, report: ReplayReport) -> None:

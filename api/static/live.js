@@ -134,8 +134,9 @@ function showLive(live) {
   ]);
   const decisions = live.decisions ?? recent.filter((item) => item.what in outcomes)
     .map((item) => ({ ...item, outcome: item.what, template: item.id }));
-  if (live.decisions || decisions.length) showDecisions(decisions, outcomes);
-  else if (watched?.decisions) showDecisions(watched.decisions, outcomes);
+  const all = live.decisions || decisions.length; // else those of the watched player
+  $("decisions-title").textContent = all || !watched?.decisions ? "Tower decisions" : `Tower decisions for ${watched.id}`;
+  showDecisions(all ? decisions : watched?.decisions ?? [], outcomes);
   quick(recent);
 }
 

@@ -171,11 +171,10 @@ class ModelStore:
         answers: list[Appended] = []
         fresh: list[str] = []
         for row in rows:
-            met = self._met(shared, row)
-            if met:
-                answers.append(
-                    Appended(met[0], duplicate=met[1] == row.fingerprint, mismatch=met[1] != row.fingerprint)
-                )
+            if "dedupe" not in self._off and (met := self._met(shared, row)):
+                offset, fingerprint = met
+                same = fingerprint == row.fingerprint
+                answers.append(Appended(offset, duplicate=same, mismatch=not same))
                 continue
             if clock == "log":
                 at = max(at, row.occurred_at)
