@@ -45,6 +45,7 @@ class Source:
             raise Invalid(f"{path}: no such file", code="bad_file")
         self._size = path.stat().st_size
         self._raw: IO[bytes] | None = None
+        self._share = 0.0
         self.rows: int | None = None
         self.torn = 0  # CSV rows with too few or too many cells, left out
         if self._kind == "parquet":
@@ -52,9 +53,9 @@ class Source:
 
     def share_read(self) -> float:
         """Return how much of the file's bytes were read, 0 to 1 (for progress where the rows are not counted)."""
-        if self._raw is None or self._raw.closed or not self._size:
-            return 0.0
-        return min(1.0, self._raw.tell() / self._size)
+        if self._raw is not None and not self._raw.closed and self._size:
+            self._share = min(1.0, self._raw.tell() / self._size)
+        return self._share
 
     def chunks(self) -> Iterator[Chunk]:
         """Read the rows in the order of the file."""
