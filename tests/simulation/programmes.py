@@ -1,0 +1,63 @@
+"""Three versions of a small programme in which much happens within a minute: missions with time limits and claims,
+levels, messages, a minimum gap and holds, so that timers of both lanes run.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from actors.programme import Programme, compile_programme
+
+
+def _points(amount: int) -> list[dict[str, Any]]:
+    return [{"kind": "currency", "currency": "points", "amount": amount}]
+
+
+def _bets(count: int, event: str = "bet_placed") -> list[dict[str, Any]]:
+    return [{"id": "bets", "event": event, "count": count}]
+
+
+def _documents(version: int) -> dict[str, dict[str, Any]]:
+    message = {"template": "done", "purpose": "reward"}
+    return {
+        "currencies": {"points": {}},
+        "earn-rules": {"bet-points": {"event": "bet_placed", "amount": version}},
+        "missions": {
+            "three-bets": {
+                "tasks": _bets(3), "recurrence": "on_completion", "rewards": _points(100 * version), "message": message,
+            },
+            "quick-bets": {
+                "tasks": _bets(4), "recurrence": "on_completion", "time_limit_s": 3 + version, "rewards": _points(7),
+            },
+            "claimed-wins": {
+                "tasks": _bets(2, "bet_won"), "recurrence": "on_completion", "claim": "manual", "claim_within_s": 5,
+                "rewards": _points(1_000), "message": {"template": "done", "purpose": "promo"},
+            },
+        },
+        "levels": {
+            "club": {
+                "levels": [
+                    {"id": "bronze", "at": 0},
+                    {"id": "silver", "at": 200, "rewards": _points(11), "message": message},
+                    {"id": "gold", "at": 900, "rewards": _points(13), "message": message},
+                ],
+            },
+        },
+        "templates": {"done": {"channel": "in_app", "title": {"en": "Done"}, "body": {"en": "Well done"}}},
+        "policies": {
+            "default": {
+                "min_gap_s": 2,
+                "caps": [{"purpose": "promo", "max": 3, "per": "1d"}],
+                "holds": [{"when": "support_case_open", "purposes": ["promo", "reward"], "for_s": 6}],
+            },
+        },
+    }  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def versions() -> dict[int, Programme]:
+    """Return version 0 (empty) to 3, each compiled with those before it."""
+    compiled = {0: compile_programme(0, {})}
+    for version in (1, 2, 3):
+        older = {n: p.rules for n, p in compiled.items() if n}
+        compiled[version] = compile_programme(version, _documents(version), older=older)
+    return compiled
