@@ -65,7 +65,7 @@ def _broken(engine: Engine, run_name: str, fault: Callable[[int], None]) -> floa
         owner = cast("bytes | None", engine.redis.hget(PLAYERS.meta(partition), "owner"))
         beat = engine.heartbeats().get((owner or b"").decode())
         if beat and partition in beat["partitions"] and beat["beat"] > before.get(beat["name"], beat)["beat"]:
-            return _after(engine, run_name, player, lambda: fault(int(beat["pid"])))
+            return _after(engine, run_name, player, partial(fault, int(beat["pid"])))
     raise NotUp(f"no live host owned partition {partition} within {WITHIN_S:.0f} s")
 
 
