@@ -7,6 +7,7 @@ mission it waits for was complete when the turn began, and the player is in the 
 
 from msgspec.structs import replace
 
+from domain.calendar import local_day, local_week
 from domain.effects import MissionCompleted, MissionProgressed, MissionStatus
 from domain.entries import Event
 from domain.player import MissionProgress
@@ -20,17 +21,76 @@ _NEW = MissionProgress()
 
 
 def advance_missions(turn: Turn, missions: tuple[MissionRule, ...], event: Event) -> None:
-    """Count the event towards every mission that it can move."""
+    """Count the event towards every mission that it can move.
+
+    Most missions of a live programme listen to the same few events, so what cannot move, and the usual case of a
+    mission in progress in its own cycle, are told apart here: with 18 missions on a bet, ``_advance`` for each was
+    two thirds of the turn.
+    """
+    at, held_missions = event.occurred_at, turn.missions
+    cycle_of = _Cycles(at, turn.zone)
     for mission in missions:
-        held = turn.missions.get(mission.id, _NEW)
-        if held.status == "completed" and mission.recurrence == "none":
-            continue
-        if mission.is_open and held.status == "in_progress" and held.programme == mission.version:
-            moved = _moved_tasks(turn, mission, held, event)  # nothing bounds it: the usual case, and half the cost
+        held = held_missions.get(mission.id, _NEW)
+        if held.status != "in_progress":
+            if _may_start(turn, mission, held, event, cycle_of):
+                _advance(turn, mission, held, event)
+        elif _is_usual(turn, mission, held, at) and (mission.is_open or _is_current(mission, held, at, cycle_of)):
+            moved = _moved_tasks(turn, mission, held, event)
             if moved:
-                _count(turn, mission, held, moved, event.occurred_at)
+                _count(turn, mission, held, moved, at)
         else:
             _advance(turn, mission, held, event)
+
+
+def _may_start(turn: Turn, mission: MissionRule, held: MissionProgress, event: Event, cycle_of: "_Cycles") -> bool:
+    """Tell what surely cannot begin from what may; cheapest questions first, and none of them has an effect."""
+    status, recurrence = held.status, mission.recurrence
+    if mission.opt_in or not mission.starts_at <= event.occurred_at < mission.until:
+        return False
+    if status == "completed" and recurrence != "on_completion":
+        return recurrence != "none" and held.cycle != cycle_of(recurrence)
+    if mission.unlock_after and not is_unlocked(mission, turn.start.missions):
+        return False
+    if mission.audience is not None and not mission.audience(turn):
+        return False
+    return status != "available" or bool(_moved_tasks(turn, mission, held, event))
+
+
+def _is_usual(turn: Turn, mission: MissionRule, held: MissionProgress, at: int) -> bool:
+    """Tell whether a mission in progress follows the current version, well within its time limit, open to all."""
+    if held.programme != mission.version or mission.audience is not None:
+        return False
+    if not mission.time_limit_ms:
+        return True
+    return held.started_at <= at and max(at, turn.at) < held.started_at + mission.time_limit_ms
+
+
+class _Cycles:
+    """The local day and week of a moment, worked out once a turn and only when asked."""
+
+    __slots__ = ("_at", "_day", "_week", "_zone")
+
+    def __init__(self, at: int, zone: str) -> None:
+        self._at = at
+        self._zone = zone
+        self._day = self._week = -1
+
+    def __call__(self, recurrence: str) -> int:
+        if recurrence == "daily":
+            if self._day < 0:
+                self._day = local_day(self._at, self._zone)
+            return self._day
+        if self._week < 0:
+            self._week = local_week(self._at, self._zone)
+        return self._week
+
+
+def _is_current(mission: MissionRule, held: MissionProgress, at: int, cycle_of: _Cycles) -> bool:
+    """Tell whether the event falls into the mission's window and cycle; for a cycle to come it does not."""
+    recurrence = mission.recurrence
+    if recurrence in ("daily", "weekly") and held.cycle != cycle_of(recurrence):
+        return False
+    return not (mission.opt_in and at < held.started_at) and mission.starts_at <= at < mission.until
 
 
 def is_unlocked(rule: MissionRule, missions: dict[str, MissionProgress]) -> bool:
