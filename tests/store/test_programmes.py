@@ -9,12 +9,12 @@ from actors.partition import PartState, encode_part
 from domain.entries import ProgrammePublished, decode_entry
 from store.intake import Intake
 from store.keys import PLAYERS
-from store.programmes import EtagMismatch, Programmes, part_version
+from store.programmes import Documents, EtagMismatch, Programmes, part_version
 
 pytestmark = pytest.mark.redis
 
 PARTITIONS = 4
-BONUS = {"currencies": {"points": {}}, "earn-rules": {"bets": {"event": "bet_placed", "amount": 5}}}
+BONUS: Documents = {"currencies": {"points": {}}, "earn-rules": {"bets": {"event": "bet_placed", "amount": 5}}}
 
 
 @pytest.fixture

@@ -1,0 +1,121 @@
+"""Commands enter the log, take their turn and answer with what it did; the same key answers the same."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.api.world import World, world_of
+from tests.conftest import Server
+
+pytestmark = pytest.mark.redis
+
+GOODWILL = {"currency": "gems", "amount": 7, "reason": "goodwill"}
+
+
+@pytest.fixture
+async def world(server: Server, redis: Redis) -> AsyncIterator[World]:
+    async with world_of(server, redis) as made:
+        await made.publish()
+        yield made
+
+
+@pytest.fixture
+async def idle(server: Server, redis: Redis) -> AsyncIterator[World]:
+    """A gateway without hosts: nothing takes turns."""
+    async with world_of(server, redis, hosts=False) as made:
+        yield made
+
+
+def key(value: str) -> dict[str, str]:
+    return {"Idempotency-Key": value}
+
+
+async def test_an_adjustment_answers_with_its_effects_and_the_same_key_answers_the_same(world: World) -> None:
+    first = await world.http.post("/v1/players/amelia/adjustments", json=GOODWILL, headers=key("k1"))
+    assert first.status_code == 200, first.text
+    posted = next(effect for effect in first.json()["effects"] if effect["kind"] == "points")
+    assert (posted["currency"], posted["amount"], posted["balance_after"]) == ("gems", 7, 7)
+    again = await world.http.post("/v1/players/amelia/adjustments", json=GOODWILL, headers=key("k1"))
+    assert again.json() == first.json()
+    player = (await world.http.get("/v1/players/amelia")).json()
+    assert player["balances"]["gems"] == {"balance": 7, "lifetime": 7}
+
+    other = {**GOODWILL, "amount": 8}
+    reused = await world.http.post("/v1/players/amelia/adjustments", json=other, headers=key("k1"))
+    assert (reused.status_code, reused.json()["code"]) == (409, "idempotency_mismatch")
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status", "code"),
+    [
+        pytest.param({}, GOODWILL, 400, "idempotency_key_required", id="no key"),
+        pytest.param(key("k" * 300), GOODWILL, 422, "bad_id", id="key too long"),
+        pytest.param(key("k1"), {**GOODWILL, "amount": 1.5}, 422, "invalid", id="no whole number"),
+        pytest.param(key("k1"), {**GOODWILL, "currency": "rubies"}, 404, "unknown_currency", id="unknown currency"),
+        pytest.param(key("k1"), {**GOODWILL, "amount": -8}, 409, "insufficient_balance", id="more than there is"),
+        pytest.param(key("k1"), {**GOODWILL, "amount": 0}, 422, "amount_out_of_range", id="nothing"),
+    ],
+)
+async def test_a_bad_adjustment_is_refused(
+    world: World, headers: dict[str, str], body: dict[str, Any], status: int, code: str
+) -> None:
+    answer = await world.http.post("/v1/players/amelia/adjustments", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+
+
+async def test_a_player_opts_in_and_claims_by_their_own_token(world: World) -> None:
+    me = world.token("amelia")
+    opted = await world.http.post("/v1/me/missions/marathon/opt-in", headers=me | key("o1"))
+    assert opted.status_code == 200, opted.text
+    unknown = await world.http.post("/v1/me/missions/nothing/opt-in", headers=me | key("o2"))
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "mission_not_found")
+    needless = await world.http.post("/v1/players/amelia/missions/two-bets/opt-in", headers=key("o3"))
+    assert (needless.status_code, needless.json()["code"]) == (409, "opt_in_not_needed")
+
+    for n in range(2):
+        await world.happen("amelia", "bet_placed", f"m-{n}")
+    mission = next(m for m in (await world.http.get("/v1/me", headers=me)).json()["missions"] if m["id"] == "two-bets")
+    (waiting,) = mission["unclaimed"]
+    path = f"/v1/me/completions/{waiting['completion_id']}/claim"
+    claimed = await world.http.post(path, headers=me | key("c1"))
+    assert claimed.status_code == 200, claimed.text
+    assert [effect["kind"] for effect in claimed.json()["effects"]] == ["completion_claimed", "points"]
+    twice = await world.http.post(path, headers=me | key("c2"))
+    assert (twice.status_code, twice.json()["code"]) == (404, "completion_not_found")
+    assert (await world.http.post(path, headers=me | key("c1"))).json() == claimed.json()
+
+
+async def test_a_player_may_not_adjust(world: World) -> None:
+    answer = await world.http.post(
+        "/v1/players/amelia/adjustments", json=GOODWILL, headers=world.token("amelia") | key("k1")
+    )
+    assert answer.status_code == 403
+
+
+async def test_without_a_turn_in_time_the_command_is_accepted(idle: World) -> None:
+    headers = key("k1") | {"Prefer": "wait=0.05"}
+    answer = await idle.http.post("/v1/players/amelia/adjustments", json=GOODWILL, headers=headers)
+    assert answer.status_code == 202
+    assert (answer.json()["accepted"], answer.json()["command_id"]) == (True, "cmd:k1")
+    assert answer.headers["retry-after"] == "1"
+
+
+async def test_an_exclusion_is_in_force_when_it_answers(world: World) -> None:
+    path = "/v1/players/amelia/exclusion"
+    answer = await world.http.post(path, json={"reason": "self_exclusion"})
+    assert (answer.status_code, answer.json()["in_flight"]) == (200, 0)
+    assert (await world.http.get(path)).json() == {"excluded": True, "reason": "self_exclusion", "in_flight": 0}
+    again = await world.http.post(path, json={"reason": "self_exclusion"})
+    assert again.status_code == 200
+    assert (await world.http.delete(path)).json()["excluded"] is False
+    past = await world.http.post(path, json={"reason": "pause", "until": "2020-01-01T00:00:00Z"})
+    assert past.status_code == 422
+
+
+async def test_an_exclusion_with_sends_on_their_way_is_draining(idle: World) -> None:
+    p = idle.context.players.ref("amelia").partition
+    await idle.redis.hset(f"{{{p}}}:infl:amelia", "send-1", "x")
+    answer = await idle.http.post("/v1/players/amelia/exclusion", json={"reason": "self_exclusion"})
+    assert (answer.status_code, answer.json()["status"], answer.json()["in_flight"]) == (202, "draining", 1)
