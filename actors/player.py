@@ -81,7 +81,7 @@ class Player:
         ``snapshot`` is left as it was: the caller keeps the new one once it is committed.
 
         Args:
-            late: Ids of events whose unique reward was granted before: recorded, not applied.
+            late: Cause and key, a line each, of rewards that the same event took before: recorded, not applied.
             unrun: Set the (only) entry aside without running it.
 
         Raises:
@@ -102,17 +102,19 @@ class Player:
     ) -> Snapshot:
         """Take one turn; a client's entry that raises leaves the state as it was."""
         what = entry.entry
+        if unrun and not isinstance(what, Event | Command):
+            raise TurnFailed(f"{type(what).__name__} at {entry.offset}: its process died at it again and again")
         if unrun:
             return _set_aside(state, entry, "its process died at this entry again and again; it was not run", turns)
-        if isinstance(what, Event | Command) and what.id in late:
-            record_turn(turns, entry, (DuplicateLate(key=what.id),))
-            return state
         try:
             step = decide(state, entry, told)
         except Exception as error:  # the one permitted catch around a turn (STYLE section 7)
             if not isinstance(what, Event | Command):
                 raise TurnFailed(f"{type(what).__name__} at {entry.offset}: {error!r}") from error
             return _set_aside(state, entry, repr(error), turns)
+        if taken := next((key.key for key in step.keys if f"{key.cause}\n{key.key}" in late), ""):
+            record_turn(turns, entry, (DuplicateLate(taken),))
+            return state
         turns.keys += [(key.key, key.cause) for key in step.keys]
         turns.timers += [(op.set, op.timer.due, encode_entry(op.timer)) for op in step.timers]
         turns.outputs += [encode_entry(request) for request in step.requests]

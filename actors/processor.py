@@ -45,7 +45,7 @@ class Folded(Struct, Generic[S]):
 class Known(Struct, frozen=True):
     """What earlier refusals of this batch taught."""
 
-    late: frozenset[str] = frozenset()  # causes whose unique reward exists already
+    late: frozenset[str] = frozenset()  # cause and key, a line each, of rewards the same event took before
     stopped: frozenset[str] = frozenset()  # players excluded meanwhile
     unrun: bool = False  # the only entry killed its process before: set it aside without running it
 
@@ -67,15 +67,20 @@ class PartitionStopped(Exception):
 
 
 class PartitionProcessor(Generic[S]):
-    """One partition while this process owns it."""
+    """One partition while this process owns it.
 
-    def __init__(self, grant: Grant, reducer: Reducer[S]) -> None:
+    Args:
+        survived: Acquisitions among the grant's ``tries`` that this very process made and outlived: a store that
+            does not answer makes many of them, and no entry is to blame.
+    """
+
+    def __init__(self, grant: Grant, reducer: Reducer[S], survived: int = 0) -> None:
         self.token: Token = grant.token
         self.offset = grant.offset
         self.part = decode_part(grant.part)
         self.activations: Activations[S] = Activations(reducer)
         self._reducer = reducer
-        self._tries = grant.tries
+        self._tries = grant.tries - survived
         self.batch: list[LogEntry] = []
         self.known = Known()
 
@@ -91,8 +96,13 @@ class PartitionProcessor(Generic[S]):
             limit = min(limit, max(1, published))
         self.batch = entries[:limit]
         self.known = Known(unrun=self._tries > SET_ASIDE_AFTER)
+        # ``get`` makes those in memory the most recently used, so that loading the others cannot push them out.
         return list(
-            {e.entry.player: None for e in self.batch if e.entry.player and e.entry.player not in self.activations}
+            {
+                e.entry.player: None
+                for e in self.batch
+                if e.entry.player and self.activations.get(e.entry.player) is None
+            }
         )
 
     async def fold(self) -> Folded[S]:
@@ -110,6 +120,11 @@ class PartitionProcessor(Generic[S]):
         if folded.part != self.part:
             folded.commit.part = encode_part(folded.part)
         return folded
+
+    @property
+    def is_refolded(self) -> bool:
+        """Tell whether the batch was folded more than once, so that an earlier commit of it may be on its way."""
+        return bool(self.known.late or self.known.stopped)
 
     def settled(self, folded: Folded[S]) -> int:
         """Keep what is now committed; how many entries."""
@@ -131,7 +146,7 @@ class PartitionProcessor(Generic[S]):
             cause, key, wanted = detail.split("\n")
             if cause != wanted:
                 raise PartitionStopped(f"effect key {key!r} was taken by {cause!r}, and now {wanted!r} asks for it")
-            self.known = Known(before.late | {cause}, before.stopped, before.unrun)
+            self.known = Known(before.late | {f"{cause}\n{key}"}, before.stopped, before.unrun)
         else:
             self.known = Known(before.late, before.stopped | {detail}, before.unrun)
         if self.known == before:
@@ -176,23 +191,28 @@ class Processor(Generic[S]):
         self.owned: dict[int, PartitionProcessor[S]] = {}
         self.stopped: dict[int, str] = {}
         self.tally = Tally()
+        self._survived: dict[int, int] = {}  # acquisitions since the last commit, by partition
 
     async def acquire(self, partition: int) -> bool:
         """Take a partition if its lease is free; True when it is ours now."""
         if partition in self.owned or partition in self.stopped:
             return partition in self.owned
+        survived = self._survived.get(partition, 0)
+        self._survived[partition] = survived + 1
         try:
             grant = await self._store.acquire(partition, self._owner, self._nonce(), self._ttl_ms)
         except Refused as refused:
+            self._survived[partition] = survived
             if refused.verdict is Verdict.BROKEN:
                 self._stop(partition, refused.detail)
             return False
-        self.owned[partition] = PartitionProcessor(grant, self._reducer)
+        self.owned[partition] = PartitionProcessor(grant, self._reducer, survived)
         return True
 
     async def release(self, partition: int) -> None:
         """Give a partition back at once."""
         if (processor := self.owned.pop(partition, None)) is not None:
+            self._survived.pop(partition, None)
             await self._store.release(processor.token)
 
     async def renew(self) -> None:
@@ -237,8 +257,11 @@ class Processor(Generic[S]):
             verdicts = await self._write(ready)
             again: list[PartitionProcessor[S]] = []
             for (processor, folded), (verdict, detail) in zip(ready, verdicts, strict=True):
-                if verdict in (Verdict.OK, Verdict.ALREADY):
+                if verdict is Verdict.ALREADY and processor.is_refolded:
+                    self._lose(processor.token.partition)  # which fold was written, the store knows
+                elif verdict in (Verdict.OK, Verdict.ALREADY):
                     applied += processor.settled(folded)
+                    self._survived.pop(processor.token.partition, None)
                     self.tally.commits += 1
                     self._on_commit(folded)
                 elif self._react(processor, verdict, detail):

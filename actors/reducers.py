@@ -144,7 +144,10 @@ class TowerReducer:
                 continue
             before = air = states[player]
             for entry in theirs:
-                step = take_tower_turn(programme.crm, air, entry, stopped=player in known.stopped)
+                try:
+                    step = take_tower_turn(programme.crm, air, entry, stopped=player in known.stopped)
+                except Exception as error:  # the tower's entries are all the engine's own: none is set aside
+                    raise PartitionStopped(f"{type(entry.entry).__name__} at {entry.offset}: {error!r}") from error
                 _write_tower(folded.commit, player, entry, step)
                 air = step.airspace
             if fields := changed_air(before, air):

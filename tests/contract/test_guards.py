@@ -8,16 +8,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from msgspec import Struct, structs
 from redis.asyncio import Redis
 
-from actors.partition import PartState
-from actors.processor import COMMIT_TRIES, Folded, Known, Processor
-from domain.entries import LogEntry, TimerFired, encode_entry
+from actors.processor import COMMIT_TRIES, Processor
 from store.ports import Appended, Commit, Refused, Token, Unavailable, Verdict, Write
 from store.redis_lane import RedisLane
 from tests.contract.script import incoming
 from tests.contract.sides import RealSide
+from tests.contract.tiny import TOLD, CountingReducer, Points
 
 Change = tuple[str, str]
 
@@ -32,7 +30,6 @@ NO_STOP: Change = ("if inbox[i][3] ~= '1' and", "if false and")
 NO_DEDUPE: Change = ("if off then\n      out[i] =", "if false then\n      out[i] =")
 NO_HELD: Change = ("if m[1] and m[1] ~= A[1] and", "if false and")
 NO_BOUND: Change = ("if bound > 0 and", "if false and")
-TOLD = encode_entry(TimerFired("ann", "told", "", 0))
 
 
 class Bench:
@@ -185,44 +182,6 @@ def _merged(guard: Change, covering: list[Change]) -> Iterator[Change]:
 
 
 # The guards of the processor
-
-
-class Points(Struct, frozen=True):
-    """A state as small as can be: how many events a player had."""
-
-    player: str
-    version: int = 0
-    count: int = 0
-
-
-class CountingReducer:
-    """Counts events, and tells the tower of each."""
-
-    def decode(self, player: str, version: int, parts: dict[str, bytes]) -> Points:
-        return Points(player, version, int(parts.get("count", b"0")))
-
-    def parts(self, state: Points) -> dict[str, bytes]:
-        return {"count": str(state.count).encode()}
-
-    def version(self, state: Points) -> int:
-        return state.version
-
-    async def prepare(self, part: PartState, entries: list[LogEntry]) -> None: ...
-
-    async def fold(
-        self, _partition: int, part: PartState, states: dict[str, Points], entries: list[LogEntry], _known: Known
-    ) -> Folded[Points]:
-        folded: Folded[Points] = Folded(Commit("", ""), part=part)
-        after = dict(states)
-        for entry in entries:
-            state = after[entry.entry.player]
-            after[entry.entry.player] = structs.replace(state, count=state.count + 1)
-            folded.commit.outputs.append(TOLD)
-        for player, state in after.items():
-            base = states[player].version
-            folded.states[player] = structs.replace(state, version=base + 1)
-            folded.commit.writes.append(Write(player, base, base + 1, self.parts(state)))
-        return folded
 
 
 class Forgetful(Processor[Points]):
