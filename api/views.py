@@ -16,7 +16,7 @@ from domain.errors import NotFound
 from domain.ids import partition_of
 from domain.player import Snapshot
 from gamification.view import player_view
-from store.keys import ASSIGNMENT, HOSTS, sockets
+from store.keys import ASSIGNMENT, HOSTS
 from store.programmes import Programmes
 
 _versions: WeakKeyDictionary[Programmes, ProgrammeVersions] = WeakKeyDictionary()
@@ -85,13 +85,12 @@ async def _place(context: Context, player_id: str) -> dict[str, Any]:
     """Return whether the player has a socket open, and where the actor lives."""
     partition = partition_of(player_id, context.partitions)
     pipe = context.redis.pipeline(transaction=False)
-    pipe.hexists(sockets(partition), player_id)
     pipe.hget(ASSIGNMENT, f"players:{partition}")
     pipe.hgetall(HOSTS)
-    online, owner, hosts = await pipe.execute()
+    owner, hosts = await pipe.execute()
     dedicated = any(player_id in heartbeat(value).get("dedicated", {}) for value in hosts.values())
     return {
-        "online": bool(online),
+        "online": context.feeds.online(player_id),  # a socket at this gateway; others keep theirs to themselves
         "host": f"player:{player_id}" if dedicated else owner.decode() if owner else None,
         "placement": "dedicated" if dedicated else "shared",
         "partition": partition,
