@@ -320,7 +320,8 @@ def _families(context: Context, view: StoreView | None) -> list[Metric]:
     counts = CounterMetricFamily("playtower_gateway", "What this gateway counted", labels=["what"])
     for what, count in sorted(context.counts.items()):
         counts.add_metric([what], count)
-    return [up, counts, *(_store_families(view) if view else ())]
+    sockets = GaugeMetricFamily("playtower_sockets", "Open player sockets", value=context.feeds.connected)
+    return [up, counts, sockets, *(_store_families(view) if view else ())]
 
 
 def _store_families(view: StoreView) -> list[Metric]:
