@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from domain.effects import HistoryRecord, decode_reply
 from store.keys import reply
+from store.tasks import end
 
 LOOK_AFTER_S = 0.25  # no reply by then: look into the trace, and again at twice the interval
 
@@ -35,8 +36,7 @@ class Replies:
     async def stop(self) -> None:
         """Stop listening; those who still wait see their own time-out."""
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
 
     async def wait(
         self, player: str, offset: str, timeout_s: float, look: Callable[[], Awaitable[HistoryRecord | None]]

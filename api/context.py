@@ -27,6 +27,7 @@ from store.identity import Identity, read_identity
 from store.intake import Intake
 from store.ports import Incoming, Unavailable
 from store.programmes import Documents, Programmes
+from store.tasks import end
 
 LOOK_EVERY_S = 1.0  # at the programme and at the store's memory
 
@@ -137,8 +138,7 @@ async def opened(settings: Settings) -> AsyncIterator[Context]:
     try:
         yield context
     finally:
-        watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
+        await end(watch)
         await context.feeds.stop()
         await context.keys.stop()
         await context.replies.stop()

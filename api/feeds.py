@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from domain.ids import partition_of
 from store.keys import feed, poke
+from store.tasks import end
 
 READ_MAX = 64  # entries of one player in one read; more are read when there is room again
 PLAYERS_MAX = 500  # in one pipeline
@@ -80,9 +81,7 @@ class Feeds:
 
     async def stop(self) -> None:
         """Stop reading."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
 
     async def _listen(self) -> None:
         while True:

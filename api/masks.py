@@ -14,6 +14,7 @@ from domain.errors import Invalid
 
 MONEY_MAX = 2**53  # exact in every JSON reader
 ID_MAX = 256
+DIGITS_MAX = 16  # of an amount; more would be computed for nothing
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _EXPONENTS = {
@@ -113,10 +114,13 @@ def minor_units(value: str | float, currency: str) -> int:
         ValueError: it is not a decimal number, or finer than the currency's minor unit.
     """
     try:
-        minor = Decimal(str(value)).scaleb(exponent(currency))
-        whole = int(minor)
-    except (InvalidOperation, OverflowError, ValueError) as error:
+        major = Decimal(str(value))
+    except InvalidOperation as error:
         raise ValueError(f"expected a decimal amount, got {str(value)[:40]!r}") from error
+    if not major.is_finite() or major.adjusted() > DIGITS_MAX:
+        raise ValueError(f"expected an amount within 2^53 minor units, got {str(value)[:40]!r}")
+    minor = major.scaleb(exponent(currency))
+    whole = int(minor)
     if whole != minor:
         raise ValueError(f"expected at most {exponent(currency)} decimals for {currency}, got {str(value)[:40]!r}")
     return whole

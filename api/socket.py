@@ -28,6 +28,7 @@ from domain.errors import Conflict, EngineError, NotFound, Unauthorised
 from domain.ids import partition_of
 from store.keys import feed, sockets
 from store.ports import Unavailable
+from store.tasks import end
 
 PROTOCOL = "playtower.v1"
 HELLO_WITHIN_S = 10.0
@@ -101,8 +102,7 @@ class Session:
         finally:
             self._context.feeds.leave(self)
             if self._writer is not None:
-                self._writer.cancel()
-                await asyncio.gather(self._writer, return_exceptions=True)
+                await end(self._writer)
 
     # --- out ----------------------------------------------------------------------------------------------------------
 

@@ -18,10 +18,11 @@ from redis.exceptions import RedisError
 from store.client import is_transient
 from store.keys import API_KEYS
 from store.ports import Unavailable
+from store.tasks import end
 
 Kind = Literal["server", "client"]
 REVALIDATE_S = 2.0
-MISS_RELOAD_S = 0.2  # an unknown key looks into the store at most this often: a new one works at once
+MISS_RELOAD_S = 0.2  # unknown keys look into the store at most this often
 KEYS_MAX = 10_000
 SECRET_PREFIX = "pt_"
 
@@ -118,13 +119,13 @@ class KeyRing:
     async def stop(self) -> None:
         """Stop reading."""
         if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
 
     async def reload(self) -> None:
         """Read all keys."""
+        began = asyncio.get_running_loop().time()
         self._keys = await self._access.all()
-        self._read_at = asyncio.get_running_loop().time()
+        self._read_at = began
 
     async def find(self, secret: str, now: int) -> ApiKey | None:
         """Return the key if it is known and in force.
@@ -135,17 +136,25 @@ class KeyRing:
         hashed = hash_of(secret)
         key = (self._keys or {}).get(hashed)
         if key is None:
-            async with self._reading:
-                if asyncio.get_running_loop().time() - self._read_at > MISS_RELOAD_S:
-                    try:
-                        await self.reload()
-                    except Unavailable:
-                        if self._keys is None:
-                            raise
+            await self._look_again()
             key = (self._keys or {}).get(hashed)
         if key is None or key.revoked_at or (key.expires_at and key.expires_at <= now):
             return None
         return key
+
+    async def _look_again(self) -> None:
+        """Read the keys once more for all who miss one now; made a moment ago, a key must not be refused."""
+        loop = asyncio.get_running_loop()
+        missed_at = loop.time()
+        async with self._reading:
+            if self._read_at >= missed_at:
+                return
+            await asyncio.sleep(self._read_at + MISS_RELOAD_S - missed_at)
+            try:
+                await self.reload()
+            except Unavailable:
+                if self._keys is None:
+                    raise
 
     async def _keep_reading(self) -> None:
         while True:
