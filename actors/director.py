@@ -17,7 +17,8 @@ from actors.member import LEASE_MS, Heartbeat
 from store.keys import ASSIGNMENT, DIRECTOR, HOSTS
 
 ROUND_S = 0.25
-KILL_AFTER_MS = 30_000  # a paused member that others have relieved; the only one of its lane is ended at once
+KILL_RELIEVED_MS = 30_000  # a silent member whose partitions others have taken over
+KILL_ALONE_MS = 10_000  # the only one of its lane: a starved machine must not lose it, and nobody can take over
 MOVES_MAX = 4  # partitions moved in one round to even out the load
 LANES = ("players", "tower")
 
@@ -57,16 +58,25 @@ class Director:
 
     Args:
         end: Ends the process of a member that does not move (it is started anew by Ray).
+        is_paused: Tells whether a member's process is stopped or gone, as against slow: then nothing is waited for.
     """
 
     def __init__(
-        self, redis: Redis, clock: Clock, *, name: str, partitions: int, end: Callable[[Heartbeat], Awaitable[None]]
+        self,
+        redis: Redis,
+        clock: Clock,
+        *,
+        name: str,
+        partitions: int,
+        end: Callable[[Heartbeat], Awaitable[None]],
+        is_paused: Callable[[Heartbeat], bool] = lambda _beat: False,
     ) -> None:
         self._redis = redis
         self._clock = clock
         self._name = name
         self._partitions = partitions
         self._end = end
+        self._is_paused = is_paused
         self._seen: dict[str, Seen] = {}
         self._stopping = asyncio.Event()
 
@@ -125,16 +135,19 @@ class Director:
         return now - seen.moved_at < LEASE_MS
 
     async def _end_stuck(self, now: int) -> None:
-        """End members that make no progress: at once when nobody can take over, else after a while."""
+        """End members that make no progress, and take them from the list."""
         for name, seen in list(self._seen.items()):
-            still_ms = now - seen.moved_at
-            others = any(
-                other.heartbeat.lane == seen.heartbeat.lane and self._moves(other, now) for other in self._seen.values()
-            )
-            if still_ms >= (KILL_AFTER_MS if others else LEASE_MS):
+            if now - seen.moved_at >= self._patience_ms(seen, now):
                 del self._seen[name]
                 await self._redis.hdel(HOSTS, name)
                 await self._end(seen.heartbeat)
+
+    def _patience_ms(self, seen: Seen, now: int) -> int:
+        """Return how long a member may be silent."""
+        lane = seen.heartbeat.lane
+        if any(other.heartbeat.lane == lane and self._moves(other, now) for other in self._seen.values()):
+            return KILL_RELIEVED_MS
+        return LEASE_MS if self._is_paused(seen.heartbeat) else KILL_ALONE_MS
 
     async def _lead(self) -> bool:
         """Take or renew the director's lease; True while it is ours."""

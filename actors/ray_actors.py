@@ -128,6 +128,7 @@ class DirectorActor(_Running):
             name=f"{self._name}/{new_id()}",
             partitions=self._settings.partitions,
             end=self._end,
+            is_paused=_is_paused,
         )
 
     async def _end(self, beat: Heartbeat) -> None:
@@ -144,6 +145,17 @@ def _is_ray_worker(pid: int) -> bool:
         return Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::")
     except OSError:
         return False
+
+
+def _is_paused(beat: Heartbeat) -> bool:
+    """Tell whether a member's process on this node is stopped or gone, as against starved (Linux)."""
+    if beat.node != os.uname().nodename:
+        return False
+    try:
+        state = Path(f"/proc/{beat.pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return True
+    return state.rpartition(")")[2].split()[0] in "TtZX"
 
 
 class _Handle:

@@ -11,8 +11,8 @@ from bench.load import Load, Plan, Sent
 from bench.options import Options, machine, show
 from bench.traffic import Traffic, now_iso
 
-BATCHES = 12_000  # events of a round; less than what the partitions have room for
-SINGLES = 6_000
+BATCHES = 6_000  # events of a round; less than what the partitions have room for
+SINGLES = 4_000
 
 
 def run(options: Options) -> dict[str, Any]:

@@ -278,5 +278,6 @@ def main() -> None:
     """Run the command line."""
     app()
 
+
 if __name__ == "__main__":
     main()

@@ -5,6 +5,7 @@ the node address. ``ray stop`` is never used: it ends every Ray on the machine b
 """
 
 import hashlib
+import logging
 import os
 import secrets
 import shutil
@@ -33,6 +34,7 @@ def start(data_dir: Path, address: str, namespace: str) -> Any:
     """Start a local Ray, or join the one at ``address``; the ``ray`` module."""
     import ray
 
+    logging.getLogger("ray").setLevel(logging.ERROR)  # worker deaths are the director's to report
     if address:
         ray.init(address=address, namespace=namespace, log_to_driver=False)
         return ray

@@ -23,9 +23,7 @@ DEMO_KEY = "demo page"
 async def run_serve(settings: ServeSettings, out: Console) -> int:
     """Serve until SIGINT or SIGTERM; the exit status."""
     async with _Running(settings, out) as running:
-        for line in running.secrets:
-            out.print(line)
-        out.print(_ready(settings, running))
+        _greet(settings, running, out)
         await running.supervisor.run(running.stopping)
     return 0
 
@@ -41,7 +39,7 @@ async def run_demo(
         url = f"http://{settings.host}:{settings.port}"
         with Client(key, url) as client:
             applied = await asyncio.to_thread(apply_directory, client, SAMPLE)
-        out.print(_ready(settings, running))
+        _greet(settings, running, out)
         out.print(f"sample programme version {applied.version}; {players} simulated players, {rate:g} events a second")
         out.print(f"\n  open [bold]{url}/#key={key}[/bold]\n")
         out.print("ctrl-C stops everything; the data stays in " + str(settings.data_dir))
@@ -127,6 +125,13 @@ async def _demo_key(redis_url: str) -> str:
     finally:
         await redis.aclose()
     return secret
+
+
+def _greet(settings: ServeSettings, running: _Running, out: Console) -> None:
+    """Show the keys of a fresh store, this once, and that everything is up."""
+    for line in running.secrets:
+        out.print(line)
+    out.print(_ready(settings, running))
 
 
 def _ready(settings: ServeSettings, running: _Running) -> str:

@@ -18,7 +18,7 @@ from random import Random
 from typing import Any
 
 from actors.member import Member
-from actors.processor import Folded, Known, Processor
+from actors.processor import SET_ASIDE_AFTER, Folded, Known, Processor
 from actors.reducers import PlayerReducer, TowerReducer
 from domain.entries import Command, Event, ProgrammePublished, encode_entry
 from domain.ids import partition_of
@@ -34,9 +34,11 @@ START = 1_772_409_600_000  # 2026-03-02T00:00:00Z
 PARTITIONS = 2
 PLAYERS = ("ann", "bob", "cleo", "dan", "eve")
 FAULTS_S = 8.0
+WAKE_S = 3.0  # into the calm, those that stand still go on: zombies in a world that has moved on
 CALM_S = 60.0  # most that draining may take; it takes a few
 SETTLE_S = 7.0  # after that, for the timers that are set
 SEED_OF_STORE = "simulated"
+HITS_MIN = SET_ASIDE_AFTER - 1  # deaths and pauses without which no entry may be suspected
 
 
 class Died(BaseException):
@@ -52,6 +54,7 @@ class Observed:
     excluded: set[str] = field(default_factory=set)
     broken_laws: list[str] = field(default_factory=list)
     faults: int = 0
+    hits: int = 0  # faults after which another acquisition is needed: deaths, pauses
     verdicts: dict[str, int] = field(default_factory=dict)
 
 
@@ -138,6 +141,7 @@ class Process:
         assert self.life is not None
         self.life.is_over = True
         self.world.seen.faults += 1
+        self.world.seen.hits += 1
         self.world.note("dies", self.name)
         self._restart_soon()
 
@@ -182,7 +186,9 @@ class Life:
                 self._process.die()
             elif world.random.random() < world.mix.pause:
                 world.seen.faults += 1
-                self._paused_until = world.loop.time() + world.random.expovariate(1 / world.mix.pause_s)
+                world.seen.hits += 1
+                until = world.loop.time() + world.random.expovariate(1 / world.mix.pause_s)
+                self._paused_until = min(until, FAULTS_S + WAKE_S)
                 world.note("pauses", self.name)
         if (left := self._paused_until - world.loop.time()) > 0:
             await asyncio.sleep(left)
@@ -456,12 +462,23 @@ class World:
     async def _drained(self, tasks: Iterable[asyncio.Task[None]]) -> None:
         until = self.loop.time() + CALM_S
         while self.loop.time() < until:
+            self._person()
             if all(task.done() for task in tasks) and not laws.backlog(self):
                 break
             await asyncio.sleep(0.5)
         for task in tasks:
             if task.done():
                 task.result()
+
+    def _person(self) -> None:
+        """Look at what was stopped because processes died at it, find nothing wrong with it, and let it go on."""
+        for process in self.processes:
+            processor = process.processor
+            for p, why in list(processor.stopped.items() if processor else ()):
+                if "its process died" in why and self.seen.hits >= HITS_MIN:
+                    self.note("a person lets go on", process.lane, p)
+                    self.store.of(p).lanes[process.lane].tries = 0
+                    del processor.stopped[p]  # type: ignore[union-attr]
 
     def _bury(self) -> None:
         """End all coroutines, so that none complains when it is collected."""
