@@ -1,7 +1,8 @@
 """Starts Ray for us: on loopback, with a token, small, and ended with us.
 
-Ray binds its ports to all interfaces and without authentication by default (measured on 2.60), hence the token and
-the node address. ``ray stop`` is never used: it ends every Ray on the machine by name.
+Ray 2.60 replaces a node address of 127.0.0.1 by the machine's outer one, and then listens on all interfaces, unless
+it is told that it will never be a cluster of several machines (the variable is named for the systems where that is
+the default). ``ray stop`` is never used: it ends every Ray on the machine by name.
 """
 
 import hashlib
@@ -16,8 +17,10 @@ from typing import Any
 OBJECT_STORE_BYTES = 80 * 1024 * 1024  # we pass little through it
 
 
-def prepare(data_dir: Path) -> None:
+def prepare(data_dir: Path, address: str) -> None:
     """Set what Ray reads from the environment; must run before ``ray`` is imported anywhere."""
+    if not address:
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # loopback only; a test looks at every socket
     token = data_dir / "ray.token"
     if not token.exists():
         data_dir.mkdir(parents=True, exist_ok=True)

@@ -62,7 +62,7 @@ class Supervisor:
         """Bring everything up; returns when the gateways answer and all partitions are owned."""
         settings = self.settings
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        ray_runtime.prepare(settings.data_dir)
+        ray_runtime.prepare(settings.data_dir, settings.ray_address)
         if not settings.redis_url:
             self._store = EmbeddedStore(
                 settings.data_dir, durability=settings.durability, maxmemory_mb=settings.maxmemory_mb or _most_of_it()

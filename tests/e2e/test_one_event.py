@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.e2e.engine import Engine, descendants
+from tests.e2e.engine import Engine, descendants, listening
 from tests.e2e.programme import PROGRAMME
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -85,6 +85,17 @@ def test_the_audit_of_the_running_store_is_clean(engine: Engine) -> None:
     report = engine.audit()
     assert report["ok"], report["violations"]
     assert report["players"] >= 3
+
+
+LOOPBACK = ("0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000")
+
+
+def test_every_process_listens_on_loopback_only(engine: Engine) -> None:
+    assert engine.process is not None
+    tree = [engine.process.pid, *descendants(engine.process.pid)]
+    addresses = {address for pid in tree for address in listening(pid)}
+    assert len(addresses) > 3
+    assert {address for address in addresses if address.split(":")[0] not in LOOPBACK} == set()
 
 
 def test_stopping_ends_every_child_and_a_second_start_continues(tmp_path: Path) -> None:
