@@ -180,7 +180,11 @@ class Engine:
             came, done = self.counters(lane)
         if came == done:
             return
-        raise NotUp(f"{came - done} entries of the {lane.name} still wait after {SETTLED_WITHIN_S:.0f} s")
+        hosts = {name: (b["entries"], b["beat"], b["stopped"]) for name, b in self.heartbeats().items()}
+        raise NotUp(
+            f"{came - done} entries of the {lane.name} still wait after {SETTLED_WITHIN_S:.0f} s; "
+            f"entries, beats and what stopped: {hosts}"
+        )
 
     def settle_all(self) -> None:
         """Wait for the players and for the tower."""

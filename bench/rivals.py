@@ -51,8 +51,8 @@ def run(options: Options) -> dict[str, Any]:
         sides[name] = {
             "events_per_s": round(median(values)),
             "cpu_ms_per_event": round(cpu[name] / (EVENTS * options.rounds) * 1000, 3),
-            "answer_p50_ms": median(p50 for p50, _ in answers[name]),
-            "answer_p99_ms": median(p99 for _, p99 in answers[name]),
+            "answer_p50_ms": round(median(p50 for p50, _ in answers[name]), 2),
+            "answer_p99_ms": round(median(p99 for _, p99 in answers[name]), 2),
             "sent": counts[name].sent,
             "lost": counts[name].lost,
             "doubled": counts[name].doubled,
