@@ -144,8 +144,9 @@ class Director:
 
     def _patience_ms(self, seen: Seen, now: int) -> int:
         """Return how long a member may be silent."""
-        lane = seen.heartbeat.lane
-        if any(other.heartbeat.lane == lane and self._moves(other, now) for other in self._seen.values()):
+        lane, name = seen.heartbeat.lane, seen.heartbeat.name
+        others = [o for o in self._seen.values() if o.heartbeat.lane == lane and o.heartbeat.name != name]
+        if any(now - other.moved_at < KILL_ALONE_MS for other in others):
             return KILL_RELIEVED_MS
         return LEASE_MS if self._is_paused(seen.heartbeat) else KILL_ALONE_MS
 
