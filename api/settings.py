@@ -17,15 +17,15 @@ class Settings(BaseModel):
     host: str = "127.0.0.1"
     port: int = 8000
     gateway_id: str = "g1"
-    backlog_bound: int = Field(10_000, ge=1)  # client entries waiting in a partition
-    lateness_max_s: int = Field(48 * 3600, ge=60)
-    dedupe_extra_s: int = Field(24 * 3600, ge=0)  # how much longer than that message ids are remembered
-    max_body: int = Field(500 * 1024, ge=1024)  # bytes, also after inflating
-    max_event: int = Field(32 * 1024, ge=256)  # bytes
-    max_batch: int = Field(2_500, ge=1)  # events
+    backlog_bound: int = Field(default=10_000, ge=1)  # client entries waiting in a partition
+    lateness_max_s: int = Field(default=48 * 3600, ge=60)
+    dedupe_extra_s: int = Field(default=24 * 3600, ge=0)  # how much longer than that message ids are remembered
+    max_body: int = Field(default=500 * 1024, ge=1024)  # bytes, also after inflating
+    max_event: int = Field(default=32 * 1024, ge=256)  # bytes
+    max_batch: int = Field(default=2_500, ge=1)  # events
     body_timeout_s: float = 30.0
-    store_timeout_s: float = Field(1.8, gt=0)  # no answer by then: 503
-    memory_share_max: float = Field(0.6, gt=0, le=1)  # of maxmemory; beyond it intake answers 503
+    store_timeout_s: float = Field(default=1.8, gt=0)  # no answer by then: 503
+    memory_share_max: float = Field(default=0.6, gt=0, le=1)  # of maxmemory; beyond it intake answers 503
     cors_origins: tuple[str, ...] = ("*",)
     socket_origins: tuple[str, ...] = ()  # allow-list of Origin for /v1/ws; empty: any
     identity_timeout_s: float = 60.0  # how long a start waits for the store's identity

@@ -1,0 +1,559 @@
+"""Events in, over HTTP."""
+
+import asyncio
+import base64
+import gzip
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from api.intake import PATHS
+from domain.effects import MissionCompleted, Posting
+from domain.entries import Event
+from store.keys import DEAD_LETTERS
+from tests.api.conftest import Api, Host, opened_api, settings_of
+from tests.conftest import Server
+
+NOW = datetime.now(UTC)
+
+
+def bet(n: int = 1, **changes: Any) -> dict[str, Any]:
+    event = {"type": "track", "event": "Bet Placed", "userId": "amelia", "messageId": f"m-{n}"}
+    return {**event, "properties": {"amount": 1250, "currency": "EUR"}, **changes}
+
+
+async def events(host: Host) -> list[Event]:
+    return [entry.entry for entry in await host.logged() if isinstance(entry.entry, Event)]
+
+
+# --- paths and keys ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", sorted(PATHS))
+async def test_every_path_of_segment_is_answered_with_200_and_never_a_redirect(api: Api, host: Host, path: str) -> None:
+    body = {"batch": [bet()]} if PATHS[path] == "batch" else bet(type=None)
+    answer = await api.post(path, body)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["success"] is True
+    assert answer.json()["accepted"] == 1
+    (event,) = await events(host)
+    assert (event.player, event.id) == ("amelia", "m-1")
+    assert event.name == {"page": "page_viewed", "screen": "screen_viewed"}.get(event.type, event.name)
+
+
+async def test_the_key_comes_in_basic_or_bearer_or_in_the_body(api: Api) -> None:
+    basic = "Basic " + base64.b64encode(f"{api.ingest}:".encode()).decode()
+    for headers, body in (
+        ({"authorization": basic}, bet(1)),
+        ({"authorization": f"Bearer {api.ingest}"}, bet(2)),
+        ({}, bet(3, writeKey=api.ingest)),
+    ):
+        assert (await api.client.post("/v1/track", json=body, headers=headers)).status_code == 200
+    batch = {"batch": [bet(4)], "writeKey": api.ingest}
+    assert (await api.client.post("/v1/b", json=batch)).json()["accepted"] == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({}, 401, id="no key"),
+        pytest.param({"authorization": "Bearer pt_unknown"}, 401, id="unknown key"),
+        pytest.param({"authorization": "Basic !!!"}, 401, id="unreadable"),
+        pytest.param({"authorization": "Digest x"}, 401, id="another scheme"),
+        pytest.param({"authorization": "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0."}, 401, id="a token without alg"),
+    ],
+)
+async def test_a_call_without_a_known_key_is_refused(api: Api, headers: dict[str, str], status: int) -> None:
+    answer = await api.client.post("/v1/track", json=bet(), headers=headers)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["code"] in ("unauthorised", "bad_token")
+
+
+async def test_a_revoked_key_is_refused(api: Api) -> None:
+    made = await api.post("/v1/keys", {"kind": "server"}, idempotency_key="k-1")
+    assert made.status_code == 201
+    again = await api.post("/v1/keys", {"kind": "server"}, idempotency_key="k-1")
+    assert again.json() == made.json(), "the same idempotency key gives the same key"
+    assert (await api.post("/v1/keys", {"kind": "client"}, idempotency_key="k-1")).status_code == 409
+    assert (await api.post("/v1/track", bet(), key=made.json()["key"])).status_code == 200
+    answer = await api.client.delete(f"/v1/keys/{made.json()['id']}", headers={"authorization": f"Bearer {api.admin}"})
+    assert answer.status_code == 200
+    assert (await api.post("/v1/track", bet(), key=made.json()["key"])).status_code == 401
+    assert made.json()["key"] not in str(await api.context.redis.hgetall("{store}:keys"))
+
+
+async def test_any_content_type_and_gzip_are_taken(api: Api) -> None:
+    body = json.dumps({"batch": [bet(1), bet(2)]}).encode()
+    answer = await api.post("/v1/batch", body, content_type="text/plain")
+    assert answer.json()["accepted"] == 2
+    answer = await api.post(
+        "/v1/batch", gzip.compress(body), content_type="application/x-www-form-urlencoded", content_encoding="gzip"
+    )
+    assert answer.json()["duplicates"] == 2
+
+
+async def test_the_settings_of_a_project_name_the_host(api: Api) -> None:
+    answer = await api.client.get("/v1/projects/abc/settings")
+    assert answer.json()["integrations"]["Segment.io"]["apiKey"] == "abc"
+
+
+async def test_a_browser_may_ask_first(api: Api) -> None:
+    asked = {
+        "origin": "https://casino.example",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type,x-retry-count",
+    }
+    answer = await api.client.options("/v1/b", headers=asked)
+    assert answer.status_code == 200
+    posted = await api.post("/v1/track", bet(), origin="https://casino.example")
+    assert posted.headers["access-control-allow-origin"] == "*"
+
+
+# --- what is kept -----------------------------------------------------------------------------------------------------
+
+
+async def test_an_event_reaches_the_log_as_it_was_meant(api: Api, host: Host) -> None:
+    stated = (NOW - timedelta(hours=1)).replace(microsecond=0)
+    await api.post("/v1/track", bet(timestamp=stated.isoformat(), context={"ip": "192.0.2.1"}, unknown={"x": 1}))
+    (event,) = await events(host)
+    assert event.name == "bet_placed"
+    assert event.occurred_at == stated.timestamp() * 1000
+    assert event.properties == {"amount": 1250, "currency": "EUR"}
+    assert event.context == {"ip": "192.0.2.1"}
+
+
+async def test_identify_brings_traits_and_an_anonymous_id_a_player_of_its_own(api: Api, host: Host) -> None:
+    await api.post("/v1/identify", {"anonymousId": "a-1", "traits": {"first_name": "Amelia"}, "messageId": "i-1"})
+    (event,) = await events(host)
+    assert (event.player, event.type, event.name) == ("anon:a-1", "identify", "identified")
+    assert event.traits == {"first_name": "Amelia"}
+
+
+@pytest.mark.parametrize("hours", [-30, 30])
+async def test_a_wrong_clock_of_the_sender_is_corrected(api: Api, host: Host, hours: int) -> None:
+    now = datetime.now(UTC)
+    theirs = now + timedelta(hours=hours)
+    batch = {"batch": [bet(timestamp=(theirs - timedelta(minutes=1)).isoformat())], "sentAt": theirs.isoformat()}
+    assert (await api.post("/v1/batch", batch)).json()["accepted"] == 1
+    (event,) = await events(host)
+    assert abs(event.occurred_at - (now.timestamp() - 60) * 1000) < 30_000
+
+
+async def test_a_retry_is_a_duplicate_whatever_changed_around_it(api: Api, host: Host) -> None:
+    stated = NOW.isoformat()
+    first = {"batch": [bet(timestamp=stated)], "sentAt": NOW.isoformat()}
+    again = {"sentAt": (NOW + timedelta(seconds=9)).isoformat(), "batch": [bet(timestamp=stated, context={"n": 2})]}
+    assert (await api.post("/v1/batch", first)).json()["accepted"] == 1
+    assert (await api.post("/v1/batch", again)).json()["duplicates"] == 1
+    assert len(await events(host)) == 1
+
+
+async def test_an_id_used_again_with_another_content_is_listed(api: Api, host: Host) -> None:
+    answer = await api.post("/v1/batch", {"batch": [bet(1), bet(1, event="Deposit Completed"), bet(2)]})
+    body = answer.json()
+    assert (body["accepted"], body["duplicates"]) == (2, 0)
+    assert [(r["index"], r["messageId"], r["code"]) for r in body["rejected"]] == [(1, "m-1", "id_reused")]
+    assert len(await events(host)) == 2
+
+
+async def test_a_missing_message_id_is_made_and_said(api: Api, host: Host) -> None:
+    answer = (await api.post("/v1/batch", {"batch": [bet(messageId=None)]})).json()
+    (event,) = await events(host)
+    assert answer["ids"] == [{"index": 0, "messageId": event.id}]
+
+
+async def test_one_bad_event_does_not_refuse_the_others(api: Api) -> None:
+    batch = [bet(1), bet(2, userId=None), bet(3, properties=[]), bet(4, event=""), bet(5)]
+    body = (await api.post("/v1/batch", {"batch": batch})).json()
+    assert body["accepted"] == 2
+    assert [(r["index"], r["code"]) for r in body["rejected"]] == [(1, "no_player"), (2, "bad_event"), (3, "no_event")]
+    letters = (await api.get("/v1/dead-letters")).json()["items"]
+    assert {(letter["event_id"], letter["code"]) for letter in letters} == {
+        ("m-2", "no_player"), ("m-3", "bad_event"), ("m-4", "no_event"),
+    }  # fmt: skip
+
+
+# --- F18: malformed ---------------------------------------------------------------------------------------------------
+
+PROPERTIES = b'{"type":"track","event":"x","userId":"u","messageId":"bad","properties":{"a":%s}}'
+REFUSED = [
+    ("NaN", PROPERTIES % b"NaN", "malformed"),
+    ("Infinity", PROPERTIES % b"Infinity", "malformed"),
+    ("1e999", PROPERTIES % b"1e999", "number_out_of_range"),
+    ("2^63", PROPERTIES % str(2**63).encode(), "number_out_of_range"),
+    ("2^64", PROPERTIES % str(2**64).encode(), "number_out_of_range"),
+    ("5,000 digits", PROPERTIES % (b"9" * 5_000), "number_out_of_range"),
+    ("nested 2^63", PROPERTIES % (b'{"b":[%d]}' % 2**63), "number_out_of_range"),
+    ("lone surrogate", PROPERTIES % rb'"\ud800"', "malformed"),
+    ("invalid UTF-8", PROPERTIES % b'"\xff"', "malformed"),
+    ("overlong UTF-8", PROPERTIES % b'"\xc0\xaf"', "malformed"),
+    ("invalid UTF-8 in an unknown key", b'{"x":"\xff",' + PROPERTIES[1:] % b"1", "malformed"),
+    ("raw NUL", PROPERTIES % b'"\x00"', "malformed"),
+    ("BOM", b"\xef\xbb\xbf" + PROPERTIES % b"1", "malformed"),
+    ("trailing garbage", PROPERTIES % b"1" + b"x", "malformed"),
+    ("2,000 nested", PROPERTIES % (b"[" * 2_000 + b"]" * 2_000), "malformed"),
+    ("100,000 nested", PROPERTIES % (b"[" * 100_000), "too_large"),
+    ("11 nested", PROPERTIES % (b"[" * 10 + b"]" * 10), "too_deep"),
+    ("301 properties", PROPERTIES % json.dumps({str(n): n for n in range(300)}).encode(), "too_many_properties"),
+    ("4,001 items", PROPERTIES % json.dumps([0] * 4_001).encode(), "too_many_items"),
+    ("32 KiB and more", PROPERTIES % (b'"%s"' % (b"x" * 33_000)), "too_large"),
+    ("empty", b"", "malformed"),
+    ("an array", b"[]", "bad_event"),
+    ("a string", b'"x"', "bad_event"),
+    ("userId of 257", json.dumps(bet(userId="u" * 257)).encode(), "bad_id"),
+    ("userId with a bar", json.dumps(bet(userId="a|b")).encode(), "bad_id"),
+    ("userId with a newline", json.dumps(bet(userId="a\nb")).encode(), "bad_id"),
+    ("messageId with NUL", json.dumps(bet(messageId="a\0b")).encode(), "bad_id"),
+    ("messageId of a command", json.dumps(bet(messageId="cmd:x")).encode(), "bad_id"),
+    ("a list as userId", json.dumps(bet(userId=["u"])).encode(), "bad_event"),
+    ("a number as event", json.dumps(bet(event=7)).encode(), "bad_event"),
+    ("no player", json.dumps(bet(userId="")).encode(), "no_player"),
+    ("no event", json.dumps(bet(event="  ")).encode(), "no_event"),
+    ("no time", json.dumps(bet(timestamp="yesterday")).encode(), "bad_timestamp"),
+    ("year 0", json.dumps(bet(timestamp="0000-01-01T00:00:00Z")).encode(), "bad_timestamp"),
+    ("too late", json.dumps(bet(timestamp=(NOW - timedelta(hours=49)).isoformat())).encode(), "too_late"),
+    ("in the future", json.dumps(bet(timestamp=(NOW + timedelta(hours=9)).isoformat())).encode(), "in_future"),
+    ("number in the context", json.dumps(bet(context={"n": 2**70})).encode(), "number_out_of_range"),
+    ("deep context", json.dumps(bet(context=json.loads('{"a":' * 12 + "1" + "}" * 12))).encode(), "too_deep"),
+]
+
+
+@pytest.mark.parametrize(("body", "code"), [pytest.param(b, c, id=name) for name, b, c in REFUSED])
+async def test_what_is_malformed_is_refused_and_nothing_is_stored(api: Api, host: Host, body: bytes, code: str) -> None:
+    answer = await api.post("/v1/track", body)
+    assert (answer.status_code, answer.json()["code"]) == (400, code), answer.text
+    assert await host.logged() == []
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        pytest.param(b"9007199254740993", 2**53 + 1, id="2^53+1"),
+        pytest.param(str(2**63 - 1).encode(), 2**63 - 1, id="2^63-1"),
+        pytest.param(b"-0", 0, id="-0"),
+        pytest.param(b'1,"a":2', 2, id="the last of duplicate keys"),
+        pytest.param(rb'"\u0000"', "\0", id="an escaped NUL"),
+        pytest.param(b"[" * 9 + b"]" * 9, [[[[[[[[[]]]]]]]]], id="10 levels"),
+        pytest.param(json.dumps({str(n): n for n in range(299)}).encode(), {str(n): n for n in range(299)}, id="300"),
+    ],
+)
+async def test_what_is_odd_but_right_is_kept(api: Api, host: Host, value: bytes, kept: Any) -> None:
+    answer = await api.post("/v1/track", PROPERTIES % value)
+    assert answer.status_code == 200, answer.text
+    (event,) = await events(host)
+    assert event.properties == {"a": kept}
+
+
+async def test_a_malformed_batch_is_refused_whole(api: Api, host: Host) -> None:
+    for bad in (b"NaN", rb'"\ud800"', b"[" * 2_000 + b"]" * 2_000):
+        body = b'{"batch":[%s,%s]}' % (json.dumps(bet()).encode(), PROPERTIES % bad)
+        assert (await api.post("/v1/batch", body)).status_code == 400
+    assert (await api.post("/v1/batch", bet())).json()["code"] == "no_batch"
+    assert await host.logged() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        pytest.param(gzip.compress(b" " * 50_000_000), 400, "too_large", id="a bomb"),
+        pytest.param(gzip.compress(gzip.compress(b" " * 50_000_000)), 400, "malformed", id="twice"),
+        pytest.param(gzip.compress(b"{}")[:-6], 400, "malformed", id="cut"),
+        pytest.param(b"no gzip", 400, "malformed", id="none at all"),
+        pytest.param(b"x" * 600_000, 413, "too_large", id="too many bytes"),
+    ],
+)
+async def test_a_bad_gzip_body_is_refused(api: Api, body: bytes, status: int, code: str) -> None:
+    answer = await api.post("/v1/batch", body, content_encoding="gzip")
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_a_body_that_never_ends_is_refused(server: Server, made: Redis) -> None:
+    assert made
+    async with opened_api(settings_of(server, body_timeout_s=0.05)) as impatient:
+
+        async def endless() -> Any:
+            yield b'{"batch":['
+            await asyncio.Event().wait()
+
+        async with asyncio.timeout(5):
+            messages = endless()
+
+            async def receive() -> dict[str, Any]:
+                return {"type": "http.request", "body": await anext(messages), "more_body": True}
+
+            sent: list[Any] = []
+
+            async def send(message: Any) -> None:
+                sent.append(message)
+
+            scope = {"type": "http", "method": "POST", "path": "/v1/batch", "query_string": b"", "http_version": "1.1",
+                     "headers": [(b"authorization", f"Bearer {impatient.admin}".encode())]}  # fmt: skip
+            await impatient.app(scope, receive, send)
+        assert sent[0]["status"] == 408
+        await messages.aclose()
+
+
+# --- who may send what ------------------------------------------------------------------------------------------------
+
+MASKS: dict[str, dict[str, dict[str, Any]]] = {
+    "events": {
+        "round_finished": {"client": True},
+        "deposit_completed": {
+            "properties": {"amount": {"type": "money", "required": True}, "vip": {"type": "boolean"}}
+        },
+    }
+}
+
+
+async def test_clients_send_only_what_the_configuration_lets_them(api: Api, host: Host) -> None:
+    await api.publish(MASKS)
+    round_, deposit = bet(1, event="Round Finished"), bet(2, event="Deposit Completed")
+    for key in (api.browser, await api.token("amelia")):
+        refused = await api.post("/v1/track", deposit, key=key)
+        assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed")
+        body = (await api.post("/v1/batch", {"batch": [round_, deposit, bet(3)]}, key=key)).json()
+        assert body["accepted"] + body["duplicates"] == 1
+        assert [(r["index"], r["code"]) for r in body["rejected"]] == [(1, "not_allowed"), (2, "not_allowed")]
+    assert [event.name for event in await events(host)] == ["round_finished"]
+
+
+async def test_a_token_speaks_for_its_own_player_only(api: Api, host: Host) -> None:
+    await api.publish(MASKS)
+    token = await api.token("bruno")
+    refused = await api.post("/v1/track", bet(event="round_finished"), key=token)
+    assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed")
+    assert (await api.post("/v1/track", bet(event="round_finished", userId=None), key=token)).status_code == 200
+    assert [event.player for event in await events(host)] == ["bruno"]
+
+
+async def test_a_server_key_needs_the_scope(api: Api) -> None:
+    reader, _ = await api.context.access.create("server", ("events:read",), now=1)
+    assert (await api.post("/v1/track", bet(), key=reader)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "minor"),
+    [
+        (1250, "EUR", 1250),
+        ("12.50", "EUR", 1250),
+        (12.5, "EUR", 1250),
+        ("0.1", "USD", 10),
+        ("1250", "JPY", 1250),
+        ("1.234", "KWD", 1234),
+        ("-3.00", "EUR", -300),
+    ],
+)
+async def test_money_becomes_minor_units(api: Api, host: Host, amount: Any, currency: str, minor: int) -> None:
+    await api.publish(MASKS)
+    properties = {"amount": amount, "currency": currency}
+    await api.post("/v1/track", bet(event="Deposit Completed", properties=properties))
+    (event,) = await events(host)
+    assert event.properties["amount"] == minor
+
+
+@pytest.mark.parametrize(
+    ("properties", "path"),
+    [
+        pytest.param({}, "properties.amount", id="missing"),
+        pytest.param({"amount": "12.345", "currency": "EUR"}, "properties.amount", id="finer than a cent"),
+        pytest.param({"amount": "1.5", "currency": "JPY"}, "properties.amount", id="no minor unit"),
+        pytest.param({"amount": "1.5"}, "properties.currency", id="no currency"),
+        pytest.param({"amount": "NaN", "currency": "EUR"}, "properties.amount", id="not a number"),
+        pytest.param({"amount": "1e400000000", "currency": "EUR"}, "properties.amount", id="a bomb"),
+        pytest.param({"amount": True}, "properties.amount", id="a boolean"),
+        pytest.param({"amount": 2**53 + 1}, "properties.amount", id="beyond 2^53"),
+        pytest.param({"amount": 1, "vip": "yes"}, "properties.vip", id="no boolean"),
+    ],
+)
+async def test_a_property_that_breaks_its_mask_is_refused_with_its_path(
+    api: Api, properties: dict[str, Any], path: str
+) -> None:
+    await api.publish(MASKS)
+    answer = await api.post("/v1/track", bet(event="deposit_completed", properties=properties))
+    assert (answer.status_code, answer.json()["code"], answer.json()["path"]) == (400, "bad_property", path)
+
+
+async def test_a_change_of_the_mask_between_retries_changes_nothing(api: Api) -> None:
+    event = bet(event="deposit_completed", properties={"amount": "12.50", "currency": "EUR"})
+    await api.publish(MASKS)
+    assert (await api.post("/v1/track", event)).json()["accepted"] == 1
+    await api.publish({"events": {}})
+    assert (await api.post("/v1/track", event)).json()["duplicates"] == 1
+
+
+# --- waiting for the turn ---------------------------------------------------------------------------------------------
+
+POINTS = Posting("points", 5, 5, "earn-rules/bet-points")
+
+
+async def test_a_caller_that_waits_is_told_the_effects(api: Api, host: Host) -> None:
+    waiting = asyncio.create_task(api.post("/v1/track", bet(), prefer="wait=5"))
+    await host.turn("amelia", (POINTS, MissionCompleted("ten-bets", "c-1")))
+    answer = (await waiting).json()
+    assert answer["success"] is True
+    assert answer["applied"] is True
+    assert answer["event_id"] == "m-1"
+    assert [effect["kind"] for effect in answer["effects"]] == ["points", "mission_completed"]
+
+    again = (await api.post("/v1/track", bet(), prefer="respond-async, wait=5")).json()
+    assert again["effects"] == answer["effects"]
+    assert again["duplicate"] is True
+
+
+async def test_a_duplicate_waits_for_the_turn_of_the_first(api: Api, host: Host) -> None:
+    await api.post("/v1/track", bet())
+    waiting = asyncio.create_task(api.post("/v1/track", bet(), prefer="wait=5"))
+    await host.turn("amelia", (POINTS,))
+    assert (await waiting).json()["applied"] is True
+
+
+async def test_when_the_time_runs_out_the_event_is_safe(api: Api, host: Host) -> None:
+    answer = (await api.post("/v1/track", bet(), prefer="wait=0.05")).json()
+    assert (answer["success"], answer["applied"], answer["effects"]) == (True, False, [])
+    assert len(await events(host)) == 1
+
+
+# --- overload and a store that is down --------------------------------------------------------------------------------
+
+
+async def test_beyond_the_backlog_the_whole_call_answers_429_and_a_retry_is_safe(server: Server, host: Host) -> None:
+    async with opened_api(settings_of(server, backlog_bound=3)) as small:
+        answer = await small.post("/v1/batch", {"batch": [bet(n) for n in range(5)]})
+        assert answer.status_code == 429
+        assert int(answer.headers["retry-after"]) >= 1
+        assert await host.logged() == []
+        assert (await small.post("/v1/batch", {"batch": [bet(n) for n in range(3)]})).json()["accepted"] == 3
+        assert (await small.post("/v1/batch", {"batch": [bet(n) for n in range(3)]})).status_code in (200, 429)
+
+
+async def test_a_full_store_answers_503(api: Api) -> None:
+    await api.context.redis.config_set("maxmemory", "1mb")
+    try:
+        await api.context.look_at_memory()
+        answer = await api.post("/v1/track", bet())
+    finally:
+        await api.context.redis.config_set("maxmemory", "0")
+    assert (answer.status_code, answer.json()["code"]) == (503, "store_full")
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_a_cut_off_store_answers_503_within_two_seconds(api: Api) -> None:
+    await api.context.redis.execute_command("CLIENT", "PAUSE", "3000", "ALL")
+    async with asyncio.timeout(2):
+        answer = await api.post("/v1/track", bet())
+    assert answer.status_code == 503
+    assert int(answer.headers["retry-after"]) >= 1
+    await api.context.redis.connection_pool.disconnect()
+    await _unpaused(api)
+    assert (await api.post("/v1/track", bet())).json()["success"] is True
+
+
+async def _unpaused(api: Api) -> None:
+    for _ in range(10):
+        try:
+            await api.context.redis.ping()
+        except Exception:
+            continue
+        return
+
+
+async def test_many_senders_at_once_lose_nothing(api: Api, host: Host) -> None:
+    batches = [[bet(100 * b + n, userId=f"player-{n}") for n in range(50)] for b in range(20)]
+    answers = await asyncio.gather(*(api.post("/v1/batch", {"batch": batch}) for batch in batches + batches))
+    assert all(answer.status_code == 200 for answer in answers)
+    assert sum(answer.json()["accepted"] for answer in answers) == 1_000
+    assert sum(answer.json()["duplicates"] for answer in answers) == 1_000
+    ids = [event.id for event in await events(host)]
+    assert len(ids) == len(set(ids)) == 1_000
+
+
+# --- CloudEvents ------------------------------------------------------------------------------------------------------
+
+CLOUD = {"specversion": "1.0", "id": "c-1", "source": "/bets", "type": "bet.placed", "subject": "amelia"}
+
+
+async def test_cloud_events_come_structured_batched_and_binary(api: Api, host: Host) -> None:
+    data = {"amount": 5}
+    structured = await api.post("/v1/cloudevents", {**CLOUD, "data": data}, content_type="application/cloudevents+json")
+    assert structured.json()["accepted"] == 1
+    batch = [{**CLOUD, "id": "c-2", "data": data}, {**CLOUD, "id": "c-3", "specversion": "0.3"}]
+    body = (await api.post("/v1/cloudevents", batch, content_type="application/cloudevents-batch+json")).json()
+    assert (body["accepted"], [r["code"] for r in body["rejected"]]) == (1, ["bad_event"])
+    headers = {f"ce-{name}": value for name, value in {**CLOUD, "id": "c-4"}.items()}
+    binary = await api.post("/v1/cloudevents", json.dumps(data).encode(), content_type="application/json", **headers)
+    assert binary.json()["accepted"] == 1
+    assert [(e.id, e.player, e.name, e.properties) for e in await events(host)] == [
+        (f"c-{n}", "amelia", "bet_placed", data) for n in (1, 2, 4)
+    ]
+
+
+# --- dead letters -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_dead_letter_is_replayed_corrected_once(api: Api, host: Host) -> None:
+    await api.publish(MASKS)
+    bad = bet(event="deposit_completed", properties={"amount": "much", "currency": "EUR"})
+    assert (await api.post("/v1/track", bad)).status_code == 400
+    (letter,) = (await api.get("/v1/dead-letters")).json()["items"]
+    assert letter["body"]["properties"] == bad["properties"]
+    path = f"/v1/dead-letters/{letter['id']}/replay"
+
+    assert (await api.post(path)).json()["code"] == "idempotency_key_required"
+    still = await api.post(path, idempotency_key="r-0")
+    assert (still.status_code, still.json()["code"]) == (422, "bad_property")
+    good = {**bad, "properties": {"amount": "10.00", "currency": "EUR"}}
+    first = await api.post(path, good, idempotency_key="r-1")
+    assert first.status_code == 200, first.text
+    assert first.json()["event_id"] == "m-1"
+    assert (await api.post(path, good, idempotency_key="r-1")).json() == first.json()
+    assert (await api.post(path, bad, idempotency_key="r-1")).status_code == 409
+    assert [event.properties["amount"] for event in await events(host)] == [1000]
+    (letter,) = (await api.get("/v1/dead-letters")).json()["items"]
+    assert letter["replayed"]["message_id"] == "m-1"
+
+
+async def test_dead_letters_page_newest_first(api: Api) -> None:
+    for n in range(5):
+        await api.post("/v1/track", bet(n, event=""))
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = (await api.get(f"/v1/dead-letters?limit=2{f'&cursor={cursor}' if cursor else ''}")).json()
+        seen += [item["event_id"] for item in page["items"]]
+        cursor = page["next"]
+    assert seen == ["m-4", "m-3", "m-2", "m-1", "m-0"]
+    assert (await api.get("/v1/dead-letters?cursor=nonsense")).status_code == 400
+    assert await api.context.redis.xlen(DEAD_LETTERS) == 5
+
+
+# --- refusals in general ----------------------------------------------------------------------------------------------
+
+
+async def test_every_refusal_is_a_problem_document(api: Api) -> None:
+    answers: list[tuple[httpx.Response, int]] = [
+        (await api.get("/v1/nothing"), 404),
+        (await api.get("/v1/track"), 405),
+        (await api.get("/v1/events/unknown"), 404),
+        (await api.post("/v1/keys", {"kind": "emperor"}, idempotency_key="x"), 422),
+        (await api.post("/v1/keys", b"{", idempotency_key="x", content_type="application/json"), 400),
+    ]
+    for answer, status in answers:
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["status"] == status
+        assert answer.json()["code"]
+
+
+async def test_a_bug_answers_500_with_an_id_and_no_trace(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: Any) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(api.context.appender, "append", broken)
+    answer = await api.post("/v1/track", bet())
+    assert answer.status_code == 500
+    assert answer.json()["incident"].startswith("err_")
+    assert "secret detail" not in answer.text
