@@ -35,8 +35,8 @@ def run(options: Options) -> dict[str, Any]:
             "events_per_s": round(accepted),
             "bare_events_per_s": round(limit),
             "ratio_to_bare": ratio(accepted, limit),
-            "p50_ms": median(a.p50_ms for a, _ in pairs),
-            "p99_ms": median(a.p99_ms for a, _ in pairs),
+            "p50_ms": round(median(a.p50_ms for a, _ in pairs), 2),
+            "p99_ms": round(median(a.p99_ms for a, _ in pairs), 2),
             "refused": sum(a.refused for a, _ in pairs),
             "failed": sum(a.failed for a, _ in pairs),
         }

@@ -72,7 +72,7 @@ def _dedicated(options: Options) -> dict[str, Any]:
     try:
         store.start()
         version = _publish(store.url)
-        ray_runtime.prepare(base)
+        ray_runtime.prepare(base, "")
         ray = ray_runtime.start(base, "", "bench")
         from actors.ray_actors import RemotePlayer
         from actors.settings import MemberSettings
