@@ -115,9 +115,12 @@ class Player:
         if taken := next((key.key for key in step.keys if f"{key.cause}\n{key.key}" in late), ""):
             record_turn(turns, entry, (DuplicateLate(taken),))
             return state
-        turns.keys += [(key.key, key.cause) for key in step.keys]
-        turns.timers += [(op.set, op.timer.due, encode_entry(op.timer)) for op in step.timers]
-        turns.outputs += [encode_entry(request) for request in step.requests]
+        if step.keys:
+            turns.keys += [(key.key, key.cause) for key in step.keys]
+        if step.timers:
+            turns.timers += [(op.set, op.timer.due, encode_entry(op.timer)) for op in step.timers]
+        if step.requests:
+            turns.outputs += [encode_entry(request) for request in step.requests]
         for effect in step.effects:
             if isinstance(effect, Posting):
                 account = f"{effect.account}:{effect.currency}"
@@ -133,9 +136,12 @@ def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
     """Take a whole turn: the game's rules, then what the tower must hear of it."""
     programme = told.programme
     step = take_turn(programme.rules, state, entry, Draws(told.store_seed, told.partition, entry.offset))
+    what = entry.entry
+    facts = facts_of(what, step.state.air, at=entry.at)
+    if not facts and not step.requests and not isinstance(what, Command):
+        return step  # nearly every event
     effects = list(step.effects)
     requests = [finish(request, step.state, told) for request in step.requests]
-    what = entry.entry
     if isinstance(what, Command) and what.name == "message":
         request = _asked(what, step.state, entry.at, told)
         if isinstance(request, Answered):
@@ -144,7 +150,6 @@ def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
             requests.append(request)
             effects.append(Answered(code="ok", data={"request_id": request.id}))
     effects += [MessageRequested(r.id, r.template, r.purpose) for r in requests]
-    facts = facts_of(what, step.state.air, at=entry.at)
     snapshot = step.state
     if facts:
         snapshot = with_parts(snapshot, air=snapshot.air | {fact.name: fact.value for fact in facts})

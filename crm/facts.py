@@ -22,7 +22,6 @@ _TELLING = frozenset(
         "round_ended",
     ]
 )
-_PLACE = frozenset(("timezone", "locale"))
 _AT_REST: dict[str, Any] = {
     "support_case": {"open": False, "since": 0, "cases": []},
     "round_in_play": {"open": False, "since": 0},
@@ -42,9 +41,9 @@ def facts_of(entry: Entry, told: Mapping[str, Any], *, at: int = 0) -> list[Fact
         at: The turn's time, for commands. An event brings its own: a case opened at 12:00 was open at 12:05,
             wherever it was queued.
     """
+    if isinstance(entry, Event) and not entry.traits and entry.name not in _TELLING and _tells_no_place(entry.context):
+        return []  # nearly every event
     match entry:
-        case Event() if entry.name not in _TELLING and not entry.traits and not (_PLACE & entry.context.keys()):
-            return []  # nearly every event: under 2 us instead of 8
         case Event():
             found, at = _changes(entry, told), entry.occurred_at
         case Command(name="exclude"):
@@ -74,6 +73,10 @@ def _changes(entry: Event, told: Mapping[str, Any]) -> dict[str, Any]:
         case _:
             pass
     return found
+
+
+def _tells_no_place(context: Mapping[str, Any]) -> bool:
+    return "timezone" not in context and "locale" not in context
 
 
 def _place(entry: Event) -> dict[str, str]:

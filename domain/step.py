@@ -17,18 +17,19 @@ class Draws:
     Entry offsets repeat across partitions, so the seed names the store, the partition, the entry and the rule.
     """
 
-    __slots__ = ("_prefix",)
+    __slots__ = ("_place",)
 
     def __init__(self, store_seed: str, partition: int, offset: str) -> None:
-        self._prefix = f"{store_seed}/{partition}/{offset}"
+        self._place = (store_seed, partition, offset)
 
     def of(self, rule: str, n: int = 0) -> Random:
         """Return the generator of the ``n``-th draw of a rule; made only when a rule draws."""
-        return Random(f"{self._prefix}/{rule}/{n}")  # noqa: S311 - replayable by intent
+        store_seed, partition, offset = self._place
+        return Random(f"{store_seed}/{partition}/{offset}/{rule}/{n}")
 
 
 class UniqueKey(Struct, frozen=True):
-    """An effect key: H(player, rule, occurrence), unique in the store. ``cause`` is the id of the event that took it."""
+    """An effect key: H(player, rule, occurrence), unique in the store. ``cause`` is the id of the event behind it."""
 
     key: str
     cause: str

@@ -170,10 +170,9 @@ def audit(
             f"{violation['detail']}"
         )
     verdict = "[green]clean[/green]" if report["ok"] else f"[red]{report['violations_total']} violations[/red]"
-    out.print(
-        f"{verdict}: {report['entries']} entries folded again, {report['players']} players, "
-        f"{report['postings']} postings, {report['completions']} completions explained, {report['set_aside']} set aside, {report['waiting']} waiting"
-    )
+    counted = ("entries folded again", "players", "postings", "completions explained", "set aside", "waiting")
+    numbers = ("entries", "players", "postings", "completions", "set_aside", "waiting")
+    out.print(f"{verdict}: " + ", ".join(f"{report[n]:,} {what}" for n, what in zip(numbers, counted, strict=True)))
     _json(as_json, report)
     raise typer.Exit(0 if report["ok"] else 1)
 

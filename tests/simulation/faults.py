@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-IDLE_S = 0.12  # a read that waits takes at least so long: keeps a run short
-
 
 class Mix(Struct, frozen=True):
     """How likely each fault is, drawn per seed: some kinds are off, so that others are seen alone."""
@@ -43,11 +41,11 @@ class Mix(Struct, frozen=True):
             return r.uniform(0, most) if r.random() < 0.6 else 0.0
 
         return cls(
-            lost=some(0.1),
-            late=some(0.06),
-            mute=some(0.1),
+            lost=some(0.15),
+            late=some(0.1),
+            mute=some(0.15),
             ghost=some(0.1),
-            cut=some(0.1),
+            cut=some(0.15),
             crash=some(0.03 if r.random() < 0.9 else 0.3),
             pause=some(0.03),
             pause_s=r.uniform(0.5, 8),
@@ -78,7 +76,9 @@ class Wire:
         await self._gate()
         await world.travel()
         if world.is_calm:
-            return [step() for step in steps]
+            replies = [step() for step in steps]
+            await self._gate()
+            return replies
         if world.is_down:
             await self._give_up(what, "down")
         x = r.random()
@@ -143,7 +143,7 @@ class FaultyLane:
 
         (found,) = await self._wire.call("read", do, repeats=False)
         if not found and block_ms:
-            await asyncio.sleep(max(block_ms / 1_000, IDLE_S))
+            await asyncio.sleep(block_ms / 1_000)
             (found,) = await self._wire.call("read", do, repeats=False)
         return found
 

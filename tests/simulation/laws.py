@@ -87,6 +87,7 @@ def _acknowledged(world: "World", p: int, m: LaneState) -> Iterator[str]:
         if isinstance(what, Event | Command) and what.name not in ("exclude", "readmit"):
             places.setdefault((what.player, what.id), []).append(entry)
     yield from (f"{who} is in the log {len(found)} times" for who, found in places.items() if len(found) > 1)
+    in_force = _first_published(m)  # a bet has an effect then, whatever the player's state
     recorded = {(player, offset) for player in m.history for offset, _ in m.history[player].all()}
     for (player, message_id), offset in world.seen.acked.items():
         found = places.get((player, message_id), [])
@@ -95,15 +96,14 @@ def _acknowledged(world: "World", p: int, m: LaneState) -> Iterator[str]:
                 yield f"{message_id} was acknowledged and is not in the log"
         elif found[0].offset != offset:
             yield f"{message_id} was acknowledged at {offset}, it is at {found[0].offset}"
-        elif _must_show(m, found[0]) and (player, offset) not in recorded:
+        elif found[0].entry.name == "bet_placed" and parsed(offset) > in_force and (player, offset) not in recorded:
             yield f"{message_id} was acknowledged and had no effect"
 
 
-def _must_show(m: LaneState, entry: LogEntry) -> bool:
-    """Tell whether the entry has an effect whatever the player's state: a bet, once a programme is in force."""
-    published = [e.offset for e in _entries(m) if isinstance(e.entry, ProgrammePublished)]
-    is_bet = isinstance(entry.entry, Event) and entry.entry.name == "bet_placed"
-    return is_bet and bool(published) and parsed(published[0]) < parsed(entry.offset)
+def _first_published(m: LaneState) -> tuple[int, int]:
+    """Return the offset from which a programme is in force."""
+    published = (e.offset for e in _entries(m) if isinstance(e.entry, ProgrammePublished))
+    return next(map(parsed, published), (1 << 62, 0))
 
 
 def _ledger(m: LaneState) -> Iterator[str]:
