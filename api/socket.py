@@ -119,7 +119,7 @@ class Session:
             place = place_of(stream_id)
             if self.position is None or (*place, WHOLE) <= self.position:
                 continue
-            for n, frame in enumerate(frames_of(stream_id, fields)):
+            for n, frame in enumerate(self._frames(stream_id, fields)):
                 if (*place, n) > self.position:
                     if not self.has_room():
                         return False
@@ -127,6 +127,14 @@ class Session:
                     self.position = (*place, n)
             self.position = (*place, WHOLE)
         return True
+
+    def _frames(self, stream_id: bytes, fields: dict[bytes, bytes]) -> list[str]:
+        """Return an entry's frames; one of a newer version that cannot be read must not stop everybody's feeds."""
+        try:
+            return frames_of(stream_id, fields)
+        except (msgspec.DecodeError, KeyError):
+            self._context.counts["feed_entries_unreadable"] += 1
+            return []
 
     def _push(self, frame: str) -> None:
         self._queue.append(frame)
@@ -213,7 +221,11 @@ class Session:
             raise Ended(POLICY, error.detail) from error
         self._expires_s = max(0.0, principal.expires_at - self._context.clock.now_ms() / 1000)
         self.player = principal.player
-        await self._context.feeds.join(self)  # before its position is read: no poke falls between
+        try:
+            async with asyncio.timeout(HELLO_WITHIN_S):
+                await self._context.feeds.join(self)  # before its position is read: no poke falls between
+        except TimeoutError as error:
+            raise Ended(TRY_LATER, "the store does not answer") from error
         await self._start(said.cursor)
 
     async def _start(self, cursor: str | None) -> None:

@@ -14,8 +14,9 @@ from redis.asyncio import Redis
 from api.intake import PATHS
 from domain.effects import MissionCompleted, Posting
 from domain.entries import Event
-from store.keys import DEAD_LETTERS
-from tests.api.conftest import Api, Host, opened_api, settings_of
+from store.identity import open_store
+from store.keys import DEAD_LETTERS, STORE
+from tests.api.conftest import PARTITIONS, Api, Host, opened_api, settings_of
 from tests.conftest import Server
 
 NOW = datetime.now(UTC)
@@ -470,6 +471,18 @@ async def test_many_senders_at_once_lose_nothing(api: Api, host: Host) -> None:
     assert sum(answer.json()["duplicates"] for answer in answers) == 1_000
     ids = [event.id for event in await events(host)]
     assert len(ids) == len(set(ids)) == 1_000
+
+
+async def test_a_store_of_recorded_events_takes_their_own_time(server: Server, redis: Redis, host: Host) -> None:
+    await redis.delete(STORE)
+    await open_store(redis, partitions=PARTITIONS, clock="log", seed="seed")
+    async with opened_api(settings_of(server)) as recorded:
+        old = bet(timestamp="2019-05-01T12:00:00Z", sentAt="2019-05-03T12:00:00Z")
+        assert (await recorded.post("/v1/batch", {"batch": [old], "sentAt": NOW.isoformat()})).json()["accepted"] == 1
+        assert (await recorded.post("/v1/track", old)).json()["duplicates"] == 1
+    (event,) = await events(host)
+    (entry,) = await host.logged()
+    assert event.occurred_at == entry.at == 1_556_712_000_000
 
 
 # --- CloudEvents ------------------------------------------------------------------------------------------------------

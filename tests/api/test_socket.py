@@ -169,6 +169,14 @@ async def test_what_is_committed_while_sockets_come_and_go_arrives_once_each(api
     assert seen == [f"{place}.0" for place in places]
 
 
+async def test_an_entry_that_cannot_be_read_is_passed_over(api: Api, address: str) -> None:
+    async with player(api, address) as amelia:
+        await amelia.hear()
+        await api.context.redis.xadd(feed(P, PLAYER), {"d": b"\xc1"})
+        place = await show(api.context.redis, POINTS)
+        assert (await amelia.hear())["cursor"] == f"{place}.0"
+
+
 # --- what the client says ---------------------------------------------------------------------------------------------
 
 
