@@ -31,6 +31,7 @@ class Engine:
     data_dir: Path
     options: tuple[str, ...] = ()
     port: int = field(default_factory=free_port)
+    variables: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -43,7 +44,7 @@ class Engine:
 
     def start(self) -> "Engine":
         command = [sys.executable, "-m", "playtower.cli", "serve", "--data-dir", str(self.data_dir)]
-        environment = os.environ | {"PLAYTOWER_ADMIN_KEY": ADMIN}
+        environment = os.environ | {"PLAYTOWER_ADMIN_KEY": ADMIN} | self.variables
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [*command, "--port", str(self.port), *self.options], env=environment, stdout=output, stderr=output
