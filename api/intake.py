@@ -89,7 +89,7 @@ READERS = {kind: segment_reader(kind) for kind in ("", *LONG)}
 
 
 class FastIntake:
-    """Answers POST on the intake paths ahead of the router: 0.1 ms less a request, measured on one core."""
+    """Answers POST on the intake paths ahead of the router and its dependency machinery."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -10,7 +10,7 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
     """Cancel tasks until they have ended; their errors are dropped.
 
     redis-py sends by ``asyncio.wait_for``, which in Python 3.11 loses a cancellation that meets its result, so one
-    ``cancel`` is not enough: the gateway hung at every tenth stop.
+    ``cancel`` is not enough: a gateway that was stopped right after its start hung.
     """
     pending = {task for task in tasks if not task.done()}
     while pending:
