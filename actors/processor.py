@@ -28,6 +28,9 @@ from store.ports import Commit, Grant, LaneStore, Refused, Token, Unavailable, V
 S = TypeVar("S")
 
 BATCH_MAX = 256  # entries of one partition in one commit; keeps a commit under some 10 ms of server time
+STEP_MAX = 1_024  # entries of all partitions in one step: under a lease's length on a slow machine, else a backlog
+# on every partition (32 x 256 entries, over 2 s) made the host lose its leases, again and again
+BATCH_LEAST = 8  # entries a partition gets in a step, however many have work
 COMMIT_TRIES = 5  # the same commit sent again after no answer
 CAREFUL_AFTER = 2  # acquisitions at one offset, then batches of one
 SET_ASIDE_AFTER = 4  # acquisitions at one offset, then the head is set aside unrun
@@ -84,13 +87,13 @@ class PartitionProcessor(Generic[S]):
         self.batch: list[LogEntry] = []
         self.known = Known()
 
-    def accept(self, entries: list[LogEntry]) -> list[str]:
-        """Take the next batch; return the players whose state must be loaded.
+    def accept(self, entries: list[LogEntry], most: int = BATCH_MAX) -> list[str]:
+        """Take the next batch, ``most`` entries at the most; return the players whose state must be loaded.
 
         A publish is a batch of its own: everything in a batch runs under one programme. After a process died
         at this offset, batches hold one entry, so that the next death names it.
         """
-        limit = 1 if self._tries > CAREFUL_AFTER else BATCH_MAX
+        limit = 1 if self._tries > CAREFUL_AFTER else most
         published = next((i for i, e in enumerate(entries) if isinstance(e.entry, ProgrammePublished)), None)
         if published is not None:
             limit = min(limit, max(1, published))
@@ -191,6 +194,7 @@ class Processor(Generic[S]):
         self.owned: dict[int, PartitionProcessor[S]] = {}
         self.stopped: dict[int, str] = {}
         self.tally = Tally()
+        self._share = BATCH_LEAST  # entries of a partition in the next step: those with work share it
         self._survived: dict[int, int] = {}  # acquisitions since the last commit, by partition
 
     async def acquire(self, partition: int) -> bool:
@@ -237,14 +241,15 @@ class Processor(Generic[S]):
             Unavailable: the store did not answer the read; nothing was folded.
         """
         offsets = {partition: processor.offset for partition, processor in self.owned.items()}
-        entries = await self._store.read(offsets, BATCH_MAX, block_ms)
+        entries = await self._store.read(offsets, self._share, block_ms)
+        self._share = max(BATCH_LEAST, min(BATCH_MAX, STEP_MAX // max(1, len(entries))))
         work = [(self.owned[p], new) for p, new in entries.items() if new and p in self.owned]
         await self._activate(work)
         return await self._commit([processor for processor, _ in work])
 
     async def _activate(self, work: list[tuple[PartitionProcessor[S], list[LogEntry]]]) -> None:
         """Load, in one round trip, every state the batches need and memory has not."""
-        wanted = [(processor, player) for processor, new in work for player in processor.accept(new)]
+        wanted = [(processor, player) for processor, new in work for player in processor.accept(new, self._share)]
         stored = await self._store.load([(processor.token.partition, player) for processor, player in wanted])
         for (processor, player), fields in zip(wanted, stored, strict=True):
             processor.activations.activate(player, fields)

@@ -12,6 +12,7 @@ import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from api.app import create_app
+from api.intake import FastIntake
 from api.settings import Settings, from_environment
 from api.socket import CUT
 
@@ -47,8 +48,9 @@ class CuttableSocket(WebSocketsSansIOProtocol):
 
 def server(settings: Settings) -> uvicorn.Server:
     """Return a server that is not started."""
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        FastIntake(app, outermost=app),
         loop="uvloop",
         http="httptools",
         ws=CuttableSocket,
@@ -59,6 +61,7 @@ def server(settings: Settings) -> uvicorn.Server:
         access_log=False,
         log_level=logging.WARNING,
         server_header=False,
+        proxy_headers=False,  # nothing here reads the caller's address
         timeout_graceful_shutdown=GRACE_S,
         lifespan="on",
     )

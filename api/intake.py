@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from msgspec import Struct, field
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,7 +24,7 @@ from api.context import Context
 from api.masks import Rejection
 from api.normalise import Rules, decode_batch, decode_segment, named, read_event, shift_of
 from api.problems import refused
-from domain.effects import HistoryRecord
+from domain.effects import HistoryRecord, shown
 from domain.errors import BadRequest, Busy, EngineError, Forbidden, StoreDown, TooLarge, Unauthorised
 from store.dead_letters import DeadLetter
 from store.ports import Appended, Incoming, Unavailable, Verdict
@@ -89,17 +89,25 @@ READERS = {kind: segment_reader(kind) for kind in ("", *LONG)}
 
 
 class FastIntake:
-    """Answers POST on the intake paths ahead of the router and its dependency machinery."""
+    """Answers POST on the intake paths ahead of the router and its dependency machinery.
 
-    def __init__(self, app: ASGIApp) -> None:
+    It stands inside the CORS middleware, for browsers, and (``outermost``) once more before everything, for callers
+    that send no ``Origin``: the chain between costs half of a single event's time.
+    """
+
+    def __init__(self, app: ASGIApp, outermost: FastAPI | None = None) -> None:
         self._app = app
+        self._outermost = outermost
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in PATHS:
-            response = await answer(scope["app"].state.context, scope["path"], Headers(scope=scope), receive)
-            await response(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+            headers = Headers(scope=scope)
+            if self._outermost is None or "origin" not in headers:
+                application = self._outermost or scope["app"]
+                response = await answer(application.state.context, scope["path"], headers, receive)
+                await response(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 async def answer(context: Context, path: str, headers: Headers, receive: Receive) -> Response:
@@ -201,7 +209,7 @@ async def take_one(context: Context, rules: Rules, raw: bytes, reader: Reader, w
         "success": True,
         "event_id": entry.message_id,
         "applied": record is not None,
-        "effects": msgspec.to_builtins(record.effects) if record else [],
+        "effects": [shown(effect) for effect in record.effects] if record else [],
         "duplicate": appended.duplicate,
     }
     return json_response(body, {"Preference-Applied": f"wait={wait_s:g}"})

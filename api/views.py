@@ -11,7 +11,7 @@ from api.context import Context
 from api.pages import instant
 from crm.why import explain
 from domain.decisions import Decision, Delivery
-from domain.effects import HistoryRecord, Posting
+from domain.effects import HistoryRecord, Posting, shown
 from domain.errors import NotFound
 from domain.ids import partition_of
 from domain.player import Snapshot
@@ -108,7 +108,7 @@ def heartbeat(value: bytes) -> dict[str, Any]:
 
 def shown_effects(effects: Sequence[Any]) -> list[dict[str, Any]]:
     """Return effects as JSON values."""
-    return [msgspec.to_builtins(effect) for effect in effects]
+    return [shown(effect) for effect in effects]
 
 
 def shown_record(offset: str, record: HistoryRecord) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a turn caused. Effects are facts of the past for the reader: the ledger, the trace, the socket.
 
-Stored as MessagePack maps and shown as JSON with the same names (CONTRACT: ``{"kind": "points", ...}``).
+Stored as MessagePack arrays, half the size of maps (a bet moves five missions; a field is only ever added at the
+end, with a default), and shown as JSON by name (CONTRACT: ``{"kind": "points", ...}``).
 """
 
 from typing import Any
@@ -9,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 
-class Posting(Struct, frozen=True, tag="points", tag_field="kind", omit_defaults=True):
+class Posting(Struct, frozen=True, tag="points", tag_field="kind", array_like=True):
     """One entry of the double-entry ledger: ``amount`` moves from ``account`` to the player (or back, if negative)."""
 
     currency: str
@@ -21,7 +22,7 @@ class Posting(Struct, frozen=True, tag="points", tag_field="kind", omit_defaults
     reason: str = ""
 
 
-class MissionProgressed(Struct, frozen=True, tag="mission_progressed", tag_field="kind", omit_defaults=True):
+class MissionProgressed(Struct, frozen=True, tag="mission_progressed", tag_field="kind", array_like=True):
     """A task of a mission moved."""
 
     mission: str
@@ -31,7 +32,7 @@ class MissionProgressed(Struct, frozen=True, tag="mission_progressed", tag_field
     cycle: int = 0
 
 
-class MissionStatus(Struct, frozen=True, tag="mission_status", tag_field="kind", omit_defaults=True):
+class MissionStatus(Struct, frozen=True, tag="mission_status", tag_field="kind", array_like=True):
     """A mission changed its status without being completed: in_progress, available, expired, missed, locked."""
 
     mission: str
@@ -39,7 +40,7 @@ class MissionStatus(Struct, frozen=True, tag="mission_status", tag_field="kind",
     cycle: int = 0
 
 
-class MissionCompleted(Struct, frozen=True, tag="mission_completed", tag_field="kind", omit_defaults=True):
+class MissionCompleted(Struct, frozen=True, tag="mission_completed", tag_field="kind", array_like=True):
     """All tasks done. ``completion_id`` is what a manual claim names."""
 
     mission: str
@@ -50,21 +51,21 @@ class MissionCompleted(Struct, frozen=True, tag="mission_completed", tag_field="
     window_from: int = 0  # ms, event time the counting began at
 
 
-class CompletionClaimed(Struct, frozen=True, tag="completion_claimed", tag_field="kind", omit_defaults=True):
+class CompletionClaimed(Struct, frozen=True, tag="completion_claimed", tag_field="kind", array_like=True):
     """The rewards of a completion were taken."""
 
     mission: str
     completion_id: str
 
 
-class CompletionExpired(Struct, frozen=True, tag="completion_expired", tag_field="kind", omit_defaults=True):
+class CompletionExpired(Struct, frozen=True, tag="completion_expired", tag_field="kind", array_like=True):
     """A completion was not claimed in time; its rewards are gone."""
 
     mission: str
     completion_id: str
 
 
-class AchievementReached(Struct, frozen=True, tag="achievement_reached", tag_field="kind", omit_defaults=True):
+class AchievementReached(Struct, frozen=True, tag="achievement_reached", tag_field="kind", array_like=True):
     """A stage of an achievement, counted from 1."""
 
     achievement: str
@@ -72,7 +73,7 @@ class AchievementReached(Struct, frozen=True, tag="achievement_reached", tag_fie
     at: int  # the stage's threshold
 
 
-class LevelChanged(Struct, frozen=True, tag="level_changed", tag_field="kind", omit_defaults=True):
+class LevelChanged(Struct, frozen=True, tag="level_changed", tag_field="kind", array_like=True):
     """The player entered a level of a level system."""
 
     system: str
@@ -80,7 +81,7 @@ class LevelChanged(Struct, frozen=True, tag="level_changed", tag_field="kind", o
     previous: str = ""
 
 
-class Answered(Struct, frozen=True, tag="answered", tag_field="kind", omit_defaults=True):
+class Answered(Struct, frozen=True, tag="answered", tag_field="kind", array_like=True):
     """The outcome of a command. ``code`` is ok, or why it was refused (a stable code, shown as the problem's code)."""
 
     code: str
@@ -88,7 +89,7 @@ class Answered(Struct, frozen=True, tag="answered", tag_field="kind", omit_defau
     data: dict[str, Any] = {}
 
 
-class MessageRequested(Struct, frozen=True, tag="message_requested", tag_field="kind", omit_defaults=True):
+class MessageRequested(Struct, frozen=True, tag="message_requested", tag_field="kind", array_like=True):
     """A message went to the tower for judgement."""
 
     request_id: str
@@ -96,20 +97,20 @@ class MessageRequested(Struct, frozen=True, tag="message_requested", tag_field="
     purpose: str
 
 
-class FactTold(Struct, frozen=True, tag="fact", tag_field="kind", omit_defaults=True):
+class FactTold(Struct, frozen=True, tag="fact", tag_field="kind", array_like=True):
     """The tower was told something of the player."""
 
     name: str
     value: Any = None
 
 
-class DuplicateLate(Struct, frozen=True, tag="duplicate_late", tag_field="kind", omit_defaults=True):
+class DuplicateLate(Struct, frozen=True, tag="duplicate_late", tag_field="kind", array_like=True):
     """The same event came again after its dedupe window; a unique reward had been granted, nothing was applied."""
 
     key: str
 
 
-class SetAside(Struct, frozen=True, tag="set_aside", tag_field="kind", omit_defaults=True):
+class SetAside(Struct, frozen=True, tag="set_aside", tag_field="kind", array_like=True):
     """The turn failed alone; the entry is in the dead letters with its error."""
 
     error: str
@@ -132,7 +133,7 @@ Effect = (
 )
 
 
-class HistoryRecord(Struct, frozen=True, omit_defaults=True):
+class HistoryRecord(Struct, frozen=True, array_like=True):
     """What one entry did to one player. Its stream id is the entry's offset, which is how a trace finds it."""
 
     id: str  # event or command id; timer:<kind>:<ref> for timers
@@ -172,3 +173,19 @@ def encode_reply(reply: Reply) -> bytes:
 def decode_reply(data: bytes) -> Reply:
     """Read a reply."""
     return _reply_decoder.decode(data)
+
+
+def shown(effect: Effect) -> dict[str, Any]:
+    """Return an effect as JSON values, by name; fields at their default are left out."""
+    values: dict[str, Any] = {"kind": effect.__struct_config__.tag}
+    required = len(effect.__struct_fields__) - len(effect.__struct_defaults__)
+    for place, name in enumerate(effect.__struct_fields__):
+        value = getattr(effect, name)
+        if place < required or value != _default(effect.__struct_defaults__[place - required]):
+            values[name] = value
+    return values
+
+
+def _default(default: Any) -> Any:
+    """Return a field's default; msgspec keeps a mutable one as a factory."""
+    return default.factory() if hasattr(default, "factory") else default
