@@ -95,7 +95,8 @@ class _Refold:
         assert programme is not None
         told = Told(programme, self.partition, self._identity.partitions, self._identity.seed)
         effects = stored.effects if stored else ()
-        late = frozenset(e.key for e in effects if isinstance(e, DuplicateLate))
+        cause = getattr(entry.entry, "id", "")
+        late = frozenset(f"{cause}\n{e.key}" for e in effects if isinstance(e, DuplicateLate))
         unrun = any(isinstance(e, SetAside) and "was not run" in e.error for e in effects)
         try:
             turns, after = Player(before).take([entry], told, late=late, unrun=unrun)
