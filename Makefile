@@ -42,7 +42,7 @@ lint: $(DEV_STAMP)  ## the same without tests
 	@echo "lint"
 	@$(BIN)/ruff check .
 	@echo "types"
-	@$(BIN)/mypy $(PACKAGES)
+	@$(BIN)/mypy $(filter-out tests,$(PACKAGES))
 	@echo "imports"
 	@$(BIN)/lint-imports
 
