@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from actors.clock import Clock
-from actors.processor import Processor
+from actors.processor import Folded, Processor
 from store.keys import ASSIGNMENT, HOSTS
 from store.ports import Unavailable
 
@@ -28,7 +28,7 @@ CONTROL_EVERY_MS = 250  # heartbeat, assignment, renewal
 FIRE_EVERY_MS = 200  # due timers
 SWEEP_EVERY_MS = 30_000  # idle players become bytes
 BLOCK_MS = 50  # wait for entries when there are none
-RECENT_MAX = 20  # completions shown on the live page
+RECENT_MAX = 20  # completions or decisions shown on the live page
 
 
 class Heartbeat(Struct):
@@ -78,11 +78,12 @@ class Member(Generic[S]):
         self._recent: deque[tuple[int, str, str, str]] = deque(maxlen=RECENT_MAX)
         self._stopping = asyncio.Event()
         self._due = {"control": 0, "fire": 0, "sweep": 0}
+        processor.on_commit = self._committed
         self.heartbeat = Heartbeat(name, lane, os.getpid(), socket.gethostname(), incarnation)
 
-    def note(self, recent: list[tuple[int, str, str, str]]) -> None:
-        """Remember completions for the live page."""
-        self._recent.extend(recent)
+    def _committed(self, folded: Folded[S]) -> None:
+        """Remember what the live page shows."""
+        self._recent.extend(folded.recent)
 
     def stop(self) -> None:
         """Ask the loop to finish its step, give its partitions back and end."""

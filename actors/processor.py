@@ -42,7 +42,7 @@ class Folded(Struct, Generic[S]):
     commit: Commit
     states: dict[str, S] = field(default_factory=dict)
     part: PartState = field(default_factory=PartState)
-    recent: list[tuple[int, str, str, str]] = field(default_factory=list)  # completions, for the live page
+    recent: list[tuple[int, str, str, str]] = field(default_factory=list)  # for the live page
 
 
 class Known(Struct, frozen=True):
@@ -170,7 +170,8 @@ class Processor(Generic[S]):
     Args:
         nonce: Makes a fresh random string for each acquisition.
         on_stop: Told when a partition stops for a person.
-        on_commit: Told each committed batch's entries (bounded work only).
+
+    ``on_commit`` is told of each committed batch; what it does must be little.
     """
 
     def __init__(
@@ -182,7 +183,6 @@ class Processor(Generic[S]):
         nonce: Callable[[], str],
         ttl_ms: int = 2_000,
         on_stop: Callable[[int, str], None] = lambda _p, _why: None,
-        on_commit: Callable[[Folded[S]], None] = lambda _folded: None,
     ) -> None:
         self._store = store
         self._reducer = reducer
@@ -190,7 +190,7 @@ class Processor(Generic[S]):
         self._nonce = nonce
         self._ttl_ms = ttl_ms
         self._on_stop = on_stop
-        self._on_commit = on_commit
+        self.on_commit: Callable[[Folded[S]], None] = lambda _folded: None
         self.owned: dict[int, PartitionProcessor[S]] = {}
         self.stopped: dict[int, str] = {}
         self.tally = Tally()
@@ -268,7 +268,7 @@ class Processor(Generic[S]):
                     applied += processor.settled(folded)
                     self._survived.pop(processor.token.partition, None)
                     self.tally.commits += 1
-                    self._on_commit(folded)
+                    self.on_commit(folded)
                 elif self._react(processor, verdict, detail):
                     again.append(processor)
             processors = again

@@ -18,7 +18,7 @@ from actors.clock import SystemClock, new_id
 from actors.dedicated import DedicatedPlayer, DedicatedPool
 from actors.director import Director
 from actors.member import Heartbeat, Member
-from actors.processor import Folded, Processor
+from actors.processor import Processor
 from actors.programme import ProgrammeVersions
 from actors.reducers import PlayerReducer, TowerReducer
 from actors.settings import MemberSettings
@@ -87,15 +87,8 @@ class HostActor(_Running):
             store_seed=settings.store_seed,
             elsewhere=pool if settings.placement != "shared" else None,
         )
-
-        def committed(folded: Folded[Snapshot]) -> None:
-            if folded.recent:
-                member.note(folded.recent)
-
-        processor = Processor(
-            RedisLane(redis, PLAYERS, settings.clock), reducer, owner=self._name, nonce=new_id, on_commit=committed
-        )
-        member = Member(
+        processor = Processor(RedisLane(redis, PLAYERS, settings.clock), reducer, owner=self._name, nonce=new_id)
+        return Member(
             redis,
             processor,
             SystemClock(),
@@ -104,7 +97,6 @@ class HostActor(_Running):
             incarnation=new_id(),
             dedicated=lambda: (pool.where(), pool.refused),
         )
-        return member
 
 
 class CoordinatorActor(_Running):

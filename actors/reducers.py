@@ -149,6 +149,7 @@ class TowerReducer:
                 except Exception as error:  # the tower's entries are all the engine's own: none is set aside
                     raise PartitionStopped(f"{type(entry.entry).__name__} at {entry.offset}: {error!r}") from error
                 _write_tower(folded.commit, player, entry, step)
+                folded.recent += [(d.at, player, d.outcome, d.template) for d in step.decisions]
                 air = step.airspace
             if fields := changed_air(before, air):
                 air = structs.replace(air, version=before.version + 1)

@@ -102,6 +102,7 @@ class Wire:
 
     async def _give_up(self, what: str, why: str) -> None:
         self.world.note("unavailable", self._process.name if self._process else "client", what, why)
+        self.world.seen.hits += what == "acquire"
         await asyncio.sleep(self.world.random.uniform(0.05, 0.5))
         await self._gate()
         raise Unavailable(why)

@@ -156,7 +156,7 @@ def _order(world: "World", m: LaneState) -> Iterator[str]:
             elif any(isinstance(e, SetAside) for e in record.effects) and (
                 not isinstance(entry.entry, Event | Command) or world.seen.hits < HITS_MIN
             ):
-                yield f"set aside at {offset} with {world.seen.hits} deaths and pauses: {entry.entry}"
+                yield f"set aside at {offset} after only {world.seen.hits} hits: {entry.entry}"
 
 
 def _timers(world: "World", m: LaneState) -> Iterator[str]:

@@ -12,7 +12,7 @@ from tests.simulation.world import World, run_seeds
 
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "2000"))
 FIRST = int(os.environ.get("SIMULATION_FIRST", "0"))
-FAILED_ONCE: tuple[int, ...] = ()  # seeds that found something; they stay
+FAILED_ONCE = (927, 1229, 1470, 20798)  # seeds that found something; they stay
 
 
 @pytest.mark.slow

@@ -41,7 +41,7 @@ CALM_S = 60.0  # most that draining may take; it takes a few
 SETTLE_S = 6.0  # after that, for the timers that are set
 SEED_OF_STORE = "simulated"
 IDLE_MS = 200  # how often a member with nothing to do looks: a quarter of the steps of a run at its own 50
-HITS_MIN = SET_ASIDE_AFTER - 1  # deaths and pauses without which no entry may be suspected
+HITS_MIN = SET_ASIDE_AFTER - 1  # without so many of them no entry may be suspected
 
 
 class Died(BaseException):
@@ -57,7 +57,7 @@ class Observed:
     excluded: set[str] = field(default_factory=set)
     broken_laws: list[str] = field(default_factory=list)
     faults: int = 0
-    hits: int = 0  # faults after which another acquisition is needed: deaths, pauses
+    hits: int = 0  # faults that leave an acquisition without its owner: deaths, pauses, lost answers to one
     verdicts: dict[str, int] = field(default_factory=dict)
 
 
