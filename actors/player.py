@@ -4,7 +4,6 @@ The same class runs in a host among thousands (``placement: shared``) and alone 
 It knows no store: it folds a batch of its player's entries and answers what must be written.
 """
 
-from collections.abc import Callable
 from hashlib import blake2b
 from typing import Any
 
@@ -64,7 +63,6 @@ class Told(Struct, frozen=True):
     partition: int
     partitions: int
     store_seed: str
-    older: Callable[[int], Programme | None] = lambda _version: None
 
 
 class Player:

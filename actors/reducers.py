@@ -45,13 +45,32 @@ class Elsewhere(Protocol):
         """Fold there; None when it did not answer in time, and the host folds the batch itself."""
 
 
-class PlayerReducer:
+class _OverProgrammes:
+    """What both folds share: the programme in force, in memory before the fold needs it."""
+
+    def __init__(self, programmes: ProgrammeSource) -> None:
+        self._programmes = programmes
+
+    async def prepare(self, part: PartState, entries: list[LogEntry]) -> None:
+        """Read the version in force and those that the batch publishes."""
+        await self._programmes.ensure(part.programme)
+        for entry in entries:
+            if isinstance(entry.entry, ProgrammePublished):
+                await self._programmes.ensure(entry.entry.version)
+
+    def _in_force(self, part: PartState) -> Programme:
+        programme = self._programmes.get(part.programme)
+        assert programme is not None, f"programme {part.programme} was not prepared"
+        return programme
+
+
+class PlayerReducer(_OverProgrammes):
     """Folds players' entries into one commit of a partition."""
 
     def __init__(
         self, programmes: ProgrammeSource, *, partitions: int, store_seed: str, elsewhere: Elsewhere | None = None
     ) -> None:
-        self._programmes = programmes
+        super().__init__(programmes)
         self._partitions = partitions
         self._seed = store_seed
         self._elsewhere = elsewhere
@@ -65,18 +84,12 @@ class PlayerReducer:
     def version(self, state: Snapshot) -> int:
         return state.version
 
-    async def prepare(self, part: PartState, entries: list[LogEntry]) -> None:
-        await self._programmes.ensure(part.programme)
-        for entry in entries:
-            if isinstance(entry.entry, ProgrammePublished):
-                await self._programmes.ensure(entry.entry.version)
-
     async def fold(
         self, partition: int, part: PartState, states: dict[str, Snapshot], entries: list[LogEntry], known: Known
     ) -> Folded[Snapshot]:
         """Fold a batch; a publish changes the programme, everything else is a player's."""
         folded: Folded[Snapshot] = Folded(Commit("", ""), part=part)
-        told = self._told(partition, part.programme)
+        told = Told(self._in_force(part), partition, self._partitions, self._seed)
         try:
             for player, theirs in _by_player(entries).items():
                 if player:
@@ -92,11 +105,6 @@ class PlayerReducer:
         _poke(folded.commit, partition, [player for player, _ in folded.commit.feeds])
         return folded
 
-    def _told(self, partition: int, version: int) -> Told:
-        programme = self._programmes.get(version)
-        assert programme is not None, f"programme {version} was not prepared"
-        return Told(programme, partition, self._partitions, self._seed)
-
     async def _turns(
         self, snapshot: Snapshot, entries: list[LogEntry], told: Told, known: Known, folded: Folded[Snapshot]
     ) -> Turns:
@@ -110,11 +118,8 @@ class PlayerReducer:
         return turns
 
 
-class TowerReducer:
+class TowerReducer(_OverProgrammes):
     """Folds requests and facts of a partition's players into decisions and deliveries."""
-
-    def __init__(self, programmes: ProgrammeSource) -> None:
-        self._programmes = programmes
 
     def decode(self, player: str, version: int, parts: dict[str, bytes]) -> Airspace:
         return airspace_from_parts(player, version, parts)
@@ -125,19 +130,12 @@ class TowerReducer:
     def version(self, state: Airspace) -> int:
         return state.version
 
-    async def prepare(self, part: PartState, entries: list[LogEntry]) -> None:
-        await self._programmes.ensure(part.programme)
-        for entry in entries:
-            if isinstance(entry.entry, ProgrammePublished):
-                await self._programmes.ensure(entry.entry.version)
-
     async def fold(
         self, partition: int, part: PartState, states: dict[str, Airspace], entries: list[LogEntry], known: Known
     ) -> Folded[Airspace]:
         """Judge a batch in order, player by player."""
         folded: Folded[Airspace] = Folded(Commit("", ""), part=part)
-        programme = self._programmes.get(part.programme)
-        assert programme is not None, f"programme {part.programme} was not prepared"
+        programme = self._in_force(part)
         for player, theirs in _by_player(entries).items():
             if not player:
                 _publish(folded, theirs)
