@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from domain.entries import TimerFired, encode_entry
 from store.ports import Appended, Commit, Grant, Incoming, LaneStore, Refused, Token, Verdict, Write
-from tests.conftest import Server
+from tests.conftest import Server, binary_of
 from tests.contract.script import HOUR, KEEP, Hands, Script, incoming
 from tests.contract.sides import START, ModelSide, RealSide, Side
 
@@ -67,6 +67,11 @@ def offset_of(answer: Appended | Verdict) -> str:
 
 def timer(ref: str, due: int) -> tuple[bool, int, bytes]:
     return True, due, encode_entry(TimerFired(ANN, "held", ref, due))
+
+
+def test_the_suite_runs_on_a_redis_too_when_the_machine_has_one() -> None:
+    """It is the second server of every test here; without one, this is the only test that is skipped."""
+    assert binary_of("redis")
 
 
 # Ownership

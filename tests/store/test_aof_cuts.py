@@ -15,7 +15,7 @@ from store.intake import Intake
 from store.keys import PLAYERS
 from store.ports import Commit, Write
 from store.redis_lane import RedisLane
-from tests.conftest import binary_of, data_dir, launch
+from tests.conftest import SERVERS, binary_of, data_dir, launch
 from tests.contract.script import incoming
 
 COMMITS = 6
@@ -40,7 +40,7 @@ class Seen:
 
 @pytest.mark.slow
 @pytest.mark.redis
-@pytest.mark.parametrize("kind", ["valkey", "redis"])
+@pytest.mark.parametrize("kind", SERVERS)
 async def test_a_cut_anywhere_in_the_last_two_commits_leaves_whole_commits(kind: str) -> None:
     binary = binary_of(kind)
     with data_dir() as data:
