@@ -39,27 +39,32 @@ class DedicatedPlayer:
         self._redis = connect(settings.redis_url)
         self._programmes = ProgrammeVersions(Programmes(self._redis))
         self._player = Player(Snapshot(player))
+        self._epoch = ""
         self._partition = partition_of(player, settings.partitions)
 
     def pid(self) -> int:
         """Return the process id; answered once the actor is up."""
         return os.getpid()
 
-    async def take(self, base: int, programme: int, entries: bytes, late: list[str]) -> bytes:
-        """Fold a batch over version ``base``; the encoded ``Turns``, b"" when that version is not to be had."""
-        if self._player.snapshot.version != base:
+    async def take(self, base: int, epoch: str, programme: int, entries: bytes, late: list[str]) -> bytes:
+        """Fold a batch over version ``base``; the encoded ``Turns``, b"" when that version is not to be had.
+
+        What was folded under one ownership of the partition may not have been committed, and another owner may
+        have committed something else under the same version: a new epoch reads the state anew.
+        """
+        if self._player.snapshot.version != base or self._epoch != epoch:
             await self._reload()
+            self._epoch = epoch
             if self._player.snapshot.version != base:
                 return b""
-        told = Told(
-            await self._programmes.ensure(programme),
-            self._partition,
-            self._settings.partitions,
-            self._settings.store_seed,
-        )
+        told = Told(await self._programmes.ensure(programme), self._partition, self._settings.store_seed)
         turns, after = self._player.take(_entries.decode(entries), told, late=frozenset(late))
         self._player.snapshot = after  # a batch that is not committed shows as another version next time
         return _encoder.encode(turns)
+
+    async def close(self) -> None:
+        """Close the connection to the store."""
+        await self._redis.aclose()
 
     async def _reload(self) -> None:
         stored: dict[Any, Any] = await self._redis.hgetall(PLAYERS.state(self._partition, self._id))
@@ -73,7 +78,7 @@ class Handle(Protocol):
     async def pid(self) -> int:
         """Wait until the process is up."""
 
-    async def take(self, base: int, programme: int, entries: bytes, late: list[str]) -> bytes:
+    async def take(self, base: int, epoch: str, programme: int, entries: bytes, late: list[str]) -> bytes:
         """Fold there."""
 
     def kill(self) -> None:
@@ -110,7 +115,7 @@ class DedicatedPool:
     async def take(self, snapshot: Snapshot, entries: list[LogEntry], programme: int, known: Known) -> Turns | None:
         """Fold in the player's process; None when it did not answer well, and the host must fold."""
         handle, _ = self._up[snapshot.player]
-        call = handle.take(snapshot.version, programme, _encoder.encode(entries), sorted(known.late))
+        call = handle.take(snapshot.version, known.epoch, programme, _encoder.encode(entries), sorted(known.late))
         try:
             answer = await asyncio.wait_for(call, DEADLINE_S)
         except Exception:  # Ray raises many kinds; all mean: it is gone or stuck, and the host has the same code
@@ -121,6 +126,10 @@ class DedicatedPool:
     def where(self) -> dict[str, int]:
         """Return the process id of each dedicated player that is up."""
         return {player: pid for player, (_, pid) in self._up.items()}
+
+    async def settled(self) -> None:
+        """Wait until every process that is being started is up, or given up."""
+        await asyncio.gather(*self._starting.values())
 
     def _selected(self, snapshot: Snapshot) -> bool:
         if self._placement == "dedicated":

@@ -61,7 +61,6 @@ class Told(Struct, frozen=True):
 
     programme: Programme
     partition: int
-    partitions: int
     store_seed: str
 
 

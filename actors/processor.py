@@ -18,7 +18,7 @@ no answer  it may be written: send the very same commit again (ALREADY tells), t
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from actors.activations import Activations, Codec
 from actors.partition import PartState, decode_part, encode_part
@@ -51,6 +51,7 @@ class Known(Struct, frozen=True):
     late: frozenset[str] = frozenset()  # cause and key, a line each, of rewards the same event took before
     stopped: frozenset[str] = frozenset()  # players excluded meanwhile
     unrun: bool = False  # the only entry killed its process before: set it aside without running it
+    epoch: str = ""  # of the ownership: what a dedicated player kept under another is not trusted
 
 
 class Reducer(Codec[S], Protocol[S]):
@@ -98,7 +99,7 @@ class PartitionProcessor(Generic[S]):
         if published is not None:
             limit = min(limit, max(1, published))
         self.batch = entries[:limit]
-        self.known = Known(unrun=self._tries > SET_ASIDE_AFTER)
+        self.known = Known(unrun=self._tries > SET_ASIDE_AFTER, epoch=self.token.epoch)
         # ``get`` makes those in memory the most recently used, so that loading the others cannot push them out.
         return list(
             {
@@ -149,9 +150,9 @@ class PartitionProcessor(Generic[S]):
             cause, key, wanted = detail.split("\n")
             if cause != wanted:
                 raise PartitionStopped(f"effect key {key!r} was taken by {cause!r}, and now {wanted!r} asks for it")
-            self.known = Known(before.late | {f"{cause}\n{key}"}, before.stopped, before.unrun)
+            self.known = structs.replace(before, late=before.late | {f"{cause}\n{key}"})
         else:
-            self.known = Known(before.late, before.stopped | {detail}, before.unrun)
+            self.known = structs.replace(before, stopped=before.stopped | {detail})
         if self.known == before:
             raise PartitionStopped(f"{verdict} {detail!r} again after folding with it in mind")
 

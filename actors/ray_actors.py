@@ -83,7 +83,6 @@ class HostActor(_Running):
         pool = DedicatedPool(settings.placement, settings.dedicated_max, lambda player: _Handle(player, settings))
         reducer = PlayerReducer(
             ProgrammeVersions(Programmes(redis)),
-            partitions=settings.partitions,
             store_seed=settings.store_seed,
             elsewhere=pool if settings.placement != "shared" else None,
         )
@@ -162,8 +161,8 @@ class _Handle:
         pid: int = await self._actor.pid.remote()
         return pid
 
-    async def take(self, base: int, programme: int, entries: bytes, late: list[str]) -> bytes:
-        answer: bytes = await self._actor.take.remote(base, programme, entries, late)
+    async def take(self, base: int, epoch: str, programme: int, entries: bytes, late: list[str]) -> bytes:
+        answer: bytes = await self._actor.take.remote(base, epoch, programme, entries, late)
         return answer
 
     def kill(self) -> None:

@@ -67,11 +67,8 @@ class _OverProgrammes:
 class PlayerReducer(_OverProgrammes):
     """Folds players' entries into one commit of a partition."""
 
-    def __init__(
-        self, programmes: ProgrammeSource, *, partitions: int, store_seed: str, elsewhere: Elsewhere | None = None
-    ) -> None:
+    def __init__(self, programmes: ProgrammeSource, *, store_seed: str, elsewhere: Elsewhere | None = None) -> None:
         super().__init__(programmes)
-        self._partitions = partitions
         self._seed = store_seed
         self._elsewhere = elsewhere
 
@@ -89,7 +86,7 @@ class PlayerReducer(_OverProgrammes):
     ) -> Folded[Snapshot]:
         """Fold a batch; a publish changes the programme, everything else is a player's."""
         folded: Folded[Snapshot] = Folded(Commit("", ""), part=part)
-        told = Told(self._in_force(part), partition, self._partitions, self._seed)
+        told = Told(self._in_force(part), partition, self._seed)
         try:
             for player, theirs in _by_player(entries).items():
                 if player:

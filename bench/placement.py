@@ -108,7 +108,7 @@ def _calls(ray: Any, actors: list[Any], version: int, base: int, batches: list[b
     """
     began = time.monotonic()
     for n, batch in enumerate(batches):
-        if not all(ray.get([actor.take.remote(base + n, version, batch, []) for actor in actors])):
+        if not all(ray.get([actor.take.remote(base + n, "1", version, batch, []) for actor in actors])):
             raise RuntimeError("a dedicated player had another version than the one asked for")
     return time.monotonic() - began
 

@@ -32,7 +32,7 @@ def entries(traffic: Traffic, start_ms: int = START_MS) -> list[tuple[str, LogEn
 
 def fold(programme: Programme, log: list[tuple[str, LogEntry]], group: int) -> tuple[dict[str, Snapshot], Turns]:
     """Fold the log in batches of ``group`` entries, grouped by player as a host does; states and the last turns."""
-    told, states, turns = Told(programme, 0, 32, "bench"), dict[str, Snapshot](), Turns("", 0)
+    told, states, turns = Told(programme, 0, "bench"), dict[str, Snapshot](), Turns("", 0)
     for start in range(0, len(log), group):
         theirs: dict[str, list[LogEntry]] = {}
         for player, entry in log[start : start + group]:

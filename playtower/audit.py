@@ -93,7 +93,7 @@ class _Refold:
         before = self.states.get(player) or Snapshot(player)
         programme = self._versions.get(self.part.programme)
         assert programme is not None
-        told = Told(programme, self.partition, self._identity.partitions, self._identity.seed)
+        told = Told(programme, self.partition, self._identity.seed)
         effects = stored.effects if stored else ()
         cause = getattr(entry.entry, "id", "")
         late = frozenset(f"{cause}\n{e.key}" for e in effects if isinstance(e, DuplicateLate))

@@ -115,7 +115,7 @@ async def test_after_two_deaths_at_an_offset_entries_go_one_by_one_and_after_fou
 def test_an_entry_of_the_engines_own_is_never_set_aside() -> None:
     timer = LogEntry("5-0", START, TimerFired(ANN, "mission_expires", "three-bets", START))
     with pytest.raises(TurnFailed, match="TimerFired at 5-0"):
-        Player(Snapshot(ANN)).take([timer], Told(versions()[1], 0, 1, "seed"), unrun=True)
+        Player(Snapshot(ANN)).take([timer], Told(versions()[1], 0, "seed"), unrun=True)
 
 
 def test_a_late_duplicate_is_known_by_its_key_not_by_an_id_that_another_player_may_use() -> None:
@@ -124,7 +124,7 @@ def test_a_late_duplicate_is_known_by_its_key_not_by_an_id_that_another_player_m
     def bets(player: str) -> list[LogEntry]:
         return [LogEntry(f"{n}-0", START, Event(player, f"e{n}", "bet_placed", START)) for n in (1, 2, 3)]
 
-    told = Told(versions()[1], 0, 1, "seed")
+    told = Told(versions()[1], 0, "seed")
     late = frozenset({f"e3\n{ANN}|missions/three-bets|0"})
     hers, _ = Player(Snapshot(ANN)).take(bets(ANN), told, late=late)
     his, state = Player(Snapshot(BOB)).take(bets(BOB), told, late=late)

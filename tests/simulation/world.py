@@ -126,9 +126,7 @@ class Process:
         wire = Wire(self.world, life)
         programmes = FaultyProgrammes(wire, versions())
         reducer: Any = (
-            PlayerReducer(programmes, partitions=PARTITIONS, store_seed=SEED_OF_STORE)
-            if self.lane == "players"
-            else TowerReducer(programmes)
+            PlayerReducer(programmes, store_seed=SEED_OF_STORE) if self.lane == "players" else TowerReducer(programmes)
         )
         lane: Any = FaultyLane(wire, self.lane)
         self.processor = self.world.processor(
