@@ -23,6 +23,7 @@ from msgspec import Struct, field, structs
 from actors.activations import Activations, Codec
 from actors.partition import PartState, decode_part, encode_part
 from domain.entries import LogEntry, ProgrammePublished
+from domain.errors import EngineError
 from store.ports import Commit, Grant, LaneStore, Refused, Token, Unavailable, Verdict
 
 S = TypeVar("S")
@@ -279,7 +280,7 @@ class Processor(Generic[S]):
     async def _fold(self, processor: PartitionProcessor[S]) -> Folded[S] | None:
         try:
             return await processor.fold()
-        except PartitionStopped as stopped:
+        except (PartitionStopped, EngineError) as stopped:  # EngineError: a programme version that is not there
             self._stop(processor.token.partition, str(stopped))
             return None
 

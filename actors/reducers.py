@@ -18,7 +18,7 @@ from crm.airspace import changed_parts as changed_air
 from crm.tower import TowerStep, take_tower_turn
 from domain.calendar import as_datetime
 from domain.decisions import encode_decision, encode_delivery
-from domain.entries import LogEntry, MessageRequest, ProgrammePublished, encode_entry
+from domain.entries import LogEntry, MessageRequest, ProgrammePublished, Unreadable, encode_entry
 from domain.player import PART_TYPES, Snapshot, all_parts, snapshot_from_parts
 from store.dead_letters import DeadLetter, encode_dead_letter
 from store.keys import poke
@@ -96,7 +96,7 @@ class PlayerReducer(_OverProgrammes):
                     folded.recent += turns.recent
                 else:
                     _publish(folded, theirs)
-                    folded.commit.outputs += [encode_entry(e.entry) for e in theirs]
+                    _tell_or_set_aside(folded, theirs)
         except TurnFailed as failed:
             raise PartitionStopped(str(failed)) from failed
         _poke(folded.commit, partition, [player for player, _ in folded.commit.feeds])
@@ -136,6 +136,8 @@ class TowerReducer(_OverProgrammes):
         for player, theirs in _by_player(entries).items():
             if not player:
                 _publish(folded, theirs)
+                if any(isinstance(entry.entry, Unreadable) for entry in theirs):
+                    raise PartitionStopped(f"bytes at {theirs[0].offset} or after are no entry")
                 continue
             before = air = states[player]
             for entry in theirs:
@@ -211,6 +213,16 @@ def _publish(folded: Folded[Snapshot] | Folded[Airspace], entries: list[LogEntry
         what = entry.entry
         if isinstance(what, ProgrammePublished) and what.version > folded.part.programme:
             folded.part = structs.replace(folded.part, programme=what.version)
+
+
+def _tell_or_set_aside(folded: Folded[Snapshot], entries: list[LogEntry]) -> None:
+    """Tell the tower of a publish; bytes that are no entry go to the dead letters."""
+    for entry in entries:
+        if isinstance(entry.entry, Unreadable):
+            folded.commit.dead.append(encode_dead_letter(_dead_letter(entry, "these bytes are no entry")))
+            folded.part = structs.replace(folded.part, set_aside=folded.part.set_aside + 1)
+        else:
+            folded.commit.outputs.append(encode_entry(entry.entry))
 
 
 def _poke(commit: Commit, partition: int, players: list[str]) -> None:

@@ -83,7 +83,14 @@ class Fact(Struct, frozen=True, array_like=True, tag="fact", tag_field="entry"):
     cause: str = ""
 
 
-Entry = Event | Command | TimerFired | ProgrammePublished | MessageRequest | Fact
+class Unreadable(Struct, frozen=True, array_like=True, tag="unreadable", tag_field="entry"):
+    """Bytes in a log that are no entry of any version: never written by intake, set aside when found."""
+
+    raw: bytes
+    player: str = ""
+
+
+Entry = Event | Command | TimerFired | ProgrammePublished | MessageRequest | Fact | Unreadable
 
 
 class LogEntry(Struct, frozen=True):
@@ -103,7 +110,7 @@ _decoder = msgspec.msgpack.Decoder(Entry)
 
 def encode_entry(entry: Entry) -> bytes:
     """Return the stored form of an entry."""
-    return _encoder.encode(entry)
+    return entry.raw if isinstance(entry, Unreadable) else _encoder.encode(entry)
 
 
 def decode_entry(data: bytes) -> Entry:
@@ -114,3 +121,11 @@ def decode_entry(data: bytes) -> Entry:
     """
     entry: Entry = _decoder.decode(data)
     return entry
+
+
+def read_entry(data: bytes) -> Entry:
+    """Read a stored entry; what is none must not stop those behind it."""
+    try:
+        return decode_entry(data)
+    except msgspec.DecodeError:
+        return Unreadable(data)

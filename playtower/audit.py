@@ -15,7 +15,7 @@ from actors.player import Player, Told, TurnFailed, Turns
 from actors.programme import ProgrammeVersions
 from domain.decisions import decode_decision, decode_delivery
 from domain.effects import DuplicateLate, HistoryRecord, MissionCompleted, Posting, SetAside, decode_record
-from domain.entries import Command, Event, LogEntry, MessageRequest, ProgrammePublished, decode_entry
+from domain.entries import Command, Event, LogEntry, MessageRequest, ProgrammePublished, Unreadable, read_entry
 from domain.ids import partition_of
 from domain.player import Snapshot, all_parts, with_parts
 from gamification.explain import explain_completion
@@ -76,6 +76,10 @@ class _Refold:
     async def fold(self, entry: LogEntry, stored: HistoryRecord | None) -> None:
         """Fold one entry and compare what it did with what is recorded."""
         what = entry.entry
+        if isinstance(what, Unreadable):
+            self._report.set_aside += 1
+            self.part = structs.replace(self.part, set_aside=self.part.set_aside + 1)
+            return
         if isinstance(what, ProgrammePublished):
             if what.version > self.part.programme:
                 await self._versions.ensure(what.version)
@@ -272,7 +276,7 @@ class Audit:
     async def _log(self, lane: Lane, partition: int, until: str) -> AsyncIterator[list[LogEntry]]:
         after = "-"
         while page := await self._redis.xrange(lane.log(partition), after, until, count=PAGE):
-            yield [LogEntry(i.decode(), int(fields[b"a"]), decode_entry(fields[b"e"])) for i, fields in page]
+            yield [LogEntry(i.decode(), int(fields[b"a"]), read_entry(fields[b"e"])) for i, fields in page]
             after = f"({page[-1][0].decode()}"
 
 

@@ -218,12 +218,13 @@ local function fire(K, A)
   return #due
 end
 
--- KEYS meta log | ARGV player reason|'' body. The stop and its log entry in one step ('' lifts it).
+-- KEYS meta log | ARGV player reason|'' body clock(store|log). The stop and its log entry in one step ('' lifts it).
 -- Answers the number of sends in flight for the player: 0 = nothing can leave any more.
 local function exclude(K, A)
   local t = tag(K[1])
   if A[2] == '' then redis.call('HDEL', t .. 'stop', A[1]) else redis.call('HSET', t .. 'stop', A[1], A[2]) end
-  local at = ms(clock(redis.call('HGET', K[1], 'at')))
+  local last = redis.call('HGET', K[1], 'at') or '0'
+  local at = A[4] == 'log' and last or ms(clock(last))
   redis.call('XADD', K[2], '*', 'a', at, 'e', A[3])
   redis.call('HINCRBY', K[1], 'in', 1)
   redis.call('HSET', K[1], 'at', at)

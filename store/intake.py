@@ -72,7 +72,7 @@ class Intake:
         """Set ("" lifts) the player's stop and append its entry in one step; how many sends are still in flight."""
         p = partition_of(player, self.partitions)
         pipe = self._redis.pipeline(transaction=False)
-        pipe.fcall("pt_exclude", 2, PLAYERS.meta(p), PLAYERS.log(p), player, reason, body)
+        pipe.fcall("pt_exclude", 2, PLAYERS.meta(p), PLAYERS.log(p), player, reason, body, self._clock)
         (reply,) = await self._execute(pipe)
         if isinstance(reply, Exception):
             verdict_of(reply)

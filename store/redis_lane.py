@@ -6,7 +6,7 @@ import msgpack
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from domain.entries import LogEntry, decode_entry
+from domain.entries import LogEntry, read_entry
 from store.client import is_transient
 from store.keys import Lane, stop
 from store.ports import Commit, Grant, Refused, Token, Unavailable, Verdict
@@ -142,7 +142,7 @@ class RedisLane:
 
 
 def _log_entry(offset: bytes, fields: dict[bytes, bytes]) -> LogEntry:
-    return LogEntry(offset.decode(), int(fields[b"a"]), decode_entry(fields[b"e"]))
+    return LogEntry(offset.decode(), int(fields[b"a"]), read_entry(fields[b"e"]))
 
 
 def _no_timers(error: Exception) -> int:

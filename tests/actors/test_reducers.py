@@ -19,7 +19,10 @@ from domain.entries import (
     MessageRequest,
     ProgrammePublished,
     TimerFired,
+    Unreadable,
     decode_entry,
+    encode_entry,
+    read_entry,
 )
 from domain.ids import partition_of
 from domain.player import Snapshot
@@ -115,6 +118,18 @@ async def test_an_entry_that_killed_its_process_is_set_aside_unrun() -> None:
     fold = await folded(bet("pia", 1), unrun=True)
     assert fold.states["pia"] == Snapshot("pia")
     assert len(fold.commit.dead) == 1
+
+
+async def test_bytes_that_are_no_entry_are_set_aside_and_the_others_go_on() -> None:
+    fold = await folded(Unreadable(b"\xc1"), bet("pia", 2))
+    assert fold.part.set_aside == 1
+    assert decode_dead_letter(fold.commit.dead[0]).raw == b"\xc1"
+    assert fold.states["pia"].wallet["points"].balance == 1
+
+
+def test_a_log_may_hold_bytes_that_are_no_entry() -> None:
+    assert read_entry(b"\xc1") == Unreadable(b"\xc1")
+    assert encode_entry(Unreadable(b"\xc1")) == b"\xc1"
 
 
 async def test_a_command_answers_whoever_waits() -> None:

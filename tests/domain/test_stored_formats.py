@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from domain.effects import Effect, decode_record, encode_record
-from domain.entries import Entry, decode_entry, encode_entry
+from domain.entries import Entry, Unreadable, decode_entry, encode_entry
 from domain.player import PART_TYPES, Snapshot, changed_parts, snapshot_from_parts, with_parts
 from tests.domain.stored import ENTRIES, PARTS, RECORD
 
@@ -67,7 +67,7 @@ def test_a_kept_history_record_decodes() -> None:
 
 
 def test_bytes_are_kept_of_every_kind() -> None:
-    assert {type(entry) for entry in ENTRIES.values()} == set(get_args(Entry))
+    assert {type(entry) for entry in ENTRIES.values()} == set(get_args(Entry)) - {Unreadable}  # it stores what it found
     assert PARTS.keys() == PART_BYTES.keys() == PART_TYPES.keys()
     assert {type(effect) for effect in RECORD.effects} == set(get_args(Effect))
 

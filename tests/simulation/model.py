@@ -235,14 +235,14 @@ class ModelStore:
             m.at = at
         return len(due)
 
-    def exclude(self, partition: int, player: str, reason: str, body: bytes) -> int:
+    def exclude(self, partition: int, player: str, reason: str, body: bytes, clock: str = "store") -> int:
         shared = self.of(partition)
         if reason:
             shared.stops[player] = reason
         else:
             shared.stops.pop(player, None)
         m = shared.lanes["players"]
-        m.at = max(self.now_ms(), m.at)
+        m.at = m.at if clock == "log" else max(self.now_ms(), m.at)
         m.log.add("*", {"a": b"%d" % m.at, "e": body}, self.now_ms())
         m.entered += 1
         return shared.in_flight.get(player, 0)
@@ -369,4 +369,4 @@ class ModelIntake:
         return told[0]
 
     async def exclude(self, player: str, reason: str, body: bytes) -> int:
-        return self._store.exclude(partition_of(player, self.partitions), player, reason, body)
+        return self._store.exclude(partition_of(player, self.partitions), player, reason, body, self._clock)
