@@ -4,6 +4,7 @@ Ray launches and restarts processes, on one machine or many; nothing but start, 
 """
 
 import asyncio
+import gc
 import os
 import signal
 import threading
@@ -28,6 +29,8 @@ from store.client import connect
 from store.keys import PLAYERS, TOWER
 from store.programmes import Programmes
 from store.redis_lane import RedisLane
+
+GC_THRESHOLDS = (50_000, 20, 50)  # a host holds millions of live objects and hardly any cycles
 
 
 class _Running:
@@ -66,6 +69,7 @@ class _Running:
             os._exit(70)
 
     async def _main(self) -> None:
+        gc.set_threshold(*GC_THRESHOLDS)
         self._events = asyncio.get_running_loop()
         self._loop = self._make()
         self._ready.set()

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 
-class Posting(Struct, frozen=True, tag="points", tag_field="kind", array_like=True):
+class Posting(Struct, frozen=True, gc=False, tag="points", tag_field="kind", array_like=True):
     """One entry of the double-entry ledger: ``amount`` moves from ``account`` to the player (or back, if negative)."""
 
     currency: str
@@ -22,7 +22,7 @@ class Posting(Struct, frozen=True, tag="points", tag_field="kind", array_like=Tr
     reason: str = ""
 
 
-class MissionProgressed(Struct, frozen=True, tag="mission_progressed", tag_field="kind", array_like=True):
+class MissionProgressed(Struct, frozen=True, gc=False, tag="mission_progressed", tag_field="kind", array_like=True):
     """A task of a mission moved."""
 
     mission: str
@@ -32,7 +32,7 @@ class MissionProgressed(Struct, frozen=True, tag="mission_progressed", tag_field
     cycle: int = 0
 
 
-class MissionStatus(Struct, frozen=True, tag="mission_status", tag_field="kind", array_like=True):
+class MissionStatus(Struct, frozen=True, gc=False, tag="mission_status", tag_field="kind", array_like=True):
     """A mission changed its status without being completed: in_progress, available, expired, missed, locked."""
 
     mission: str
@@ -40,7 +40,7 @@ class MissionStatus(Struct, frozen=True, tag="mission_status", tag_field="kind",
     cycle: int = 0
 
 
-class MissionCompleted(Struct, frozen=True, tag="mission_completed", tag_field="kind", array_like=True):
+class MissionCompleted(Struct, frozen=True, gc=False, tag="mission_completed", tag_field="kind", array_like=True):
     """All tasks done. ``completion_id`` is what a manual claim names."""
 
     mission: str
@@ -51,21 +51,21 @@ class MissionCompleted(Struct, frozen=True, tag="mission_completed", tag_field="
     window_from: int = 0  # ms, event time the counting began at
 
 
-class CompletionClaimed(Struct, frozen=True, tag="completion_claimed", tag_field="kind", array_like=True):
+class CompletionClaimed(Struct, frozen=True, gc=False, tag="completion_claimed", tag_field="kind", array_like=True):
     """The rewards of a completion were taken."""
 
     mission: str
     completion_id: str
 
 
-class CompletionExpired(Struct, frozen=True, tag="completion_expired", tag_field="kind", array_like=True):
+class CompletionExpired(Struct, frozen=True, gc=False, tag="completion_expired", tag_field="kind", array_like=True):
     """A completion was not claimed in time; its rewards are gone."""
 
     mission: str
     completion_id: str
 
 
-class AchievementReached(Struct, frozen=True, tag="achievement_reached", tag_field="kind", array_like=True):
+class AchievementReached(Struct, frozen=True, gc=False, tag="achievement_reached", tag_field="kind", array_like=True):
     """A stage of an achievement, counted from 1."""
 
     achievement: str
@@ -73,7 +73,7 @@ class AchievementReached(Struct, frozen=True, tag="achievement_reached", tag_fie
     at: int  # the stage's threshold
 
 
-class LevelChanged(Struct, frozen=True, tag="level_changed", tag_field="kind", array_like=True):
+class LevelChanged(Struct, frozen=True, gc=False, tag="level_changed", tag_field="kind", array_like=True):
     """The player entered a level of a level system."""
 
     system: str
@@ -81,7 +81,7 @@ class LevelChanged(Struct, frozen=True, tag="level_changed", tag_field="kind", a
     previous: str = ""
 
 
-class Answered(Struct, frozen=True, tag="answered", tag_field="kind", array_like=True):
+class Answered(Struct, frozen=True, gc=False, tag="answered", tag_field="kind", array_like=True):
     """The outcome of a command. ``code`` is ok, or why it was refused (a stable code, shown as the problem's code)."""
 
     code: str
@@ -89,7 +89,7 @@ class Answered(Struct, frozen=True, tag="answered", tag_field="kind", array_like
     data: dict[str, Any] = {}
 
 
-class MessageRequested(Struct, frozen=True, tag="message_requested", tag_field="kind", array_like=True):
+class MessageRequested(Struct, frozen=True, gc=False, tag="message_requested", tag_field="kind", array_like=True):
     """A message went to the tower for judgement."""
 
     request_id: str
@@ -97,20 +97,20 @@ class MessageRequested(Struct, frozen=True, tag="message_requested", tag_field="
     purpose: str
 
 
-class FactTold(Struct, frozen=True, tag="fact", tag_field="kind", array_like=True):
+class FactTold(Struct, frozen=True, gc=False, tag="fact", tag_field="kind", array_like=True):
     """The tower was told something of the player."""
 
     name: str
     value: Any = None
 
 
-class DuplicateLate(Struct, frozen=True, tag="duplicate_late", tag_field="kind", array_like=True):
+class DuplicateLate(Struct, frozen=True, gc=False, tag="duplicate_late", tag_field="kind", array_like=True):
     """The same event came again after its dedupe window; a unique reward had been granted, nothing was applied."""
 
     key: str
 
 
-class SetAside(Struct, frozen=True, tag="set_aside", tag_field="kind", array_like=True):
+class SetAside(Struct, frozen=True, gc=False, tag="set_aside", tag_field="kind", array_like=True):
     """The turn failed alone; the entry is in the dead letters with its error."""
 
     error: str
@@ -133,7 +133,7 @@ Effect = (
 )
 
 
-class HistoryRecord(Struct, frozen=True, array_like=True):
+class HistoryRecord(Struct, frozen=True, gc=False, array_like=True):
     """What one entry did to one player. Its stream id is the entry's offset, which is how a trace finds it."""
 
     id: str  # event or command id; timer:<kind>:<ref> for timers
@@ -142,7 +142,7 @@ class HistoryRecord(Struct, frozen=True, array_like=True):
     effects: tuple[Effect, ...]
 
 
-class Reply(Struct, frozen=True, array_like=True):
+class Reply(Struct, frozen=True, gc=False, array_like=True):
     """What a gateway that waits for a turn is told when it has committed."""
 
     player: str

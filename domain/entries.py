@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 
-class Event(Struct, frozen=True, array_like=True, tag="event", tag_field="entry"):
+class Event(Struct, frozen=True, gc=False, array_like=True, tag="event", tag_field="entry"):
     """What happened to a player, as accepted by intake."""
 
     player: str  # routing id
@@ -26,7 +26,7 @@ class Event(Struct, frozen=True, array_like=True, tag="event", tag_field="entry"
     source: str = ""  # id of the key that sent it
 
 
-class Command(Struct, frozen=True, array_like=True, tag="command", tag_field="entry"):
+class Command(Struct, frozen=True, gc=False, array_like=True, tag="command", tag_field="entry"):
     """What a caller asks of a player; answered by the effects of its turn.
 
     ``name`` is one of ``adjust opt_in claim message exclude readmit``; ``id`` is ``cmd:<idempotency key>``.
@@ -40,7 +40,7 @@ class Command(Struct, frozen=True, array_like=True, tag="command", tag_field="en
     source: str = ""
 
 
-class TimerFired(Struct, frozen=True, array_like=True, tag="timer", tag_field="entry"):
+class TimerFired(Struct, frozen=True, gc=False, array_like=True, tag="timer", tag_field="entry"):
     """A reminder that came due. Its encoding is the member of the timers set, so clearing needs the same values."""
 
     player: str
@@ -50,14 +50,14 @@ class TimerFired(Struct, frozen=True, array_like=True, tag="timer", tag_field="e
     generation: int = 0  # the handler ignores a timer whose generation is not current
 
 
-class ProgrammePublished(Struct, frozen=True, array_like=True, tag="programme", tag_field="entry"):
+class ProgrammePublished(Struct, frozen=True, gc=False, array_like=True, tag="programme", tag_field="entry"):
     """From here on the partition runs this programme version; lower versions are ignored."""
 
     version: int
     player: str = ""  # none: it concerns the partition
 
 
-class MessageRequest(Struct, frozen=True, array_like=True, tag="request", tag_field="entry"):
+class MessageRequest(Struct, frozen=True, gc=False, array_like=True, tag="request", tag_field="entry"):
     """A wish to send one message to one player, judged by the tower."""
 
     player: str
@@ -73,7 +73,7 @@ class MessageRequest(Struct, frozen=True, array_like=True, tag="request", tag_fi
     cause: str = ""  # id of the event or command that asked
 
 
-class Fact(Struct, frozen=True, array_like=True, tag="fact", tag_field="entry"):
+class Fact(Struct, frozen=True, gc=False, array_like=True, tag="fact", tag_field="entry"):
     """Something the tower must know of a player: consent, exclusion, open case, zone. Told only when it changes."""
 
     player: str
@@ -83,7 +83,7 @@ class Fact(Struct, frozen=True, array_like=True, tag="fact", tag_field="entry"):
     cause: str = ""
 
 
-class Unreadable(Struct, frozen=True, array_like=True, tag="unreadable", tag_field="entry"):
+class Unreadable(Struct, frozen=True, gc=False, array_like=True, tag="unreadable", tag_field="entry"):
     """Bytes in a log that are no entry of any version: never written by intake, set aside when found."""
 
     raw: bytes
@@ -93,7 +93,7 @@ class Unreadable(Struct, frozen=True, array_like=True, tag="unreadable", tag_fie
 Entry = Event | Command | TimerFired | ProgrammePublished | MessageRequest | Fact | Unreadable
 
 
-class LogEntry(Struct, frozen=True):
+class LogEntry(Struct, frozen=True, gc=False):
     """An entry with its place in the log.
 
     ``at`` was stamped by the store's clock, never decreasing in a partition: it is the turn's ``now``.

@@ -3,6 +3,9 @@
 Stored as several fields of one hash, only the changed ones are written (DESIGN 2.1, rule 13: snapshots of
 0.3, 3 and 6 KB gave 50,000, 33,000 and 23,000 commits/s). Parts are immutable: a rule that changes one
 returns a new one, so ``is`` tells what changed and a turn that fails leaves the old snapshot whole.
+
+Values on the hot path are ``gc=False``: they hold no cycles, and a host with thousands of players would spend its
+time looking for some.
 """
 
 from typing import Any
@@ -13,7 +16,7 @@ from msgspec import Struct, structs
 SCHEMA_VERSION = 1  # of the stored parts; see ``store/upgrade.py``
 
 
-class Profile(Struct, frozen=True, array_like=True):
+class Profile(Struct, frozen=True, gc=False, array_like=True):
     """Who the player is."""
 
     traits: dict[str, Any] = {}
@@ -23,14 +26,14 @@ class Profile(Struct, frozen=True, array_like=True):
     last_seen_at: int = 0  # ms, of the last client event's arrival
 
 
-class Balance(Struct, frozen=True, array_like=True):
+class Balance(Struct, frozen=True, gc=False, array_like=True):
     """One currency of the player. ``lifetime`` is the sum of all credits and never falls; it drives levels."""
 
     balance: int = 0
     lifetime: int = 0
 
 
-class Metric(Struct, frozen=True, array_like=True):
+class Metric(Struct, frozen=True, gc=False, array_like=True):
     """A windowed metric as a ring of buckets (DESIGN 2.1, rule 14).
 
     ``buckets`` holds (bucket number, value) in ascending order, value being count, sum, max or last;
@@ -42,7 +45,7 @@ class Metric(Struct, frozen=True, array_like=True):
     values: tuple[tuple[str, int], ...] = ()
 
 
-class MissionProgress(Struct, frozen=True, array_like=True):
+class MissionProgress(Struct, frozen=True, gc=False, array_like=True):
     """One mission of the player, in its current cycle."""
 
     status: str = "available"  # locked available in_progress completed missed expired
@@ -55,7 +58,7 @@ class MissionProgress(Struct, frozen=True, array_like=True):
     completed_at: int = 0
 
 
-class Progress(Struct, frozen=True, array_like=True):
+class Progress(Struct, frozen=True, gc=False, array_like=True):
     """Counters that never reset by themselves."""
 
     achievements: dict[str, tuple[int, int]] = {}  # id -> (actual, stages reached)
@@ -63,7 +66,7 @@ class Progress(Struct, frozen=True, array_like=True):
     earned_today: dict[str, tuple[int, int]] = {}  # earn rule -> (local day number, amount)
 
 
-class Snapshot(Struct, frozen=True):
+class Snapshot(Struct, frozen=True, gc=False):
     """The player's state at an offset. ``version`` counts commits; 0 is a player never seen."""
 
     player: str
