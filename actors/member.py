@@ -24,7 +24,8 @@ from store.ports import Unavailable
 S = TypeVar("S")
 
 LEASE_MS = 2_000  # liveness only; safety is the fencing in every write
-CONTROL_EVERY_MS = 250  # heartbeat, assignment, renewal
+CONTROL_EVERY_MS = 250  # heartbeat and assignment
+RENEW_EVERY_MS = 600  # three chances within a lease
 FIRE_EVERY_MS = 200  # due timers
 SWEEP_EVERY_MS = 30_000  # idle players become bytes
 BLOCK_MS = 50  # wait for entries when there are none
@@ -77,7 +78,7 @@ class Member(Generic[S]):
         self._dedicated = dedicated
         self._recent: deque[tuple[int, str, str, str]] = deque(maxlen=RECENT_MAX)
         self._stopping = asyncio.Event()
-        self._due = {"control": 0, "fire": 0, "sweep": 0}
+        self._due = {"control": 0, "renew": 0, "fire": 0, "sweep": 0}
         processor.on_commit = self._committed
         self.heartbeat = Heartbeat(name, lane, os.getpid(), socket.gethostname(), incarnation)
 
@@ -107,6 +108,8 @@ class Member(Generic[S]):
         now = self._clock.now_ms()
         if self._is_due("control", now, CONTROL_EVERY_MS):
             await self._control(now)
+        if self._is_due("renew", now, RENEW_EVERY_MS) and self._processor.owned:
+            await self._processor.renew()
         if self._is_due("fire", now, FIRE_EVERY_MS):
             await self._processor.fire()
         if self._is_due("sweep", now, SWEEP_EVERY_MS):
@@ -120,8 +123,6 @@ class Member(Generic[S]):
 
     async def _control(self, now: int) -> None:
         """Say that we live, learn what is ours, take it and give back the rest."""
-        if self._processor.owned:
-            await self._processor.renew()
         pipe = self._redis.pipeline(transaction=False)
         pipe.hset(HOSTS, self.heartbeat.name, msgspec.json.encode(self._beat(now)))
         pipe.hgetall(ASSIGNMENT)
