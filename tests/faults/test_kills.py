@@ -9,7 +9,6 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 
@@ -24,19 +23,28 @@ WARM_S = 1.5
 RECOVERS_WITHIN_S = 20.0
 
 
-@pytest.fixture(params=["shared", "dedicated"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+@pytest.fixture(scope="module", params=["shared", "dedicated"])
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """One engine takes all the faults, one after another, as a machine does in its life."""
     options = ("--partitions", str(PARTITIONS), "--hosts", "2", "--placement", request.param, "--dedicated-max", "4")
-    running = Engine(tmp_path / "data", options).start()
+    running = Engine(tmp_path_factory.mktemp(request.param) / "data", options).start()
     running.publish(PROGRAMME)
     yield running
     running.stop()
 
 
+@pytest.fixture(scope="module")
+def book(engine: Engine) -> list[Traffic]:
+    """All traffic that this engine has seen."""
+    assert engine.process is not None
+    return []
+
+
 @asynccontextmanager
-async def flowing(engine: Engine) -> AsyncIterator[Traffic]:
+async def flowing(engine: Engine, book: list[Traffic]) -> AsyncIterator[Traffic]:
     """Traffic around a fault; afterwards every acknowledged event must have been applied, once."""
-    traffic, stop = Traffic(engine), asyncio.Event()
+    traffic, stop = Traffic(engine, f"run{len(book)}"), asyncio.Event()
+    book.append(traffic)
     running = asyncio.create_task(traffic.run(stop))
     await asyncio.sleep(WARM_S)
     yield traffic
@@ -44,13 +52,13 @@ async def flowing(engine: Engine) -> AsyncIterator[Traffic]:
     stop.set()
     await running
     await asyncio.to_thread(engine.drained)
-    check(engine, traffic)
+    assert len(traffic.acknowledged) == traffic.sent
+    check(engine, sum(len(each.acknowledged) for each in book))
 
 
-def check(engine: Engine, traffic: Traffic) -> None:
+def check(engine: Engine, acknowledged: int) -> None:
     report = engine.audit()
     assert report["ok"], report["violations"]
-    assert len(traffic.acknowledged) == traffic.sent
     earned = 0
     with engine.http() as http:
         for n in range(PLAYERS):
@@ -59,7 +67,7 @@ def check(engine: Engine, traffic: Traffic) -> None:
                 body = answer.json()
                 rewards = 100 * sum(mission["completed_count"] for mission in body["missions"])
                 earned += body["balances"].get("points", {"balance": 0})["balance"] - rewards
-    assert earned == len(traffic.acknowledged), f"{len(traffic.acknowledged)} acknowledged, {earned} applied"
+    assert earned == acknowledged, f"{acknowledged} acknowledged, {earned} applied"
 
 
 def owned_by(engine: Engine, host: str) -> list[str]:
@@ -74,15 +82,15 @@ def pid_of(engine: Engine, host: str) -> int:
     return int(beat["pid"])
 
 
-async def test_a_killed_host_loses_nothing(engine: Engine) -> None:
-    async with flowing(engine):
+async def test_a_killed_host_loses_nothing(engine: Engine, book: list[Traffic]) -> None:
+    async with flowing(engine, book):
         players = owned_by(engine, "host-0")
         os.kill(pid_of(engine, "host-0"), signal.SIGKILL)
         assert await next_commit_s(engine, players) < RECOVERS_WITHIN_S
 
 
-async def test_a_paused_host_is_relieved_and_fenced_when_it_wakes(engine: Engine) -> None:
-    async with flowing(engine):
+async def test_a_paused_host_is_relieved_and_fenced_when_it_wakes(engine: Engine, book: list[Traffic]) -> None:
+    async with flowing(engine, book):
         players, pid = owned_by(engine, "host-0"), pid_of(engine, "host-0")
         os.kill(pid, signal.SIGSTOP)
         try:
@@ -93,21 +101,23 @@ async def test_a_paused_host_is_relieved_and_fenced_when_it_wakes(engine: Engine
         assert await next_commit_s(engine, players) < RECOVERS_WITHIN_S
 
 
-async def test_a_killed_gateway_is_started_again_and_what_it_acknowledged_stays(engine: Engine) -> None:
-    async with flowing(engine) as traffic:
+async def test_a_killed_gateway_is_started_again_and_what_it_acknowledged_stays(
+    engine: Engine, book: list[Traffic]
+) -> None:
+    async with flowing(engine, book) as traffic:
         (pid,) = engine.pids("api.gateway")
         os.kill(pid, signal.SIGKILL)
         assert await next_commit_s(engine, ["player-1"]) < RECOVERS_WITHIN_S
     assert traffic.retries > 0
 
 
-async def test_a_killed_store_comes_back_with_everything_acknowledged(engine: Engine) -> None:
-    async with flowing(engine):
+async def test_a_killed_store_comes_back_with_everything_acknowledged(engine: Engine, book: list[Traffic]) -> None:
+    async with flowing(engine, book):
         (pid,) = engine.pids("valkey-server")
         os.kill(pid, signal.SIGKILL)
         assert await next_commit_s(engine, ["player-1"]) < RECOVERS_WITHIN_S
 
 
-async def test_a_killed_tower_judges_on_where_it_was(engine: Engine) -> None:
-    async with flowing(engine):
+async def test_a_killed_tower_judges_on_where_it_was(engine: Engine, book: list[Traffic]) -> None:
+    async with flowing(engine, book):
         os.kill(pid_of(engine, "coordinator"), signal.SIGKILL)

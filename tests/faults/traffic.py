@@ -17,6 +17,7 @@ class Traffic:
     """Sends ``bet_placed`` at a rate from several clients; every batch is retried with the same message ids."""
 
     engine: Engine
+    run_id: str  # part of every message id
     rate: float = 500.0
     clients: int = 5
     acknowledged: set[str] = field(default_factory=set)
@@ -33,7 +34,7 @@ class Traffic:
         while not stop.is_set():
             events = [
                 {"type": "track", "event": "bet_placed", "userId": f"player-{(number * 37 + sent + i) % PLAYERS}",
-                 "messageId": f"c{number}-{sent + i}"}
+                 "messageId": f"{self.run_id}-c{number}-{sent + i}"}
                 for i in range(size)
             ]  # fmt: skip
             sent += size
