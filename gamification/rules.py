@@ -157,6 +157,8 @@ class Rules:
 
 def field_value(event: Event, path: FieldPath) -> object:
     """Return the value at a path of the event, None when there is none."""
+    if len(path) == 2 and path[0] == "properties":  # nearly every rule
+        return event.properties.get(path[1])
     value: object = event.properties if path[0] == "properties" else event.context
     for key in path[1:]:
         if not isinstance(value, dict):
