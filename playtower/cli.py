@@ -56,7 +56,7 @@ def serve(
     data_dir: DataDir = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
-    hosts: Annotated[int | None, typer.Option(help="Processes that hold players (default: one a core).")] = None,
+    hosts: Annotated[int | None, typer.Option(help="Processes that hold players (default: half of the cores).")] = None,
     gateways: Annotated[int | None, typer.Option(help="Gateway processes, sharing the port.")] = None,
     placement: Annotated[
         str | None, typer.Option(help="shared, vip or dedicated: where a player's actor lives.")
