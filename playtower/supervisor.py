@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -61,6 +62,8 @@ class Supervisor:
     async def start(self) -> None:
         """Bring everything up; returns when the gateways answer and all partitions are owned."""
         settings = self.settings
+        if _is_taken(settings.host, settings.port):  # gateways share their port, so binding would not tell
+            raise RuntimeError(f"port {settings.port} is taken by another program; name another --port")
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         ray_runtime.prepare(settings.data_dir, settings.ray_address)
         if not settings.redis_url:
@@ -239,6 +242,15 @@ async def _answers(http: Any, url: str) -> bool:
     except Exception:  # not up yet: refused, reset, timed out
         return False
     return bool(answer.status_code == 200)
+
+
+def _is_taken(host: str, port: int) -> bool:
+    """Tell whether something answers there already."""
+    try:
+        with socket.create_connection((_reachable(host).strip("[]"), port), timeout=1.0):
+            return True
+    except OSError:
+        return False
 
 
 def _reachable(host: str) -> str:

@@ -2,13 +2,15 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.e2e.engine import Engine, descendants, listening
+from tests.e2e.engine import Engine, descendants, free_port, listening
 from tests.e2e.programme import PROGRAMME
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -85,6 +87,17 @@ def test_the_audit_of_the_running_store_is_clean(engine: Engine) -> None:
     report = engine.audit()
     assert report["ok"], report["violations"]
     assert report["players"] >= 3
+
+
+def test_a_second_engine_on_the_same_port_or_data_is_refused_with_a_sentence(engine: Engine, tmp_path: Path) -> None:
+    def serve(port: int, data: Path) -> str:
+        command = [sys.executable, "-m", "playtower.cli", "serve", "--port", str(port), "--data-dir", str(data)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 1
+        return " ".join(done.stderr.split())
+
+    assert f"port {engine.port} is taken" in serve(engine.port, tmp_path / "data")
+    assert "another Playtower uses" in serve(free_port(), engine.data_dir)
 
 
 LOOPBACK = ("0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000")
