@@ -99,6 +99,7 @@ class DedicatedPool:
         self._up: dict[str, tuple[Handle, int]] = {}
         self._starting: dict[str, asyncio.Task[None]] = {}
         self.refused = 0
+        self.failed = 0  # processes that were ended; their players went on in the host
 
     def wants(self, snapshot: Snapshot) -> bool:
         """Tell whether the player's process is up; starts one for a player that should have it."""
@@ -141,10 +142,12 @@ class DedicatedPool:
         try:
             self._up[player] = (handle, await handle.pid())
         except Exception:  # the process did not come up: the player stays shared, and is tried again later
+            self.failed += 1
             handle.kill()
         finally:
             del self._starting[player]
 
     def _end(self, player: str) -> None:
+        self.failed += 1
         handle, _ = self._up.pop(player)
         handle.kill()

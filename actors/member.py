@@ -50,6 +50,7 @@ class Heartbeat(Struct):
     players: int = 0  # in memory as objects
     dedicated: dict[str, Any] = {}  # player -> pid of its own process
     dedicated_refused: int = 0  # stayed shared because --dedicated-max was reached
+    dedicated_failed: int = 0  # processes ended because they did not come up or did not answer
     recent: list[Any] = []
 
 
@@ -69,7 +70,7 @@ class Member(Generic[S]):
         name: str,
         lane: str,
         incarnation: str,
-        dedicated: Callable[[], tuple[dict[str, int], int]] = lambda: ({}, 0),
+        dedicated: Callable[[], tuple[dict[str, int], int, int]] = lambda: ({}, 0, 0),
     ) -> None:
         self._redis = redis
         self._processor = processor
@@ -147,7 +148,7 @@ class Member(Generic[S]):
         beat.stopped = {str(p): why for p, why in self._processor.stopped.items()}
         beat.entries, beat.commits, beat.lost = tally.entries, tally.commits, tally.lost
         beat.players = sum(len(p.activations) for p in self._processor.owned.values())
-        beat.dedicated, beat.dedicated_refused = self._dedicated()
+        beat.dedicated, beat.dedicated_refused, beat.dedicated_failed = self._dedicated()
         beat.recent = list(self._recent)
         return beat
 

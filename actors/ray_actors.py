@@ -98,7 +98,7 @@ class HostActor(_Running):
             name=self._name,
             lane=PLAYERS.name,
             incarnation=new_id(),
-            dedicated=lambda: (pool.where(), pool.refused),
+            dedicated=lambda: (pool.where(), pool.refused, pool.failed),
         )
 
 

@@ -272,6 +272,7 @@ def _host(beat: dict[str, Any], now: int) -> dict[str, Any]:
         "players": beat.get("players", 0),
         "dedicated": beat.get("dedicated", {}),
         "dedicated_refused": beat.get("dedicated_refused", 0),
+        "dedicated_failed": beat.get("dedicated_failed", 0),
     }
 
 

@@ -12,7 +12,7 @@ import os
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import FastAPI, Request, WebSocket
+from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
 from msgspec import Struct
 from pydantic import BaseModel
 
@@ -102,7 +102,7 @@ async def healthz() -> str:
 async def ws(socket: WebSocket, uid: str) -> None:
     await socket.accept()
     socket.app.state.sockets[uid] = socket
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(WebSocketDisconnect):
         while True:
             await socket.receive_text()
     socket.app.state.sockets.pop(uid, None)

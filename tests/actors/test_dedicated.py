@@ -97,6 +97,7 @@ async def test_a_process_that_does_not_answer_in_time_is_ended_and_the_host_fold
     assert await pool.take(VIP, [], 0, Known()) is None
     assert process.killed
     assert pool.where() == {}
+    assert pool.failed == 1
 
 
 async def test_beyond_the_limit_players_stay_shared_and_are_counted() -> None:
