@@ -7,14 +7,18 @@ It knows no store: it folds a batch of its player's entries and answers what mus
 from hashlib import blake2b
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from actors.programme import Programme
 from crm.airspace import facts_of
+from crm.identity import after_merge
 from crm.templates import render
+from crm.turn import cause_of, follow_up
+from crm.turn import take_turn as take_crm_turn
 from domain.effects import (
     Answered,
     DuplicateLate,
+    DuplicateProposed,
     Effect,
     FactTold,
     HistoryRecord,
@@ -27,12 +31,13 @@ from domain.effects import (
     encode_record,
     encode_reply,
 )
-from domain.entries import Command, Event, Fact, LogEntry, MessageRequest, TimerFired, encode_entry
+from domain.entries import Command, Event, Fact, LogEntry, Merged, MessageRequest, encode_entry
 from domain.player import Snapshot, changed_parts, with_parts
-from domain.step import Draws, Step
-from gamification.turn import take_turn
+from domain.step import Draws, Step, joined
+from gamification.turn import take_grants, take_turn
 
 MESSAGE_TTL_MS = 24 * 3_600_000  # a request without an expiry
+FOLLOW_UPS_MAX = 4  # rounds in one turn of: a journey gives, so segments and journeys move
 
 
 class TurnFailed(Exception):
@@ -54,6 +59,10 @@ class Turns(Struct, array_like=True):
     accounts: dict[str, int] = field(default_factory=dict)  # other side of the ledger, by "account:currency"
     failed: list[tuple[str, str]] = field(default_factory=list)  # offset, error: set aside
     recent: list[tuple[int, str, str, str]] = field(default_factory=list)  # at, player, what, id: for the live page
+    groups: list[tuple[bool, str]] = field(default_factory=list)  # add, group
+    relays: list[tuple[str, bytes]] = field(default_factory=list)  # player, entry for their log
+    stops: list[str] = field(default_factory=list)  # reason: the player is excluded from this batch on
+    duplicates: list[bytes] = field(default_factory=list)  # probable duplicates, for a person
 
 
 class Told(Struct, frozen=True):
@@ -118,6 +127,10 @@ class Player:
             turns.timers += [(op.set, op.timer.due, encode_entry(op.timer)) for op in step.timers]
         if step.requests:
             turns.outputs += [encode_entry(request) for request in step.requests]
+        if step.groups:
+            turns.groups += [(op.add, op.group) for op in step.groups]
+        if step.relays:
+            turns.relays += [(relayed.player, encode_entry(relayed)) for relayed in step.relays]
         for effect in step.effects:
             if isinstance(effect, Posting):
                 account = f"{effect.account}:{effect.currency}"
@@ -125,15 +138,24 @@ class Player:
             elif isinstance(effect, FactTold):
                 fact = Fact(state.player, effect.name, effect.value, entry.at, entry_id(what))
                 turns.outputs.append(encode_entry(fact))
+                if effect.name == "excluded" and effect.value and isinstance(what, Merged):
+                    turns.stops.append(str(effect.value["reason"]))  # the id that joined was stopped: so is this one
+            elif isinstance(effect, DuplicateProposed):
+                turns.duplicates.append(
+                    encode_record(HistoryRecord(entry_id(what), "duplicate_proposed", entry.at, (effect,)))
+                )
         record_turn(turns, entry, step.effects)
         return step.state
 
 
 def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
-    """Take a whole turn: the game's rules, then what the tower must hear of it."""
+    """Take a whole turn: the game's rules, the CRM's, then what the tower must hear of it."""
     programme = told.programme
-    step = take_turn(programme.rules, state, entry, Draws(told.store_seed, told.partition, entry.offset))
     what = entry.entry
+    if state.identity.merged_into:
+        return after_merge(state, entry)
+    step = take_turn(programme.rules, state, entry, Draws(told.store_seed, told.partition, entry.offset))
+    step = _with_crm(programme, state, step, entry)
     facts = facts_of(what, step.state.air, at=entry.at)
     if not facts and not step.requests and not isinstance(what, Command):
         return step  # nearly every event
@@ -153,7 +175,29 @@ def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
         effects += [FactTold(fact.name, fact.value) for fact in facts]
     if isinstance(what, Command) and what.name in ("exclude", "readmit"):
         effects.append(Answered(code="ok"))
-    return Step(snapshot, tuple(effects), step.timers, step.keys, tuple(requests))
+    return structs.replace(step, state=snapshot, effects=tuple(effects), requests=tuple(requests))
+
+
+def _with_crm(programme: Programme, before: Snapshot, step: Step[Snapshot], entry: LogEntry) -> Step[Snapshot]:
+    """Add the CRM's part. What a journey gives or changes may move segments and journeys again, a few times over."""
+    crm, world = programme.crm, programme.metrics
+    judged = step.state
+    more = take_crm_turn(crm, world, before, judged, entry)
+    if more.state is judged and not more.effects:
+        return joined(step, more) if more.timers or more.relays else step
+    step = joined(step, more)
+    for round_ in range(FOLLOW_UPS_MAX):
+        if not more.grants and more.state.profile is judged.profile:
+            break
+        granted = take_grants(programme.rules, more.state, entry.at, cause_of(entry.entry), more.grants)
+        step = joined(step, granted)
+        if round_ == FOLLOW_UPS_MAX - 1:  # they chase each other: the next turn judges all segments anew
+            rest = structs.replace(step.state.segments, version=-1)
+            return structs.replace(step, state=with_parts(step.state, segments=rest))
+        seen, judged = judged, granted.state
+        more = follow_up(crm, world, seen, judged, entry)
+        step = joined(step, more)
+    return step
 
 
 def finish(request: MessageRequest, state: Snapshot, told: Told) -> MessageRequest:
@@ -181,11 +225,7 @@ def request_id(partition: int, player: str, cause: str) -> str:
 
 def entry_id(entry: object) -> str:
     """Return the id an entry is known by in the history."""
-    if isinstance(entry, Event | Command):
-        return entry.id
-    if isinstance(entry, TimerFired):
-        return f"timer:{entry.kind}:{entry.ref}:{entry.generation}"
-    return type(entry).__name__
+    return cause_of(entry) or type(entry).__name__
 
 
 def record_turn(turns: Turns, entry: LogEntry, effects: tuple[Effect, ...]) -> None:

@@ -15,11 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import crm.config
 import gamification.config
-from crm.programme import InvalidCrm, compile_crm
+from crm.programme import CrmRules, InvalidCrm, compile_crm
 from domain.errors import Invalid, NotFound
 from gamification.config import problems
 from gamification.programme import InvalidProgramme, compile_rules
 from gamification.rules import Rules
+from gamification.world import Metrics
 from store.documents import Documents
 from store.programmes import Programmes
 
@@ -28,7 +29,7 @@ Problem = dict[str, str]  # document, path, detail
 
 CACHE_MAX = 40  # compiled versions kept in a process
 OLDER_MAX = 16  # versions before its own that a mission in progress may have begun with
-_NONE_OLDER: Mapping[int, Rules] = {}
+_NONE_OLDER: "Mapping[int, Programme]" = {}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _PATH = re.compile(r"[\w.\-\[\]]+")
 _PropertyName = Annotated[str, Field(min_length=1, max_length=100)]
@@ -66,7 +67,8 @@ class Programme:
 
     version: int
     rules: Rules
-    crm: Any  # what crm.programme.compile_crm returns
+    crm: CrmRules
+    metrics: Metrics  # what the CRM's rules may ask of the game's
 
 
 def check_kind(kind: str) -> type[BaseModel]:
@@ -110,12 +112,12 @@ def validate_document(kind: str, name: str, document: object) -> Document:
 
 
 def compile_programme(
-    version: int, documents: Mapping[str, Mapping[str, Document]], *, older: Mapping[int, Rules] = _NONE_OLDER
+    version: int, documents: Mapping[str, Mapping[str, Document]], *, older: "Mapping[int, Programme]" = _NONE_OLDER
 ) -> Programme:
     """Check all documents and what they say of each other, and compile them; the same content is compiled once.
 
     Args:
-        older: Rules of versions that missions in progress may have begun with.
+        older: Versions that missions and journeys in progress may have begun with.
 
     Raises:
         Invalid: with ``errors``, every problem of every document.
@@ -151,10 +153,10 @@ class ProgrammeVersions:
             NotFound: there is no such version.
         """
         if (known := self._compiled.get(version)) is None:
-            older: dict[int, Rules] = {}
+            older: dict[int, Programme] = {}
             for number in range(max(1, version - OLDER_MAX), version):
                 if (content := await self.stored.content(number)) is not None:
-                    older[number] = compile_programme(number, content).rules
+                    older[number] = compile_programme(number, content)
             content = await self.stored.content(version)
             if content is None:
                 raise NotFound(f"there is no version {version} of the programme", code="version_not_found")
@@ -177,7 +179,7 @@ def _digest(documents: Mapping[str, Mapping[str, Document]]) -> bytes:
     return blake2b(_canonical.encode(documents), digest_size=16).digest()
 
 
-def _compile(version: int, documents: Documents, older: Mapping[int, Rules]) -> Programme:
+def _compile(version: int, documents: Documents, older: Mapping[int, Programme]) -> Programme:
     errors = list(_document_problems(documents))
     if errors:  # references between documents that are not themselves sound would only repeat it
         raise _refused(errors)
@@ -185,17 +187,20 @@ def _compile(version: int, documents: Documents, older: Mapping[int, Rules]) -> 
     rules = tower = None
     try:
         rules = compile_rules(
-            version, {"templates": {}, **documents}, timezone=settings.get("timezone", "UTC"), older=older
+            version,
+            {"templates": {}, **documents},
+            timezone=settings.get("timezone", "UTC"),
+            older={number: programme.rules for number, programme in older.items()},
         )
     except InvalidProgramme as error:
         errors += [_problem(line) for line in error.errors]
     try:
-        tower = compile_crm(version, documents)
+        tower = compile_crm(version, documents, older={number: programme.crm for number, programme in older.items()})
     except InvalidCrm as error:
         errors += [_problem(line) for line in error.errors]
     if rules is None or tower is None:
         raise _refused(errors)
-    return Programme(version, rules, tower)
+    return Programme(version, rules, tower, Metrics(rules))
 
 
 def _document_problems(documents: Documents) -> Iterator[Problem]:

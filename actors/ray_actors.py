@@ -88,6 +88,7 @@ class HostActor(_Running):
         reducer = PlayerReducer(
             ProgrammeVersions(Programmes(redis)),
             store_seed=settings.store_seed,
+            partitions=settings.partitions,
             elsewhere=pool if settings.placement != "shared" else None,
         )
         processor = Processor(RedisLane(redis, PLAYERS, settings.clock), reducer, owner=self._name, nonce=new_id)

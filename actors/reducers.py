@@ -15,14 +15,25 @@ from actors.processor import Folded, Known, PartitionStopped
 from actors.programme import Programme
 from crm.airspace import Airspace, airspace_from_parts
 from crm.airspace import changed_parts as changed_air
+from crm.schedule import fired, opened
 from crm.tower import TowerStep, take_tower_turn
 from domain.calendar import as_datetime
 from domain.decisions import encode_decision, encode_delivery
-from domain.entries import LogEntry, MessageRequest, ProgrammePublished, Unreadable, encode_entry
+from domain.entries import (
+    LogEntry,
+    MessageRequest,
+    ProgrammePublished,
+    TimerFired,
+    Unreadable,
+    WalkAsked,
+    encode_entry,
+)
+from domain.ids import partition_of
 from domain.player import PART_TYPES, Snapshot, all_parts, snapshot_from_parts
+from domain.step import Step
 from store.dead_letters import DeadLetter, encode_dead_letter
 from store.keys import poke
-from store.ports import Commit, Write
+from store.ports import Commit, Walk, Write, encode_walk
 
 
 class ProgrammeSource(Protocol):
@@ -67,9 +78,12 @@ class _OverProgrammes:
 class PlayerReducer(_OverProgrammes):
     """Folds players' entries into one commit of a partition."""
 
-    def __init__(self, programmes: ProgrammeSource, *, store_seed: str, elsewhere: Elsewhere | None = None) -> None:
+    def __init__(
+        self, programmes: ProgrammeSource, *, store_seed: str, partitions: int, elsewhere: Elsewhere | None = None
+    ) -> None:
         super().__init__(programmes)
         self._seed = store_seed
+        self._partitions = partitions
         self._elsewhere = elsewhere
 
     def decode(self, player: str, version: int, parts: dict[str, bytes]) -> Snapshot:
@@ -91,16 +105,35 @@ class PlayerReducer(_OverProgrammes):
             for player, theirs in _by_player(entries).items():
                 if player:
                     turns = await self._turns(states[player], theirs, told, known, folded)
-                    _write_turns(folded.commit, turns, theirs)
+                    _write_turns(folded.commit, turns, theirs, self._partitions)
                     _add_accounts(folded, turns)
                     folded.recent += turns.recent
                 else:
-                    _publish(folded, theirs)
-                    _tell_or_set_aside(folded, theirs)
+                    self._partitions_own(folded, theirs)
         except TurnFailed as failed:
             raise PartitionStopped(str(failed)) from failed
         _poke(folded.commit, partition, [player for player, _ in folded.commit.feeds])
         return folded
+
+    def _partitions_own(self, folded: Folded[Snapshot], entries: list[LogEntry]) -> None:
+        """Fold what concerns no player: a publish, the calendar, a walk that was asked for, bytes that are no entry."""
+        for entry in entries:
+            before = self._in_force(folded.part).crm
+            _publish(folded, [entry])
+            after = self._in_force(folded.part).crm
+            match entry.entry:
+                case ProgrammePublished():
+                    _write_calendar(folded.commit, opened(before, after, entry.at), entry.at)
+                    folded.commit.outputs.append(encode_entry(entry.entry))
+                case TimerFired() as timer:
+                    _write_calendar(folded.commit, fired(after, timer, entry.at), entry.at)
+                case WalkAsked() as asked:
+                    _write_calendar(folded.commit, Step(Snapshot(""), walks=(asked,)), entry.at)
+                case Unreadable():
+                    folded.commit.dead.append(encode_dead_letter(_dead_letter(entry, "these bytes are no entry")))
+                    folded.part = structs.replace(folded.part, set_aside=folded.part.set_aside + 1)
+                case other:
+                    raise PartitionStopped(f"{type(other).__name__} at {entry.offset} names no player")
 
     async def _turns(
         self, snapshot: Snapshot, entries: list[LogEntry], told: Told, known: Known, folded: Folded[Snapshot]
@@ -172,7 +205,7 @@ def _by_player(entries: list[LogEntry]) -> dict[str, list[LogEntry]]:
     return groups
 
 
-def _write_turns(commit: Commit, turns: Turns, entries: list[LogEntry]) -> None:
+def _write_turns(commit: Commit, turns: Turns, entries: list[LogEntry], partitions: int) -> None:
     player = turns.player
     if turns.fields:
         commit.writes.append(Write(player, turns.base, turns.base + 1, turns.fields))
@@ -181,6 +214,10 @@ def _write_turns(commit: Commit, turns: Turns, entries: list[LogEntry]) -> None:
     commit.outputs += turns.outputs
     commit.timers += turns.timers
     commit.publishes += turns.replies
+    commit.groups += [(add, group, player) for add, group in turns.groups]
+    commit.relays += [(partition_of(other, partitions), body) for other, body in turns.relays]
+    commit.stops += [(player, reason) for reason in turns.stops]
+    commit.duplicates += turns.duplicates
     by_offset = {entry.offset: entry for entry in entries}
     for key, cause in turns.keys:
         commit.keys.append((*_months(entries[0].at), key, cause))
@@ -215,14 +252,12 @@ def _publish(folded: Folded[Snapshot] | Folded[Airspace], entries: list[LogEntry
             folded.part = structs.replace(folded.part, programme=what.version)
 
 
-def _tell_or_set_aside(folded: Folded[Snapshot], entries: list[LogEntry]) -> None:
-    """Tell the tower of a publish; bytes that are no entry go to the dead letters."""
-    for entry in entries:
-        if isinstance(entry.entry, Unreadable):
-            folded.commit.dead.append(encode_dead_letter(_dead_letter(entry, "these bytes are no entry")))
-            folded.part = structs.replace(folded.part, set_aside=folded.part.set_aside + 1)
-        else:
-            folded.commit.outputs.append(encode_entry(entry.entry))
+def _write_calendar(commit: Commit, step: Step[Snapshot], at: int) -> None:
+    """Write a partition's own timers and walks."""
+    commit.timers += [(op.set, op.timer.due, encode_entry(op.timer)) for op in step.timers]
+    for asked in step.walks:
+        walk = Walk(asked.id, asked.kind, asked.ref, asked.group, asked.per_minute, asked.args, at)
+        commit.walks.append((asked.id, b"" if asked.stop else encode_walk(walk)))
 
 
 def _poke(commit: Commit, partition: int, players: list[str]) -> None:

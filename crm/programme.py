@@ -7,10 +7,14 @@ from msgspec import Struct
 from pydantic import BaseModel, ValidationError
 
 from crm.config import KINDS, PolicyConfig, SettingsConfig, TemplateConfig
+from crm.journeys.programme import compile_journeys
+from crm.journeys.rules import JourneyRules
 from crm.policy import CHANNELS_AVAILABLE, Policy, compile_policy
+from crm.segments import SegmentRules, compile_segments
 from crm.templates import Template, compile_template
 
 M = TypeVar("M", bound=BaseModel)
+_NONE_OLDER: "Mapping[int, CrmRules]" = {}
 
 DEFAULT_POLICY = PolicyConfig.model_validate(
     {
@@ -42,6 +46,9 @@ class CrmRules(Struct, frozen=True):
     templates: dict[str, Template]
     timezone: str = "UTC"  # of players whose zone is not known
     locale: str = "en"
+    segments: SegmentRules = SegmentRules()
+    journeys: JourneyRules = JourneyRules()
+    watches_players: bool = False  # there are, or were, segments or journeys: turns have a CRM part
 
 
 def compile_crm(
@@ -49,10 +56,12 @@ def compile_crm(
     documents: Mapping[str, Mapping[str, Mapping[str, Any]]],
     *,
     channels: tuple[str, ...] = CHANNELS_AVAILABLE,
+    older: "Mapping[int, CrmRules]" = _NONE_OLDER,
 ) -> CrmRules:
-    """Validate and compile the kinds ``policies``, ``templates`` and ``settings``; other kinds are not looked at.
+    """Validate and compile the CRM's kinds; other kinds are not looked at, but for the names in conditions.
 
     Args:
+        older: Versions that journeys under way may have begun with.
         channels: Those that are connected; requests for others are refused or rerouted.
 
     Raises:
@@ -62,6 +71,10 @@ def compile_crm(
     policies = _validated("policies", PolicyConfig, documents, errors, only="default")
     settings = _validated("settings", SettingsConfig, documents, errors, only="main")
     templates = _validated("templates", TemplateConfig, documents, errors)
+    segments = compile_segments(version, documents, errors)
+    journeys = compile_journeys(
+        version, documents, errors, older={number: rules.journeys for number, rules in older.items()}
+    )
     if errors:
         raise InvalidCrm(errors)
     home = settings.get("main", SettingsConfig())
@@ -71,6 +84,10 @@ def compile_crm(
         templates={name: compile_template(name, config) for name, config in templates.items()},
         timezone=home.timezone,
         locale=home.locale,
+        segments=segments,
+        journeys=journeys,
+        watches_players=any(r.segments.conditions or r.journeys.journeys for r in older.values())
+        or bool(segments.conditions or journeys.journeys),
     )
 
 

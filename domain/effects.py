@@ -116,6 +116,88 @@ class SetAside(Struct, frozen=True, gc=False, tag="set_aside", tag_field="kind",
     error: str
 
 
+class SegmentEntered(Struct, frozen=True, gc=False, tag="segment_entered", tag_field="kind", array_like=True):
+    """The player entered a segment. ``by`` is why now: event, time, published (newly or changed), merged."""
+
+    segment: str
+    by: str = "event"
+
+
+class SegmentLeft(Struct, frozen=True, gc=False, tag="segment_left", tag_field="kind", array_like=True):
+    """The player left a segment; ``by`` as above, or removed: the segment is no longer in the programme."""
+
+    segment: str
+    by: str = "event"
+
+
+class JourneyEntered(Struct, frozen=True, gc=False, tag="journey_entered", tag_field="kind", array_like=True):
+    """The player began a journey (or campaign, ``campaigns/<id>``)."""
+
+    journey: str
+    number: int  # this player's entries, from 1
+    version: int = 0  # programme version whose graph is walked
+    by: str = "event"  # event, segment, schedule, api, journey
+
+
+class JourneyStepped(Struct, frozen=True, gc=False, tag="journey_step", tag_field="kind", array_like=True):
+    """One step of a journey. ``outcome`` is what the node did or how it was left, ``reason`` why.
+
+    Outcomes: sent, rewarded, changed, called, branched, split, waited, delayed, skipped, helped, interrupted,
+    milestone, migrated. Reasons are stable codes: goal_already_met, event, timeout, struggle, dwell, default, ...
+    """
+
+    journey: str
+    number: int
+    node: str
+    outcome: str
+    reason: str = ""
+    next: str = ""  # node the player goes to; "" when it stays or the journey ends
+
+
+class JourneyEnded(Struct, frozen=True, gc=False, tag="journey_ended", tag_field="kind", array_like=True):
+    """A journey is over: goal (reached), exit (condition), completed (walked to an end), expired, removed."""
+
+    journey: str
+    number: int
+    outcome: str
+    node: str = ""  # where the player was
+
+
+class TraitsChanged(Struct, frozen=True, gc=False, tag="traits_changed", tag_field="kind", array_like=True):
+    """A journey changed the profile; null removed a trait."""
+
+    traits: dict[str, Any]
+    rule: str = ""  # journeys/<id>/<node>
+
+
+class IdentityLinked(Struct, frozen=True, gc=False, tag="identity_linked", tag_field="kind", array_like=True):
+    """Another id was seen to be this person; its profile has been asked to join."""
+
+    other: str
+
+
+class ProfileMerged(Struct, frozen=True, gc=False, tag="profile_merged", tag_field="kind", array_like=True):
+    """A profile was joined. On the id that lives on ``source`` is set, on the one that ends ``into``."""
+
+    source: str = ""
+    into: str = ""
+
+
+class Forwarded(Struct, frozen=True, gc=False, tag="forwarded", tag_field="kind", array_like=True):
+    """The entry was sent on to the id that this one lives on under; what it caused is told there."""
+
+    to: str
+
+
+class DuplicateProposed(Struct, frozen=True, gc=False, tag="duplicate_proposed", tag_field="kind", array_like=True):
+    """Two players may be one person; a person decides."""
+
+    player: str
+    other: str
+    score: float  # 0..1
+    reasons: tuple[str, ...] = ()
+
+
 Effect = (
     Posting
     | MissionProgressed
@@ -130,6 +212,16 @@ Effect = (
     | FactTold
     | DuplicateLate
     | SetAside
+    | SegmentEntered
+    | SegmentLeft
+    | JourneyEntered
+    | JourneyStepped
+    | JourneyEnded
+    | TraitsChanged
+    | IdentityLinked
+    | ProfileMerged
+    | Forwarded
+    | DuplicateProposed
 )
 
 

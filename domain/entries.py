@@ -24,12 +24,16 @@ class Event(Struct, frozen=True, gc=False, array_like=True, tag="event", tag_fie
     type: str = "track"
     reply_to: str = ""  # pub/sub channel of the gateway that waits for the turn, or ""
     source: str = ""  # id of the key that sent it
+    changes: tuple[tuple[str, str], ...] = ()  # what intake changed: (path, what was done), for the receipt
+    forwarded: str = ""  # the id it was first routed to, when a merge sent it on
+    anonymous: str = ""  # routing id of the anonymousId that came beside the userId; tells who was who
 
 
 class Command(Struct, frozen=True, gc=False, array_like=True, tag="command", tag_field="entry"):
     """What a caller asks of a player; answered by the effects of its turn.
 
-    ``name`` is one of ``adjust opt_in claim message exclude readmit``; ``id`` is ``cmd:<idempotency key>``.
+    ``name`` is one of ``adjust opt_in claim message exclude readmit enter_journey exit_journey``; ``id`` is
+    ``cmd:<idempotency key>``.
     """
 
     player: str
@@ -83,6 +87,64 @@ class Fact(Struct, frozen=True, gc=False, array_like=True, tag="fact", tag_field
     cause: str = ""
 
 
+class Visited(Struct, frozen=True, gc=False, array_like=True, tag="visited", tag_field="entry"):
+    """A walk came by this player (``store.ports.Walk``)."""
+
+    player: str
+    walk: str  # id of the walk; the cause of what the visit does
+    kind: str  # review: judge all segments; journey: enter ``ref``
+    ref: str = ""
+    args: dict[str, Any] = {}
+
+
+class WalkAsked(Struct, frozen=True, gc=False, array_like=True, tag="walk", tag_field="entry"):
+    """The partition is to visit its players, or the members of a group, one after another."""
+
+    id: str
+    kind: str  # as of ``Visited``
+    ref: str = ""
+    group: str = ""  # segments/<id>; "": every player of the partition
+    per_minute: int = 0  # most visits a minute, over all partitions; 0: as fast as the live traffic leaves room
+    args: dict[str, Any] = {}
+    stop: bool = False  # end the walk of this id instead
+    player: str = ""  # none: it concerns the partition
+
+
+class MergeAsked(Struct, frozen=True, gc=False, array_like=True, tag="merge_asked", tag_field="entry"):
+    """``player`` was seen to be ``into``: hand over the profile, and forward from now on."""
+
+    player: str
+    into: str
+    cause: str
+
+
+class Merged(Struct, frozen=True, gc=False, array_like=True, tag="merged", tag_field="entry"):
+    """The profile of ``source``, as it was when it ended, joins ``player``."""
+
+    player: str
+    source: str
+    parts: dict[str, bytes]  # stored form of the snapshot's parts
+    cause: str
+
+
+class MergeRefused(Struct, frozen=True, gc=False, array_like=True, tag="merge_refused", tag_field="entry"):
+    """``source`` does not join ``player``: it belongs to ``owner`` already."""
+
+    player: str
+    source: str
+    owner: str
+    cause: str
+
+
+class KeyClaimed(Struct, frozen=True, gc=False, array_like=True, tag="key_claimed", tag_field="entry"):
+    """``claimant`` has, or has no more, the e-mail or phone that this key actor (``key:<kind>:<hash>``) stands for."""
+
+    player: str  # the key actor's id
+    claimant: str
+    evidence: dict[str, Any] = {}  # what else is known, to score a probable duplicate; {} withdraws
+    cause: str = ""
+
+
 class Unreadable(Struct, frozen=True, gc=False, array_like=True, tag="unreadable", tag_field="entry"):
     """Bytes in a log that are no entry of any version: never written by intake, set aside when found."""
 
@@ -90,7 +152,21 @@ class Unreadable(Struct, frozen=True, gc=False, array_like=True, tag="unreadable
     player: str = ""
 
 
-Entry = Event | Command | TimerFired | ProgrammePublished | MessageRequest | Fact | Unreadable
+Entry = (
+    Event
+    | Command
+    | TimerFired
+    | ProgrammePublished
+    | MessageRequest
+    | Fact
+    | Visited
+    | WalkAsked
+    | MergeAsked
+    | Merged
+    | MergeRefused
+    | KeyClaimed
+    | Unreadable
+)
 
 
 class LogEntry(Struct, frozen=True, gc=False):

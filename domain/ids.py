@@ -3,6 +3,7 @@
 from zlib import crc32
 
 ANONYMOUS_PREFIX = "anon:"
+KEY_PREFIX = "key:"  # actors that stand for an e-mail or a phone number, not for a player
 
 
 def routing_id(user_id: str | None, anonymous_id: str | None) -> str | None:

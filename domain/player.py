@@ -66,6 +66,57 @@ class Progress(Struct, frozen=True, gc=False, array_like=True):
     earned_today: dict[str, tuple[int, int]] = {}  # earn rule -> (local day number, amount)
 
 
+class Segments(Struct, frozen=True, gc=False, array_like=True):
+    """Which segments the player is in, and when time alone may change that."""
+
+    member: dict[str, int] = {}  # segment id -> ms of turn time it was entered
+    due: dict[str, int] = {}  # segment id -> ms when it must be judged again without any event
+    armed: int = 0  # ms, the one timer that is set; 0: none. It may be earlier than every ``due``, never later
+    version: int = 0  # programme version that all segments were last judged under
+
+
+class Enrolment(Struct, frozen=True, gc=False, array_like=True):
+    """One walk through a journey that is under way. Times are turn time, in ms."""
+
+    number: int  # this player's entries into the journey, from 1
+    version: int  # programme version whose graph is walked
+    node: str  # where the player waits
+    entered_at: int
+    arrived_at: int  # at ``node``
+    due: int = 0  # of the timer; 0: none is set
+    generation: int = 0  # of the timer; an older one is ignored
+    steps: dict[str, int] = {}  # milestone -> when it was reached
+    tries: int = 0  # struggles counted at ``node``
+    used: tuple[str, ...] = ()  # interrupts and help branches taken, each once
+    taken: int = 0  # nodes left behind; makes what a node asks for unique
+    messages: int = 0
+    data: dict[str, Any] = {}  # properties of the event that began it (bounded), for templates and conditions
+    cause: str = ""  # id of what began it
+    parent: str = ""  # the journey that waits for this one to end
+
+
+class JourneyRecord(Struct, frozen=True, gc=False, array_like=True):
+    """A player and one journey (or campaign, ``campaigns/<id>``)."""
+
+    entered: int = 0  # how often
+    last_entered_at: int = 0  # ms
+    last_ended_at: int = 0  # ms
+    outcome: str = ""  # how the last one ended: goal exit completed expired removed
+    active: Enrolment | None = None
+
+
+class Identity(Struct, frozen=True, gc=False, array_like=True):
+    """Which ids are this person. Merges go one way: anonymous to user, of two anonymous ids to the smaller."""
+
+    merged_into: str = ""  # this id lives on under another; its entries are forwarded
+    merged_at: int = 0  # ms
+    sources: tuple[str, ...] = ()  # ids whose profiles were joined into this one
+    links: dict[str, str] = {}  # other id -> asked, merged, or elsewhere (it belongs to someone else)
+    devices: tuple[str, ...] = ()  # the last ones seen
+    keys: dict[str, str] = {}  # email, phone -> key actor that was told of it
+    claims: dict[str, dict[str, Any]] = {}  # of a key actor: claimant -> evidence
+
+
 class Snapshot(Struct, frozen=True, gc=False):
     """The player's state at an offset. ``version`` counts commits; 0 is a player never seen."""
 
@@ -77,6 +128,9 @@ class Snapshot(Struct, frozen=True, gc=False):
     missions: dict[str, MissionProgress] = {}
     progress: Progress = Progress()
     air: dict[str, Any] = {}  # facts last told to the tower
+    segments: Segments = Segments()
+    journeys: dict[str, JourneyRecord] = {}
+    identity: Identity = Identity()
 
 
 PART_TYPES: dict[str, Any] = {
@@ -86,6 +140,9 @@ PART_TYPES: dict[str, Any] = {
     "missions": dict[str, MissionProgress],
     "progress": Progress,
     "air": dict[str, Any],
+    "segments": Segments,
+    "journeys": dict[str, JourneyRecord],
+    "identity": Identity,
 }
 _encoder = msgspec.msgpack.Encoder()
 _decoders = {name: msgspec.msgpack.Decoder(kind) for name, kind in PART_TYPES.items()}

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 from domain.effects import Effect
-from domain.entries import MessageRequest, TimerFired
+from domain.entries import Entry, MessageRequest, TimerFired, WalkAsked
 
 S = TypeVar("S")
 
@@ -42,6 +42,21 @@ class TimerOp(Struct, frozen=True):
     set: bool = True
 
 
+class GroupOp(Struct, frozen=True):
+    """Put the player into an index of who is where, or take it out (``segments/<id>``, ``journeys/<id>/<node>``)."""
+
+    group: str
+    add: bool = True
+
+
+class Grant(Struct, frozen=True):
+    """A reward that another rule package asks the ledger for."""
+
+    currency: str
+    amount: int
+    rule: str  # journeys/<id>/<node>
+
+
 class Step(Struct, Generic[S], frozen=True):
     """What a rule returns: the next state and what the shell must write beside it."""
 
@@ -50,3 +65,22 @@ class Step(Struct, Generic[S], frozen=True):
     timers: tuple[TimerOp, ...] = ()
     keys: tuple[UniqueKey, ...] = ()
     requests: tuple[MessageRequest, ...] = ()
+    groups: tuple[GroupOp, ...] = ()
+    relays: tuple[Entry, ...] = ()  # entries for other players' logs, whatever their partition
+    grants: tuple[Grant, ...] = ()
+    walks: tuple[WalkAsked, ...] = ()  # of a partition's own entries
+
+
+def joined(first: Step[S], second: Step[S]) -> Step[S]:
+    """Return two steps of one turn as one, in their order. Grants are not carried: whoever joins has seen to them."""
+    return Step(
+        second.state,
+        first.effects + second.effects,
+        first.timers + second.timers,
+        first.keys + second.keys,
+        first.requests + second.requests,
+        first.groups + second.groups,
+        first.relays + second.relays,
+        (),
+        first.walks + second.walks,
+    )

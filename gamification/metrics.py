@@ -60,6 +60,12 @@ def metric_value(rule: MetricRule, state: Metric | None, now: int) -> int | floa
     return max(numbers) if rule.aggregate == "max" else numbers[-1]
 
 
+def next_change(rule: MetricRule, state: Metric | None, now: int, thresholds: tuple[float, ...]) -> int:
+    """Return the next ms at which time alone may change the value with regard to the thresholds; 0: never."""
+    del rule, state, now, thresholds
+    return 0
+
+
 def _bucket(rule: MetricRule, at: int) -> int:
     return at // rule.width_ms if rule.width_ms else 0
 

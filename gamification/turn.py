@@ -7,11 +7,12 @@ happened. Nothing here reads a clock: ``entry.at`` is now, ``event.occurred_at``
 
 from domain.entries import Command, Event, LogEntry, TimerFired
 from domain.player import Snapshot
-from domain.step import Draws, Step
+from domain.step import Draws, Grant, Step
 from gamification import claims, cycles
 from gamification.achievements import advance_achievements
 from gamification.commands import COMMANDS
 from gamification.earning import earn
+from gamification.ledger import post
 from gamification.levels import raise_levels
 from gamification.metrics import counted
 from gamification.missions import advance_missions
@@ -34,6 +35,15 @@ def take_turn(rules: Rules, snapshot: Snapshot, entry: LogEntry, draws: Draws) -
     if isinstance(what, TimerFired):
         return _on_timer(rules, snapshot, entry.at, what)
     return Step(snapshot)
+
+
+def take_grants(rules: Rules, snapshot: Snapshot, at: int, cause: str, grants: tuple[Grant, ...]) -> Step[Snapshot]:
+    """Post what other rules ask for, and raise the levels that follow; what passes the ledger's bound is not given."""
+    turn = Turn(rules, snapshot, at, cause)
+    for grant in grants:
+        post(turn, grant.currency, grant.amount, grant.rule, rules.version)
+    raise_levels(turn)
+    return turn.finished()
 
 
 def _on_event(rules: Rules, snapshot: Snapshot, at: int, event: Event) -> Step[Snapshot]:

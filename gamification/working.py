@@ -139,5 +139,8 @@ class Turn:
             self.missions,
             before if same else Progress(self.achievements, self.levels, self.earned),
             start.air,
+            start.segments,
+            start.journeys,
+            start.identity,
         )
         return Step(after, tuple(self.effects), tuple(self.timers), tuple(self.keys), tuple(self.requests))

@@ -85,6 +85,8 @@ class _Refold:
                 await self._versions.ensure(what.version)
                 self.part = structs.replace(self.part, programme=what.version)
             return
+        if not what.player:  # a walk or the calendar: nobody's turn
+            return
         if isinstance(what, Event | Command):
             if (what.player, what.id) in self._ids:
                 self._blame("applied once", what.id, f"the log has this id of {what.player!r} twice")

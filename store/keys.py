@@ -72,6 +72,31 @@ def dead(p: int) -> str:
     return f"{{{p}}}:dead"
 
 
+def outbox(p: int) -> str:
+    """Stream of entries for other partitions' logs, until they were relayed."""
+    return f"{{{p}}}:out"
+
+
+def players(p: int) -> str:
+    """Sorted set, in the order of ids, of every player ever committed."""
+    return f"{{{p}}}:players"
+
+
+def group(p: int, name: str) -> str:
+    """Sorted set, in the order of ids, of who is in a segment or at a node of a journey."""
+    return f"{{{p}}}:g:{name}"
+
+
+def walks(p: int) -> str:
+    """Hash of the partition's walks by id."""
+    return f"{{{p}}}:walks"
+
+
+def duplicates(p: int) -> str:
+    """Stream of probable duplicates, for a person to decide."""
+    return f"{{{p}}}:duplicates"
+
+
 def requests(p: int) -> str:
     return f"{{{p}}}:requests"
 

@@ -3,8 +3,9 @@
 """
 
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
+import msgspec
 from msgspec import Struct, field
 
 from domain.entries import LogEntry
@@ -102,6 +103,41 @@ class Commit(Struct):
     part: bytes = b""
     dead: list[bytes] = field(default_factory=list)
     index: list[tuple[str, str]] = field(default_factory=list)  # request id, player
+    groups: list[tuple[bool, str, str]] = field(default_factory=list)  # add, group, player
+    relays: list[tuple[int, bytes]] = field(default_factory=list)  # partition, entry for its players' log
+    walks: list[tuple[str, bytes]] = field(default_factory=list)  # walk id, record (b"" removes)
+    stops: list[tuple[str, str]] = field(default_factory=list)  # player, reason: excluded from this commit on
+    duplicates: list[bytes] = field(default_factory=list)  # probable duplicates, for a person
+
+
+class Walk(Struct, array_like=True):
+    """A durable way through a partition's players, in order of their ids; it moves with the entries it appends."""
+
+    id: str
+    kind: str  # of the visits
+    ref: str = ""
+    group: str = ""  # "": every player
+    per_minute: int = 0  # over all partitions; 0: no limit of its own
+    args: dict[str, Any] = {}
+    asked_at: int = 0  # ms
+    cursor: str = ""  # the last player visited
+    visited: int = 0
+    ended_at: int = 0  # ms; 0: under way
+    outcome: str = ""  # completed, stopped
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_walks = msgspec.msgpack.Decoder(Walk)
+
+
+def encode_walk(walk: Walk) -> bytes:
+    """Return the stored form."""
+    return _encode(walk)
+
+
+def decode_walk(data: bytes) -> Walk:
+    """Read a stored walk."""
+    return _walks.decode(data)
 
 
 class LaneStore(Protocol):
@@ -130,3 +166,31 @@ class LaneStore(Protocol):
 
     async def fire(self, tokens: list[Token], limit: int) -> list[int]:
         """Move due timers into the logs; how many, each (0 when fenced)."""
+
+
+class Ways(Protocol):
+    """What goes from partition to partition, and through a partition's players, beside the commits."""
+
+    async def outbox(self, partition: int, limit: int) -> list[tuple[str, int, bytes]]:
+        """Return the oldest entries that commits left for other logs: (id, partition they go to, entry)."""
+
+    async def relay(self, to: int, source: int, rows: list[tuple[str, bytes]]) -> None:
+        """Append entries to the players' log of ``to``, in order, each once (the last id is kept)."""
+
+    async def relayed(self, source: int, until: str) -> None:
+        """Forget the outbox up to and with an id; all of it has arrived."""
+
+    async def walks(self, partition: int) -> list[Walk]:
+        """Return the walks of a partition, those that ended too."""
+
+    async def members(self, partition: int, group: str, after: str, limit: int) -> list[str]:
+        """Return the next players of a group ("": of the partition), in the order of their ids."""
+
+    async def visit(self, token: Token, walk: Walk, came_from: str, bodies: list[bytes], bound: int) -> Verdict:
+        """Append visits and move the walk on, in one step.
+
+        Args:
+            walk: As it shall be afterwards.
+            came_from: Its cursor before; STALE when it is elsewhere or the walk is gone.
+            bound: BACKLOG when so many entries wait in the players' or the tower's log: live traffic comes first.
+        """

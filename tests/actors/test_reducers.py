@@ -51,7 +51,7 @@ class Versions:
 
 
 async def folded(*entries: Entry, part: PartState = LIVE, **known: Any) -> Folded[Snapshot]:
-    reducer = PlayerReducer(Versions(), store_seed="seed")
+    reducer = PlayerReducer(Versions(), store_seed="seed", partitions=2)
     log = [LogEntry(f"{n}-0", 1_000 * n, entry) for n, entry in enumerate(entries, 1)]
     states = {entry.player: Snapshot(entry.player) for entry in entries if entry.player}
     return await reducer.fold(HOME, part, states, log, Known(**known))

@@ -132,7 +132,7 @@ async def _host(server: Server, lane: str, stopping: asyncio.Event) -> None:
     redis = connect(server.url)
     programmes = ProgrammeVersions(Programmes(redis))
     if lane == "players":
-        reducer: Any = PlayerReducer(programmes, store_seed=SEED)
+        reducer: Any = PlayerReducer(programmes, store_seed=SEED, partitions=PARTITIONS)
         processor: Processor[Any] = Processor(RedisLane(redis, PLAYERS), reducer, owner="h1", nonce=new_id)
     else:
         processor = Processor(RedisLane(redis, TOWER), TowerReducer(programmes), owner="t1", nonce=new_id)

@@ -6,18 +6,52 @@ from domain.effects import (
     CompletionClaimed,
     CompletionExpired,
     DuplicateLate,
+    DuplicateProposed,
     FactTold,
+    Forwarded,
     HistoryRecord,
+    IdentityLinked,
+    JourneyEnded,
+    JourneyEntered,
+    JourneyStepped,
     LevelChanged,
     MessageRequested,
     MissionCompleted,
     MissionProgressed,
     MissionStatus,
     Posting,
+    ProfileMerged,
+    SegmentEntered,
+    SegmentLeft,
     SetAside,
+    TraitsChanged,
 )
-from domain.entries import Command, Entry, Event, Fact, MessageRequest, ProgrammePublished, TimerFired
-from domain.player import Balance, Metric, MissionProgress, Profile, Progress
+from domain.entries import (
+    Command,
+    Entry,
+    Event,
+    Fact,
+    KeyClaimed,
+    MergeAsked,
+    Merged,
+    MergeRefused,
+    MessageRequest,
+    ProgrammePublished,
+    TimerFired,
+    Visited,
+    WalkAsked,
+)
+from domain.player import (
+    Balance,
+    Enrolment,
+    Identity,
+    JourneyRecord,
+    Metric,
+    MissionProgress,
+    Profile,
+    Progress,
+    Segments,
+)
 
 ENTRIES: dict[str, Entry] = {
     "event": Event(
@@ -39,6 +73,27 @@ ENTRIES: dict[str, Entry] = {
         "ada", "req_05_ab", "well-done", "reward", ("in_app", "push"), 1, 2, {"title": "Hi"}, 60, "group", "m1"
     ),
     "fact": Fact("ada", "excluded", True, 5, "m1"),
+    "event of 0.2": Event(
+        "ada",
+        "m1",
+        "bet_placed",
+        1_772_452_800_000,
+        {"amount": 5},
+        {},
+        {},
+        "track",
+        "",
+        "key1",
+        (("traits.phone", "+380 ... to E.164"),),
+        "anon:a1",
+        "anon:a2",
+    ),
+    "visited": Visited("ada", "campaign:7", "journey", "campaigns/sale", {"local": True}),
+    "walk": WalkAsked("campaign:7", "journey", "campaigns/sale", "segments/vips", 600, {"local": True}, True, ""),
+    "merge_asked": MergeAsked("anon:a1", "ada", "m1"),
+    "merged": Merged("ada", "anon:a1", {"profile": b"\x90"}, "m1"),
+    "merge_refused": MergeRefused("ada", "anon:a1", "bob", "m1"),
+    "key_claimed": KeyClaimed("key:email:ab", "ada", {"name": "Ada"}, "m1"),
 }
 
 PARTS = {
@@ -48,7 +103,36 @@ PARTS = {
     "missions": {"m": MissionProgress("in_progress", 20_000, {"bets": 3}, 9, 7, 2, (("m.1", 6, 0),), 8)},
     "progress": Progress({"a": (10, 1)}, {"main": "gold"}, {"e": (20_000, 12)}),
     "air": {"excluded": True},
+    "segments": Segments({"vips": 5}, {"silent": 9}, 9, 7),
+    "journeys": {
+        "welcome": JourneyRecord(
+            2,
+            3,
+            4,
+            "goal",
+            Enrolment(2, 7, "wait", 3, 4, 5, 6, {"verified": 4}, 1, ("help",), 2, 1, {"amount": 5}, "m1", "season"),
+        )
+    },
+    "identity": Identity("", 0, ("anon:a1",), {"anon:a1": "merged"}, ("d1",), {"email": "key:email:ab"}, {"x": {}}),
 }
+
+CRM_RECORD = HistoryRecord(
+    "m1",
+    "bet_placed",
+    1_772_452_800_000,
+    (
+        SegmentEntered("vips", "time"),
+        SegmentLeft("new", "removed"),
+        JourneyEntered("welcome", 2, 7, "segment"),
+        JourneyStepped("welcome", 2, "hi", "skipped", "goal_already_met", "w"),
+        JourneyEnded("welcome", 2, "goal", "w"),
+        TraitsChanged({"tier": "gold"}, "journeys/welcome/mark"),
+        IdentityLinked("anon:a1"),
+        ProfileMerged("anon:a1", ""),
+        Forwarded("ada"),
+        DuplicateProposed("ada", "bob", 0.75, ("email", "name")),
+    ),
+)
 
 RECORD = HistoryRecord(
     "m1",

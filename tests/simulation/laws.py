@@ -206,9 +206,9 @@ class _Versions:
 
 
 def _player_reducer() -> PlayerReducer:
-    from tests.simulation.world import SEED_OF_STORE
+    from tests.simulation.world import PARTITIONS, SEED_OF_STORE
 
-    return PlayerReducer(_Versions(), store_seed=SEED_OF_STORE)
+    return PlayerReducer(_Versions(), store_seed=SEED_OF_STORE, partitions=PARTITIONS)
 
 
 def _tower_reducer() -> TowerReducer:

@@ -58,6 +58,6 @@ def versions() -> dict[int, Programme]:
     """Return version 0 (empty) to 3, each compiled with those before it."""
     compiled = {0: compile_programme(0, {})}
     for version in (1, 2, 3):
-        older = {n: p.rules for n, p in compiled.items() if n}
+        older = {n: p for n, p in compiled.items() if n}
         compiled[version] = compile_programme(version, _documents(version), older=older)
     return compiled

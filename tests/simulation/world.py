@@ -126,7 +126,9 @@ class Process:
         wire = Wire(self.world, life)
         programmes = FaultyProgrammes(wire, versions())
         reducer: Any = (
-            PlayerReducer(programmes, store_seed=SEED_OF_STORE) if self.lane == "players" else TowerReducer(programmes)
+            PlayerReducer(programmes, store_seed=SEED_OF_STORE, partitions=PARTITIONS)
+            if self.lane == "players"
+            else TowerReducer(programmes)
         )
         lane: Any = FaultyLane(wire, self.lane)
         self.processor = self.world.processor(

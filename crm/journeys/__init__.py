@@ -1,0 +1,1 @@
+"""Journeys: graphs that a player walks, kept inside the player's actor."""

@@ -1,0 +1,69 @@
+"""A player's whole CRM turn, after the game's: identity, segments, journeys, in that order.
+
+Segments are judged on what the game's rules just changed, and journeys on the segments; so an event moves all three in
+the one turn. Nothing here reads a clock: ``entry.at`` is now.
+"""
+
+from crm import identity, segments
+from crm.journeys import walking
+from crm.programme import CrmRules
+from crm.working import Turn, World
+from domain.entries import Command, Event, LogEntry, Merged, TimerFired, Visited
+from domain.player import Snapshot
+from domain.step import Step
+
+_COMMANDS = {"enter_journey": walking.on_enter, "exit_journey": walking.on_exit}
+
+
+def take_turn(rules: CrmRules, world: World, before: Snapshot, state: Snapshot, entry: LogEntry) -> Step[Snapshot]:
+    """Apply one entry to the player.
+
+    Args:
+        before: The player before the entry.
+        state: The player after the game's part of this turn.
+    """
+    if not rules.watches_players and not identity.concerns(state, entry.entry):
+        return Step(state)
+    turn = _turn(rules, world, before, state, entry)
+    identity.advance(rules, turn, entry.entry)
+    segments.advance(rules.segments, turn, entry.entry)
+    walking.advance(rules.journeys, turn, entry.entry)
+    if isinstance(entry.entry, Command) and (answer := _COMMANDS.get(entry.entry.name)):
+        turn.effects.append(answer(rules.journeys, turn, entry.entry))
+    return turn.finished()
+
+
+def follow_up(rules: CrmRules, world: World, before: Snapshot, state: Snapshot, entry: LogEntry) -> Step[Snapshot]:
+    """Judge again after a journey's own reward or profile change; ``before`` is the player without it."""
+    turn = _turn(rules, world, before, state, entry, is_follow_up=True)
+    segments.advance(rules.segments, turn, None)
+    walking.advance(rules.journeys, turn, None)
+    return turn.finished()
+
+
+def _turn(
+    rules: CrmRules, world: World, before: Snapshot, state: Snapshot, entry: LogEntry, *, is_follow_up: bool = False
+) -> Turn:
+    what = entry.entry
+    by = "time" if isinstance(what, TimerFired) else "merged" if isinstance(what, Merged) else "event"
+    return Turn(
+        world,
+        before,
+        state,
+        entry.at,
+        cause_of(what),
+        timezone=rules.timezone,
+        event=what if isinstance(what, Event) and not is_follow_up else None,
+        by=by,
+    )
+
+
+def cause_of(what: object) -> str:
+    """Return the id that what a turn does is recorded under."""
+    if isinstance(what, Event | Command):
+        return what.id
+    if isinstance(what, TimerFired):
+        return f"timer:{what.kind}:{what.ref}:{what.generation}"
+    if isinstance(what, Visited):
+        return what.walk
+    return str(getattr(what, "cause", ""))
