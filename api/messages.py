@@ -13,7 +13,7 @@ from api.context import Context, Ctx
 from api.masks import check_id
 from api.pages import CHUNK, CHUNKS_MAX, answers
 from api.views import shown_decision
-from crm.config import Channel, Purpose
+from crm.fields import Channel, Purpose
 from domain.calendar import as_ms
 from domain.decisions import Decision, decode_decision
 from domain.entries import Command

@@ -3,45 +3,18 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
+from crm.fields import Channel, ClockTime, Document, Language, Purpose, Seconds
+from crm.fields import language as check_language
 from crm.templates import safe_url, syntax_error
 from domain.calendar import known_zone
 
-Purpose = Literal["transactional", "service", "reward", "retention", "promo", "legal"]
-Channel = Literal["in_app", "push", "email", "sms", "messenger", "webhook"]
-
 SENDS_MAX = 500  # sends remembered of one player; the caps together can need no more
 _CAPS_MAX = 20
-_DURATION = re.compile(r"(?:(\d+)d)?\s*(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:(\d+)s)?")
-_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*")
 
 
-def _seconds(value: object) -> object:
-    """Read ``7d 12h 30m`` as seconds; everything else is left to the type."""
-    found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found is None or not any(found.groups()):
-        return value
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
-
-
-def _clock_time(value: object) -> object:
-    """Read 1260 as 21:00: YAML takes an unquoted 21:00 for a number of base 60."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1440:
-        return f"{value // 60:02}:{value % 60:02}"
-    return value
-
-
-Seconds = Annotated[int, BeforeValidator(_seconds), Field(ge=0, le=366 * 86_400)]
-ClockTime = Annotated[str, BeforeValidator(_clock_time), Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
-
-
-class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CapConfig(_Document):
+class CapConfig(Document):
     """At most ``max`` sends per calendar days of the player, or per 24 or 168 hours when ``rolling``."""
 
     purpose: Purpose | None = None
@@ -58,7 +31,7 @@ class CapConfig(_Document):
         return value
 
 
-class QuietHoursConfig(_Document):
+class QuietHoursConfig(Document):
     """A daily window in the player's zone in which some channels are silent; it may pass midnight."""
 
     from_: ClockTime = Field(alias="from")
@@ -72,7 +45,7 @@ class QuietHoursConfig(_Document):
         return self
 
 
-class HoldConfig(_Document):
+class HoldConfig(Document):
     """While a condition of the player holds, messages of some purposes wait, at most ``for_s`` after their request."""
 
     when: Literal["support_case_open", "round_in_play"]
@@ -87,20 +60,20 @@ class HoldConfig(_Document):
         return value
 
 
-class ConsentConfig(_Document):
+class ConsentConfig(Document):
     """Purposes that need a consent given, not only one not withdrawn."""
 
     required_for: tuple[Purpose, ...] = ()
 
 
-class PolicyConfig(_Document):
+class PolicyConfig(Document):
     """``policies/default``: what the control tower lets through, and when."""
 
     caps: tuple[CapConfig, ...] = Field(default=(), max_length=_CAPS_MAX)
     min_gap_s: Seconds = 0
     quiet_hours: QuietHoursConfig | None = None
     holds: tuple[HoldConfig, ...] = Field(default=(), max_length=20)
-    priorities: dict[Purpose, Annotated[int, Field(ge=0, le=1000)]] = {}
+    priorities: dict[Purpose, Annotated[int, Field(ge=0, le=1000)]] = Field(default_factory=dict)
     consent: ConsentConfig = ConsentConfig()
 
     @field_validator("caps")
@@ -118,18 +91,11 @@ def _source(value: str, language: str = "") -> str:
     return value
 
 
-def _language(value: str) -> str:
-    if not _LANGUAGE.fullmatch(value):
-        raise ValueError(f"expected a language such as en or uk-UA, got {value[:40]!r}")
-    return value
-
-
 Liquid = Annotated[str, Field(max_length=65_536)]
-Language = Annotated[str, Field(max_length=35)]
 Texts = Annotated[dict[Language, Liquid], Field(min_length=1, max_length=64)]
 
 
-class ActionConfig(_Document):
+class ActionConfig(Document):
     """The button of a message."""
 
     label: Texts
@@ -138,7 +104,7 @@ class ActionConfig(_Document):
     @field_validator("label")
     @classmethod
     def _parses(cls, value: dict[str, str]) -> dict[str, str]:
-        return {_language(language): _source(text, language) for language, text in value.items()}
+        return {check_language(language): _source(text, language) for language, text in value.items()}
 
     @field_validator("url")
     @classmethod
@@ -150,7 +116,7 @@ class ActionConfig(_Document):
         return _source(value)
 
 
-class TemplateConfig(_Document):
+class TemplateConfig(Document):
     """A message in one or more languages; every text is Liquid, parsed here so that an error shows at once."""
 
     channel: Channel
@@ -161,10 +127,10 @@ class TemplateConfig(_Document):
     @field_validator("title", "body")
     @classmethod
     def _parses(cls, value: dict[str, str]) -> dict[str, str]:
-        return {_language(language): _source(text, language) for language, text in value.items()}
+        return {check_language(language): _source(text, language) for language, text in value.items()}
 
 
-class SettingsConfig(_Document):
+class SettingsConfig(Document):
     """``settings/main``: where the programme is at home, for players who have told nothing else."""
 
     timezone: str = "UTC"
@@ -180,7 +146,7 @@ class SettingsConfig(_Document):
     @field_validator("locale")
     @classmethod
     def _spelled(cls, value: str) -> str:
-        return _language(value)
+        return check_language(value)
 
 
 KINDS: dict[str, type[BaseModel]] = {

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, get_args
 
-from crm.config import Channel, Purpose
+from crm.fields import Channel, Purpose
 from domain.calendar import as_ms, known_zone
 from domain.entries import Command, Entry, Event, Fact
 
