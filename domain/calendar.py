@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DAY_MS = 86_400_000
 _QUARTER_MS = 900_000
+_HOUR_MS = 3_600_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -86,3 +87,21 @@ def as_ms(moment: datetime) -> int:
     if moment.tzinfo is None:
         raise ValueError("expected an aware datetime, got a naive one")
     return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def next_local_hour(at: int, zone: str) -> int:
+    """Return the next instant, after ``at``, at which the wall clock shows another hour; a repeated hour is one."""
+    hour = local_ms(at, zone) // _HOUR_MS
+    following = (at // _QUARTER_MS + 1) * _QUARTER_MS
+    while local_ms(following, zone) // _HOUR_MS == hour:
+        following += _QUARTER_MS
+    return following
+
+
+def next_local_day(at: int, zone: str) -> int:
+    """Return the next instant, after ``at``, at which a local day begins."""
+    today = local_day(at, zone)
+    following = day_starts_at(today + 1, zone)
+    while following <= at:  # a zone whose clock goes back over midnight begins a day twice
+        following = next_local_hour(max(at, following), zone)
+    return following

@@ -11,10 +11,11 @@ from domain.effects import Effect
 from domain.entries import Event, MessageRequest, TimerFired
 from domain.player import Balance, Metric, MissionProgress, Profile, Progress, Snapshot
 from domain.step import Step, TimerOp, UniqueKey
-from gamification.metrics import metric_value
+from gamification.metrics import metric_value, next_change
 from gamification.rules import Rules
 
 _NO_SCORES: Mapping[str, float] = {}
+_NO_JOURNEY: Mapping[str, Any] = {}
 
 
 class Turn:
@@ -66,19 +67,58 @@ class Turn:
         self.requests: list[MessageRequest] = []
         self.set_profile(start.profile)
 
+    # what conditions ask, all at event time
+
+    @property
+    def now(self) -> int:
+        """The event's own time, as for its metrics."""
+        return self.event_time
+
+    @property
+    def first_seen_at(self) -> int:
+        return self.profile.first_seen_at
+
+    @property
+    def last_seen_at(self) -> int:
+        return self.profile.last_seen_at
+
+    @property
+    def journey(self) -> Mapping[str, Any]:
+        return _NO_JOURNEY
+
     def metric(self, metric_id: str) -> int | float | None:
         """Return a metric's value at event time."""
+        return self._metric(metric_id, self.event_time)
+
+    def metric_changes(self, metric_id: str, thresholds: tuple[float, ...]) -> int:
+        """Return the next ms, after event time, at which time alone may move a metric past a threshold; 0: never."""
         rule = self.rules.metrics.get(metric_id)
-        return metric_value(rule, self.metrics.get(metric_id), self.event_time) if rule else None
+        return next_change(rule, self.metrics.get(metric_id), self.event_time, thresholds) if rule else 0
 
     def segment(self, segment_id: str) -> bool | None:
-        """Return whether the player is in a segment now; a segment knows the player, not the event."""
+        """Return whether the player is in a segment now, at turn time: a segment knows the player, not the event.
+
+        It is judged live, not read from the snapshot: the CRM judges membership after the game's rules, so the
+        snapshot's is that of the turn before, and a mission for ``depositors`` would miss the deposit that makes one.
+        """
         condition = self.rules.segments.get(segment_id)
         if condition is None:
             return None
-        asked = PlayerContext(self.start, metric=self.metric, segment=self.segment)
-        asked.traits, asked.wallet, asked.levels = self.traits, self.wallet, self.levels
+        asked = PlayerContext(
+            self.start, metric=self._metric_now, segment=self.segment, scores=self.scores, now=self.at
+        )
+        asked.traits, asked.wallet, asked.levels, asked.zone = self.traits, self.wallet, self.levels, self.zone
+        asked.first_seen_at, asked.last_seen_at = self.profile.first_seen_at, self.profile.last_seen_at
         return condition.holds(asked)
+
+    def _metric_now(self, metric_id: str) -> int | float | None:
+        return self._metric(metric_id, self.at)
+
+    def _metric(self, metric_id: str, now: int) -> int | float | None:
+        rule = self.rules.metrics.get(metric_id)
+        return metric_value(rule, self.metrics.get(metric_id), now) if rule else None
+
+    # what rules do
 
     def set_profile(self, profile: Profile) -> None:
         self.profile = profile
