@@ -17,6 +17,7 @@ BENCHES: dict[str, str] = {
     "memory": "a hot player in a host, an idle one as bytes",
     "recovery": "a host killed, a host paused, the store restarted: time to the next committed event",
     "sockets": "memory of idle sockets",
+    "timers": "100,000 players armed by timer: how late those due are, what the others cost",
     "turn": "a turn alone: microseconds an event (--profile: where they go)",
 }
 
