@@ -1,11 +1,13 @@
 """The condition tree: what it means, what it refuses, and that compiled and interpreted agree."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.calendar import as_ms
 from domain.conditions import ConditionError, PlayerContext, compile_condition, evaluate
 from domain.entries import Event
 from domain.player import Balance, Profile, Progress, Snapshot
@@ -20,7 +22,17 @@ EVENT = Event(
 )
 ADA = Snapshot(
     "ada",
-    profile=Profile({"country": "PT", "age": 36}),
+    profile=Profile(
+        {
+            "country": "PT",
+            "age": 36,
+            "born": "1990-11-22",
+            "named": "--11-29",
+            "joined": "2024-11-22T09:30:00Z",
+            "leap": "2000-02-29",
+        },
+        first_seen_at=1_000_000,
+    ),
     wallet={"points": Balance(40, 90)},
     progress=Progress(levels={"club": "founder", "main": "gold"}),
 )
@@ -29,7 +41,19 @@ METRICS: dict[str, int | None] = {"deposits_7d": 0, "best_win": None}
 
 def context(event: Event | None = EVENT) -> PlayerContext:
     segments = {"high-rollers": True, "at-risk": False}
-    return PlayerContext(ADA, event, metric=METRICS.get, segment=segments.get, scores={"churn": 0.7})
+    return PlayerContext(
+        ADA,
+        event,
+        metric=METRICS.get,
+        segment=segments.get,
+        scores={"churn": 0.7},
+        journey={"pace": 0.5, "data": {"coupon": "WELCOME"}},
+        now=SUNDAY_NIGHT,
+        zone="Europe/Lisbon",
+    )
+
+
+SUNDAY_NIGHT = as_ms(datetime(2026, 11, 22, 23, 59, 59, tzinfo=UTC))
 
 
 def leaf(field: str, op: str, *value: Any) -> dict[str, Any]:
@@ -80,6 +104,21 @@ UNKNOWN = leaf("event.properties.nothing", "eq", 1)
         pytest.param({"segment": "high-rollers"}, True, id="in a segment"),
         pytest.param({"not": {"segment": "at-risk"}}, True, id="not in a segment"),
         pytest.param({"not": {"segment": "martians"}}, False, id="a segment nobody knows"),
+        pytest.param(leaf("player.since.first_seen", "gte", 1_795_391_399 - 1000), True, id="seconds since first seen"),
+        pytest.param(leaf("player.since.last_seen", "gte", 0), False, id="never seen is unknown"),
+        pytest.param(leaf("player.since.last_seen", "exists", False), True, id="and known to be"),
+        pytest.param(leaf("now.hour", "eq", 23), True, id="the local hour"),
+        pytest.param(leaf("now.weekday", "in", [6, 7]), True, id="the weekend"),
+        pytest.param(leaf("now.date", "between", ["2026-11-22", "2026-11-30"]), True, id="local dates compare as text"),
+        pytest.param(leaf("journey.pace", "lt", 1), True, id="journey"),
+        pytest.param(leaf("journey.data.coupon", "eq", "WELCOME"), True, id="nested in the journey"),
+        pytest.param({"not": leaf("journey.tries", "gte", 3)}, False, id="the journey has no such thing"),
+        pytest.param(leaf("player.traits.born", "anniversary"), True, id="birthday today"),
+        pytest.param(leaf("player.traits.named", "anniversary", 7), True, id="a day without a year, in a week"),
+        pytest.param({"not": leaf("player.traits.named", "anniversary")}, True, id="known not to be today"),
+        pytest.param(leaf("player.traits.joined", "anniversary"), True, id="a time that begins with the date"),
+        pytest.param({"not": leaf("player.traits.country", "anniversary")}, False, id="no date at all"),
+        pytest.param(leaf("player.traits.leap", "anniversary", 98), True, id="29 February on the 28th of 2027"),
         pytest.param(UNKNOWN, False, id="a missing field is not true"),
         pytest.param({"not": UNKNOWN}, False, id="nor false"),
         pytest.param({"any": [UNKNOWN, {"segment": "high-rollers"}]}, True, id="unknown or true"),
@@ -142,6 +181,13 @@ def nested(depth: int) -> dict[str, Any]:
         pytest.param(leaf(AMOUNT, "exists", "yes"), "where.value", id="exists yes"),
         pytest.param({"metric": "m", "op": "contains", "value": 1}, "where.op", id="a metric contains nothing"),
         pytest.param({"metric": "m", "op": "eq", "value": "1"}, "where.value", id="a metric is a number"),
+        pytest.param(leaf("player.since.birth", "gt", 1), "where.field", id="since what"),
+        pytest.param(leaf("now.month", "eq", 1), "where.field", id="no such part of now"),
+        pytest.param(leaf("journey", "exists"), "where.field", id="the whole journey"),
+        pytest.param(leaf("event.properties.born", "anniversary"), "where.op", id="an anniversary of an event"),
+        pytest.param(leaf("player.traits.born", "anniversary", -1), "where.value", id="an anniversary in the past"),
+        pytest.param(leaf("player.traits.born", "anniversary", 366), "where.value", id="an anniversary too far"),
+        pytest.param({"metric": "m", "op": "anniversary"}, "where.op", id="a metric has no anniversary"),
         pytest.param({"segment": ""}, "where.segment", id="no segment"),
         pytest.param(nested(11), "where" + ".not" * 10, id="too deep"),
         pytest.param({"all": [leaf(AMOUNT, "eq", 1)] * 100}, "where.all[99]", id="too many"),
@@ -151,6 +197,13 @@ def test_a_bad_tree_is_refused_with_the_path_of_the_bad_node(tree: Any, path: st
     with pytest.raises(ConditionError) as refused:
         compile_condition(tree)
     assert refused.value.path == path
+
+
+def test_roots_that_make_no_sense_somewhere_are_refused_with_the_reason() -> None:
+    tree = {"all": [leaf("player.level", "exists"), leaf(AMOUNT, "eq", 1)]}
+    with pytest.raises(ConditionError, match="a segment knows the player") as refused:
+        compile_condition(tree, refused={"event": "a segment knows the player"})
+    assert refused.value.path == "where.all[1].field"
 
 
 def test_the_bounds_themselves_are_allowed() -> None:
@@ -167,7 +220,13 @@ def test_what_the_user_writes_is_never_source(text: str) -> None:
 
 
 SCALARS = st.one_of(st.integers(-3, 3), st.floats(-3, 3), st.booleans(), st.sampled_from(["", "a", "ab", "b", "1"]))
-HELD = st.one_of(SCALARS, st.none(), st.lists(SCALARS, max_size=3), st.dictionaries(st.just("k"), SCALARS))
+DATES = st.one_of(
+    st.dates().map(str),
+    st.sampled_from(
+        ["--02-29", "--02-30", "2000-02-29T10:00:00Z", "2001-02-29", "1990-11-22x", "-11-22", "٢٠٠٠-01-01"]
+    ),
+)
+HELD = st.one_of(SCALARS, DATES, st.none(), st.lists(SCALARS, max_size=3), st.dictionaries(st.just("k"), SCALARS))
 FIELDS = st.sampled_from(
     [
         "event.name",
@@ -178,6 +237,12 @@ FIELDS = st.sampled_from(
         "player.level",
         "player.balance.points",
         "player.scores.churn",
+        "player.since.first_seen",
+        "player.since.last_seen",
+        "now.hour",
+        "now.weekday",
+        "journey.a",
+        "journey.b.k",
     ]
 )
 
@@ -201,6 +266,10 @@ LEAVES: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.tuples(FIELDS, OPERANDS).map(lambda drawn: leaf(drawn[0], *drawn[1])),
     st.sampled_from(["high-rollers", "at-risk", "martians"]).map(lambda name: {"segment": name}),
     st.sampled_from(["deposits_7d", "best_win"]).map(lambda name: {"metric": name, "op": "gte", "value": 0}),
+    st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 365)).map(
+        lambda drawn: leaf(f"player.traits.{drawn[0]}", "anniversary", drawn[1])
+    ),
+    st.sampled_from(["2026-03-01", "2027"]).map(lambda text: leaf("now.date", "gte", text)),
 )
 TREES = st.recursive(
     LEAVES,
@@ -214,14 +283,33 @@ TREES = st.recursive(
 BAGS = st.dictionaries(st.sampled_from(["a", "b"]), HELD)
 
 
-@given(tree=TREES, properties=BAGS, traits=BAGS, present=st.booleans())
+INSTANTS = st.integers(as_ms(datetime(1990, 1, 1, tzinfo=UTC)), as_ms(datetime(2036, 1, 1, tzinfo=UTC)))
+ZONES = st.sampled_from(["", "Europe/Lisbon", "Australia/Lord_Howe", "America/Santiago", "Asia/Kathmandu", "no/where"])
+
+
+@given(
+    tree=TREES, properties=BAGS, traits=BAGS, present=st.booleans(), now=INSTANTS, ago=st.integers(-5, 5), zone=ZONES
+)
 def test_compiled_and_interpreted_agree(
-    tree: dict[str, Any], properties: dict[str, Any], traits: dict[str, Any], present: bool
+    tree: dict[str, Any],
+    properties: dict[str, Any],
+    traits: dict[str, Any],
+    present: bool,
+    now: int,
+    ago: int,
+    zone: str,
 ) -> None:
     event = Event("ada", "e1", "ab", 1, properties, context=traits) if present else None
-    player = Snapshot("ada", profile=Profile(traits), wallet={"points": Balance(2, 2)})
+    player = Snapshot("ada", profile=Profile(traits, first_seen_at=now - 700 * ago), wallet={"points": Balance(2, 2)})
     asked = PlayerContext(
-        player, event, metric=METRICS.get, segment={"high-rollers": True, "at-risk": False}.get, scores={"churn": 0.5}
+        player,
+        event,
+        metric=METRICS.get,
+        segment={"high-rollers": True, "at-risk": False}.get,
+        scores={"churn": 0.5},
+        journey=properties,
+        now=now,
+        zone=zone,
     )
     compiled = compile_condition(tree)(asked)
     assert type(compiled) is bool
