@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from crm.fields import Channel, Document, EventName, Id, Purpose, Seconds, Where
-from crm.recurrence import PLAYER, ScheduleConfig
+from crm.recurrence import PER_MINUTE_MAX, PLAYER, ScheduleConfig
 
 PREFIX = "campaigns/"
-PER_MINUTE_MAX = 6_000_000
 
 Documents = Mapping[str, Mapping[str, Mapping[str, Any]]]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class WhatConfig(Document):
@@ -25,8 +25,14 @@ class WhatConfig(Document):
     where: Where = None
 
 
+class FromConfig(Document):
+    """A value that the event brings: ``{from: event.properties.<name>}``."""
+
+    from_: Annotated[str, Field(alias="from", max_length=200)]
+
+
 class SendConfig(Document):
-    """When: ``{now: api}`` by a call, ``{schedule: {...}}``, or ``{event, where, delay, unless}``."""
+    """When: ``{now: api}`` by a call, ``{schedule: {...}}``, or ``{event, where, delay, unless, restart}``."""
 
     now: Literal["api"] | None = None
     schedule: ScheduleConfig | None = None
@@ -34,41 +40,46 @@ class SendConfig(Document):
     where: Where = None
     delay: Seconds = 0  # after the event
     unless: WhatConfig | None = None  # what happens during the delay and makes the message pointless
+    restart: bool = False  # the same event again begins the delay anew
 
     @model_validator(mode="after")
     def _one_way(self) -> "SendConfig":
         if sum(way is not None for way in (self.now, self.schedule, self.event)) != 1:
             raise ValueError("expected one of `now: api`, `schedule` and `event`")
-        if self.event is None and (self.where is not None or self.delay or self.unless):
-            raise ValueError("expected where, delay and unless only beside `event`")
-        if self.unless and not self.delay:
-            raise ValueError("expected a `delay` for `unless` to happen in")
+        if self.event is None and (self.where is not None or self.delay or self.unless or self.restart):
+            raise ValueError("expected where, delay, unless and restart only beside `event`")
+        if (self.unless or self.restart) and not self.delay:
+            raise ValueError("expected a `delay` beside `unless` or `restart`")
         return self
 
 
 class CampaignMessageConfig(Document):
-    """What is sent."""
+    """What is sent, in the words of a journey's message node."""
 
     template: Id
     purpose: Purpose
-    channels: Annotated[tuple[Channel, ...], Field(min_length=1, max_length=6)] | Literal["best"] = "best"
-    tone: Annotated[str, Field(max_length=40)] = ""
+    # channels in order of preference; none: the tower's choice
+    channels: Annotated[tuple[Channel, ...], Field(max_length=6)] = ()
+    tone: Name | None = None
     conflict_group: Annotated[str, Field(max_length=100)] = ""
     expires: Annotated[Seconds, Field(ge=60)] = 86_400  # after it was asked for; a late message is not sent
+    priority: Annotated[int, Field(ge=0, le=1000)] | None = None
+    variables: Annotated[dict[Name, str | int | float | bool | FromConfig], Field(max_length=50)] = Field(
+        default_factory=dict
+    )
 
 
 class CampaignConfig(Document):
     """``campaigns/<id>``: whom (one of ``segment``, ``audience``, ``everyone``), when, what, and how fast."""
 
-    name: Annotated[str, Field(min_length=1, max_length=200)]
+    name: Name
     segment: Id | None = None
     audience: Where = None
     everyone: bool = False
     send: SendConfig
     message: CampaignMessageConfig
-    per_minute: Annotated[int, Field(ge=0, le=PER_MINUTE_MAX)] = (
-        0  # over all partitions; 0: as live traffic leaves room
-    )
+    # players visited in a minute, over all partitions; 0: as live traffic leaves room
+    per_minute: Annotated[int, Field(ge=0, le=PER_MINUTE_MAX)] = 0
     once: bool = False  # a player gets it once, however often it is sent
 
     @model_validator(mode="after")
@@ -94,45 +105,60 @@ def as_journeys(documents: Documents, errors: list[str]) -> dict[str, dict[str, 
 
 
 def as_journey(campaign: CampaignConfig) -> dict[str, Any]:
-    """Return a campaign as a journey document: entry, a delay where there is one, the message."""
-    nodes = [*_delay(campaign.send), _message(campaign.message)]
-    journey: dict[str, Any] = {"name": campaign.name, "entry": _entry(campaign), "nodes": nodes}
-    if campaign.send.unless:
-        journey["exit"] = {"on": [campaign.send.unless.model_dump(mode="json", exclude_none=True)]}
-    return journey
+    """Return a campaign as a journey document: entry, what comes between, the message."""
+    send = campaign.send
+    between = _between(send)
+    journey: dict[str, Any] = {"name": campaign.name, "entry": _entry(campaign)}
+    if send.restart:
+        journey["interrupts"] = [_occasion(send) | {"id": "restart", "to": "delay", "once": False}]
+    return journey | {"nodes": [*between, _message(campaign, waits=bool(between)), *_called_off(send)]}
 
 
 def _entry(campaign: CampaignConfig) -> dict[str, Any]:
     send = campaign.send
     entry: dict[str, Any] = {"once": campaign.once}
     if send.schedule is not None:
-        entry["schedule"] = send.schedule.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        schedule = send.schedule.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        entry["schedule"] = schedule | ({"per_minute": campaign.per_minute} if campaign.per_minute else {})
+        if campaign.segment:  # the walk visits its members only
+            return entry | {"segment": campaign.segment}
     elif send.event is not None:
-        entry["event"] = send.event
+        entry |= _occasion(send)
     else:
         entry["api"] = True
-    conditions = [send.where, campaign.audience, {"segment": campaign.segment} if campaign.segment else None]
-    given = [condition for condition in conditions if condition is not None]
-    if given:
-        entry["where"] = given[0] if len(given) == 1 else {"all": given}
+    if (audience := _audience(campaign)) is not None:
+        entry["audience"] = audience
     return entry
 
 
-def _delay(send: SendConfig) -> list[dict[str, Any]]:
+def _audience(campaign: CampaignConfig) -> dict[str, Any] | None:
+    return {"segment": campaign.segment} if campaign.segment else campaign.audience
+
+
+def _occasion(send: SendConfig) -> dict[str, Any]:
+    return {"event": send.event} | ({"where": send.where} if send.where else {})
+
+
+def _between(send: SendConfig) -> list[dict[str, Any]]:
+    node = {"id": "delay", "next": "message"}
+    if send.unless:
+        waits_for = send.unless.model_dump(mode="json", exclude_unset=True)
+        ways = {"on_event": "called-off", "on_timeout": "message"}
+        return [{"id": "delay", "kind": "wait", "for": waits_for, "timeout_s": send.delay, **ways}]
     if send.delay:
-        return [{"id": "delay", "kind": "delay", "for": send.delay, "next": "message"}]
+        return [node | {"kind": "delay", "for": send.delay}]
     if send.schedule and send.schedule.zone == PLAYER:
-        return [{"id": "delay", "kind": "delay", "until": "data.local", "next": "message"}]
+        return [node | {"kind": "delay", "until": "data.local"}]
     return []
 
 
-def _message(message: CampaignMessageConfig) -> dict[str, Any]:
-    node: dict[str, Any] = {"id": "message", "kind": "message", "template": message.template}
-    node |= {"purpose": message.purpose, "expires": message.expires}
-    if message.channels != "best":
-        node["channels"] = list(message.channels)
-    if message.tone:
-        node["tone"] = message.tone
-    if message.conflict_group:
-        node["conflict_group"] = message.conflict_group
-    return node
+def _message(campaign: CampaignConfig, *, waits: bool) -> dict[str, Any]:
+    message = campaign.message.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    node = {"id": "message", "kind": "message", **message, "expires": campaign.message.expires}
+    audience = _audience(campaign)
+    # who left the audience while waiting is passed over
+    return node | {"skip_when": {"not": audience}} if waits and audience else node
+
+
+def _called_off(send: SendConfig) -> list[dict[str, Any]]:
+    return [{"id": "called-off", "kind": "exit", "outcome": "exit", "reason": "unless"}] if send.unless else []

@@ -1,13 +1,18 @@
-"""Configuration of the CRM as operators write it: ``policies``, ``templates``, ``settings`` (CONTRACT)."""
+"""Configuration of the CRM as operators write it: ``policies``, ``templates``, ``settings`` (CONTRACT).
+
+``KINDS`` lists all kinds of the package; segments, journeys and campaigns have their documents in modules of their own.
+"""
 
 import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
+from crm.campaigns import CampaignConfig
 from crm.fields import Channel, ClockTime, Document, Language, Purpose, Seconds
 from crm.fields import language as check_language
 from crm.templates import safe_url, syntax_error
+from crm.vocabulary import taken
 from domain.calendar import known_zone
 
 SENDS_MAX = 500  # sends remembered of one player; the caps together can need no more
@@ -91,8 +96,15 @@ def _source(value: str, language: str = "") -> str:
     return value
 
 
+def _sources(value: dict[str, str]) -> dict[str, str]:
+    return {check_language(language): _source(text, language) for language, text in value.items()}
+
+
 Liquid = Annotated[str, Field(max_length=65_536)]
 Texts = Annotated[dict[Language, Liquid], Field(min_length=1, max_length=64)]
+SomeTexts = Annotated[dict[Language, Liquid], Field(max_length=64)]
+Tone = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
 
 
 class ActionConfig(Document):
@@ -104,7 +116,7 @@ class ActionConfig(Document):
     @field_validator("label")
     @classmethod
     def _parses(cls, value: dict[str, str]) -> dict[str, str]:
-        return {check_language(language): _source(text, language) for language, text in value.items()}
+        return _sources(value)
 
     @field_validator("url")
     @classmethod
@@ -116,18 +128,43 @@ class ActionConfig(Document):
         return _source(value)
 
 
+class ToneConfig(Document):
+    """Another way to say it: texts that stand for the template's own; languages left out are said in those."""
+
+    title: SomeTexts = Field(default_factory=dict)
+    body: SomeTexts = Field(default_factory=dict)
+
+    @field_validator("title", "body")
+    @classmethod
+    def _parses(cls, value: dict[str, str]) -> dict[str, str]:
+        return _sources(value)
+
+
 class TemplateConfig(Document):
-    """A message in one or more languages; every text is Liquid, parsed here so that an error shows at once."""
+    """A message in one or more languages; every text is Liquid, parsed here so that an error shows at once.
+
+    ``variables`` declares what API callers and journeys bring beside what every template may name
+    (``crm.vocabulary``).
+    """
 
     channel: Channel
     title: Texts
     body: Texts
     action: ActionConfig | None = None
+    tones: Annotated[dict[Tone, ToneConfig], Field(max_length=10)] = Field(default_factory=dict)
+    variables: Annotated[tuple[Variable, ...], Field(max_length=50)] = ()
 
     @field_validator("title", "body")
     @classmethod
     def _parses(cls, value: dict[str, str]) -> dict[str, str]:
-        return {check_language(language): _source(text, language) for language, text in value.items()}
+        return _sources(value)
+
+    @field_validator("variables")
+    @classmethod
+    def _are_free(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if names := taken(value):
+            raise ValueError(f"expected names of your own; every template has {' '.join(names)} already")
+        return value
 
 
 class SettingsConfig(Document):
@@ -153,4 +190,5 @@ KINDS: dict[str, type[BaseModel]] = {
     "policies": PolicyConfig,
     "templates": TemplateConfig,
     "settings": SettingsConfig,
+    "campaigns": CampaignConfig,
 }

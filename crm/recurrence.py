@@ -24,6 +24,7 @@ FIRST_ZONE_MS = 14 * 3_600_000  # UTC+14 is the first on earth to see a local ti
 LAST_ZONE_MS = 12 * 3_600_000  # UTC-12 the last
 LEAD_MS = 900_000  # a walk for every player's own time begins so much earlier
 LATE_MS = 3_600_000  # a time missed by more is gone, unless ``late: send``
+PER_MINUTE_MAX = 6_000_000
 _DAYS_LOOKED_AT = 400  # every recurrence comes back within 31
 _LOCAL = "%Y-%m-%dT%H:%M:%S"
 
@@ -52,6 +53,7 @@ class ScheduleConfig(Document):
     from_: str | None = Field(default=None, alias="from")
     until: str | None = None
     late: Literal["skip", "send"] = "skip"
+    per_minute: Annotated[int, Field(ge=0, le=PER_MINUTE_MAX)] = 0  # most players, over all partitions; 0: no limit
 
     @field_validator("at")
     @classmethod
@@ -150,7 +152,9 @@ def missed(args: Mapping[str, Any], at: int, zone: str) -> bool:
 
 def fingerprint(schedule: ScheduleConfig, home_zone: str) -> int:
     """Return a number that is the same for the same schedule only; a timer of another one is stale."""
-    fields = schedule.model_dump(mode="json") | ({"home": home_zone} if schedule.zone == PROGRAMME else {})
+    fields = schedule.model_dump(mode="json", exclude={"per_minute"}) | (
+        {"home": home_zone} if schedule.zone == PROGRAMME else {}
+    )
     data = msgspec.json.encode(fields, order="deterministic")
     return int.from_bytes(blake2b(data, digest_size=6).digest(), "big")
 

@@ -1,252 +1,30 @@
-"""Message templates in Liquid: parsed once, rendered within limits, never failing at send.
+"""Message templates: texts by language and tone, parsed once, never failing at send.
 
-Limits count steps and characters, never milliseconds (DESIGN 2.1, rule 3), so a replay degrades where the live
-turn did. python-liquid's own limits leave these open, found by trying: a range of 10^9 is materialised by
-``reversed`` and by filters; ``replace`` and ``join`` multiply two long texts in one call; loops one after
-another each have the whole allowance; ``now`` and the ``date`` filter read the clock and the host's zone.
+What Liquid may do is in ``crm.sandbox``; what a template may name in ``crm.vocabulary``.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
-from functools import wraps
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from liquid import BoundTemplate, Environment, RenderContext
-from liquid.ast import Node
 from liquid.builtin.content import ContentNode
-from liquid.builtin.expressions.primitive import IntegerLiteral, RangeLiteral
-from liquid.exceptions import FilterArgumentError, LiquidError, ResourceLimitError, UnknownFilterError
-from liquid.expression import Expression
-from liquid.filter import liquid_filter
-from liquid.utils import ReadOnlyChainMap
 from msgspec import Struct
+
+from crm.sandbox import parse
+from crm.sources import names_used, syntax_error
 
 if TYPE_CHECKING:
     from crm.config import TemplateConfig
 
-SOURCE_BYTES_MAX = 65_536
-RANGE_MAX = 1_000  # numbers in a range, whose bounds are literals
-_VALUE_MAX = 100_000  # characters of all texts in a value that a filter takes or gives
-_WORK_MAX = 2_000_000  # characters looked up and filtered in one rendering
-_LOOP_SOURCE_MAX = 2_000_000  # iterations x characters of source; the densest source renders in 0.4 s
-_TAGS_MAX = 2_000
-_TAG_MAX = 2_000  # characters of one tag
-_INT_BITS_MAX = 256
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DATE_FORMAT = re.compile(r"(?:[^%]|%-?[A-Za-z%]){0,100}")  # no widths: %999999999d is a bomb
+__all__ = ["Picked", "Template", "Text", "compile_template", "pick", "render", "safe_url", "syntax_error", "tone_of"]
+
 _URL = re.compile(r"(?:https?://|/(?!/)|#|\?)\S*", re.IGNORECASE)
-_TAG_STARTS = re.compile(r"\{\{|\{%")
-_SPACES = re.compile(r"\s{50}")
-_VERBATIM = re.compile(r"\{%-?\s*(?:raw|doc)\b")
-_LEFT_OUT = ("include", "render"), ("safe", "strip_html")  # no other templates; quadratic on "<<<<"
-
-
-class _Context(RenderContext):
-    """A rendering's names and its allowance: no clock among the former, one sum over everything for the latter."""
-
-    __slots__ = ("_iterations", "_work")
-
-    def __init__(self, template: BoundTemplate, **options: Any) -> None:
-        super().__init__(template, **options)
-        self.scope = ReadOnlyChainMap(self.locals, self.globals, self.counters)
-        self._work = _WORK_MAX
-        length = template.matter.get("source_length", 1)
-        self._iterations = min(_Environment.loop_iteration_limit, _LOOP_SOURCE_MAX // int(str(length)))
-
-    def get(self, path: list[object], **options: Any) -> object:
-        value = super().get(path, **options)
-        self._spend(len(value) if isinstance(value, str) else 1)
-        return value
-
-    def filter(self, name: str, token: Any) -> Callable[..., object]:
-        function = super().filter(name, token)
-
-        def bounded(value: object, *args: Any, **named: Any) -> object:
-            given = [value, *args, *named.values()]
-            self._spend(sum(map(_weight, given)) + 1)
-            result = function(value, *args, **named)
-            self._spend(_weight(result))
-            return result
-
-        return bounded
-
-    def raise_for_loop_limit(self, length: int = 1) -> None:
-        super().raise_for_loop_limit(length)
-        self._iterations -= length
-        if self._iterations < 0:
-            raise ResourceLimitError("too many loop iterations in one template", token=None)
-
-    def _spend(self, work: int) -> None:
-        self._work -= work
-        if self._work < 0:
-            raise ResourceLimitError("the template does too much", token=None)
-
-
-class _Template(BoundTemplate):
-    context_class = _Context
-
-
-class _Environment(Environment):
-    loop_iteration_limit = 10_000
-    output_stream_limit = 100_000
-    local_namespace_limit = 100_000
-    context_depth_limit = 20
-    template_class = _Template
-
-    def setup_tags_and_filters(self, *, extra: bool = False) -> None:
-        super().setup_tags_and_filters(extra=extra)
-        tags, filters = _LEFT_OUT
-        for name in tags:
-            del self.tags[name]
-        for name in filters:
-            del self.filters[name]
-        self.add_filter("date", _date)
-        self.add_filter("replace", _bounded_replace(self.filters["replace"]))
-        self.add_filter("join", _bounded_join(self.filters["join"]))
-
-
-def _weight(value: object, depth: int = 6) -> int:
-    """Return how many characters a value holds.
-
-    Raises:
-        ResourceLimitError: more than a filter may take or give, so one call's work is bounded too.
-    """
-    weight = 1
-    if isinstance(value, str):
-        weight = len(value)
-    elif isinstance(value, int) and value.bit_length() > _INT_BITS_MAX:
-        raise ResourceLimitError("a number is too large", token=None)
-    elif isinstance(value, (list, tuple, Mapping)):
-        if depth == 0:
-            raise ResourceLimitError("a value is nested too deeply", token=None)
-        items = value.items() if isinstance(value, Mapping) else value
-        for item in items:
-            weight += _weight(item, depth - 1) + 1
-            if weight > _VALUE_MAX:
-                break
-    elif isinstance(value, range):
-        weight = len(value)
-    if weight > _VALUE_MAX:
-        raise ResourceLimitError("a value is too long", token=None)
-    return weight
-
-
-def _bounded_replace(replace: Callable[..., str]) -> Callable[..., str]:
-    @wraps(replace)
-    def bounded(value: object, old: object, new: object = "") -> str:
-        text = str(value)
-        if text.count(str(old)) * len(str(new)) > _VALUE_MAX:
-            raise ResourceLimitError("a replacement is too long", token=None)
-        return replace(value, old, new)
-
-    return bounded
-
-
-def _bounded_join(join: Callable[..., str]) -> Callable[..., str]:
-    @wraps(join)
-    def bounded(value: object, separator: object = " ", **context: Any) -> str:
-        if isinstance(value, (list, tuple, range)) and len(value) * len(str(separator)) > _VALUE_MAX:
-            raise ResourceLimitError("a joined text is too long", token=None)
-        return join(value, separator, **context)
-
-    return bounded
-
-
-@liquid_filter
-def _date(value: object, form: object = "%Y-%m-%d") -> str:
-    """Format seconds since the epoch or an ISO text, in UTC or the text's own offset; leave others as they are."""
-    if not _DATE_FORMAT.fullmatch(str(form)):
-        raise FilterArgumentError("expected a date format without widths, at most 100 characters", token=None)
-    try:
-        if isinstance(value, (int, float)):
-            return (_EPOCH + timedelta(seconds=value)).strftime(str(form))
-        return datetime.fromisoformat(str(value)).strftime(str(form))
-    except (ValueError, OverflowError):
-        return str(value)
-
-
-_environment = _Environment()
-
-
-def _parse(source: str) -> BoundTemplate:
-    """Parse a source.
-
-    Raises:
-        LiquidError: it is not Liquid, names an unknown filter, or has a range without a small bound.
-    """
-    template = _environment.from_string(source, matter={"source_length": len(source) or 1})
-    for expression in _expressions(template.nodes):
-        for used in getattr(expression, "filters", None) or ():
-            if used.name not in _environment.filters:
-                raise UnknownFilterError(f"unknown filter {used.name!r}", token=used.token)
-        if isinstance(expression, RangeLiteral) and not _is_small(expression):
-            raise LiquidError(
-                f"expected a range of at most {RANGE_MAX} between two whole numbers, got {expression}", token=None
-            )
-    return template
-
-
-def _is_small(found: RangeLiteral) -> bool:
-    start, stop = found.start, found.stop
-    if not isinstance(start, IntegerLiteral) or not isinstance(stop, IntegerLiteral):
-        return False
-    return bool(stop.value - start.value < RANGE_MAX)
-
-
-def _expressions(nodes: Iterable[Node]) -> Iterable[Expression]:
-    """Walk every expression of a tree. Nested blocks are at most 30 deep, the parser sees to that."""
-    context = _Context(_Template(_environment, []))
-    pending: list[Any] = list(nodes)
-    while pending:
-        item = pending.pop()
-        if isinstance(item, Node):
-            pending += [*item.children(context), *item.expressions()]
-        else:
-            yield item
-            pending += item.children()
-
-
-def syntax_error(source: str) -> str:
-    """Return what is wrong with a template's source, or ""."""
-    if len(source.encode(errors="surrogatepass")) > SOURCE_BYTES_MAX:
-        return f"expected at most {SOURCE_BYTES_MAX} bytes, got {len(source.encode(errors='surrogatepass'))}"
-    if problem := _slow_to_read(source):
-        return problem
-    try:
-        _parse(source)
-    except LiquidError as error:
-        line = _line(source, error.token.start_index) if error.token else 1
-        return f"expected Liquid, got in line {line}: {error.message}"
-    return ""
+Texts = dict[str, "Text"]  # by language tag in lower case
 
 
 def safe_url(url: str) -> bool:
     """Tell whether a button may open it: a path of this site or an http(s) address, so no script and no data."""
     return _URL.fullmatch(url) is not None
-
-
-def _line(source: str, index: int) -> int:
-    return source.count("\n", 0, index) + 1
-
-
-def _slow_to_read(source: str) -> str:
-    """Return what would keep python-liquid's lexer busy, or "": its patterns backtrack (4,000 braces: 1.6 s)."""
-    position, tags = 0, 0
-    while found := _TAG_STARTS.search(source, position):
-        start, tags = found.start(), tags + 1
-        end = source.find("}}" if found[0] == "{{" else "%}", start)
-        if end < 0:
-            return f"expected Liquid, got in line {_line(source, start)}: a tag that is not closed"
-        if end - start > _TAG_MAX or _SPACES.search(source, start, end):
-            at = _line(source, start)
-            return f"expected tags of at most {_TAG_MAX} characters without 50 spaces on end, got one in line {at}"
-        position = end + 2
-    if tags > _TAGS_MAX:
-        return f"expected at most {_TAGS_MAX} tags, got {tags}"
-    if len(_VERBATIM.findall(source)) > 20:
-        return "expected at most 20 raw and doc blocks"
-    return ""
 
 
 class Text(Struct, frozen=True):
@@ -268,37 +46,56 @@ class Text(Struct, frozen=True):
 
 
 class Template(Struct, frozen=True):
-    """A message template ready to render; texts by language tag in lower case."""
+    """A message template ready to render."""
 
     name: str
     channel: str
-    title: dict[str, Text]
-    body: dict[str, Text]
-    label: dict[str, Text] = {}
+    title: Texts
+    body: Texts
+    label: Texts = {}
     url: Text | None = None
+    tones: dict[str, tuple[Texts, Texts]] = {}  # title and body; languages that a tone has not are the base's
+    needs: frozenset[str] = frozenset()  # names to be filled in, "root" and "root.second"; a computed one is "root.?"
+
+
+class Picked(Struct, frozen=True):
+    """A text in the language that suits the player best, and why that one."""
+
+    language: str
+    why: str  # player_locale, programme_locale, english, first_written
+    text: Text
 
 
 def compile_template(name: str, config: "TemplateConfig") -> Template:
     """Parse a validated template, once: rendering costs 10 to 30 us, parsing ten times that."""
+    needs: set[str] = set()
     action = config.action
+    title, body = _texts(config.title, needs), _texts(config.body, needs)
     return Template(
         name=name,
         channel=config.channel,
-        title=_texts(config.title),
-        body=_texts(config.body),
-        label=_texts(action.label) if action else {},
-        url=_text(action.url) if action else None,
+        title=title,
+        body=body,
+        label=_texts(action.label, needs) if action else {},
+        url=_text(action.url, needs) if action else None,
+        tones={
+            tone: (title | _texts(variant.title, needs), body | _texts(variant.body, needs))
+            for tone, variant in config.tones.items()
+        },
+        needs=frozenset(needs),
     )
 
 
-def _texts(sources: Mapping[str, str]) -> dict[str, Text]:
-    return {_tag(language): _text(source) for language, source in sources.items()}
+def _texts(sources: Mapping[str, str], needs: set[str]) -> Texts:
+    return {_tag(language): _text(source, needs) for language, source in sources.items()}
 
 
-def _text(source: str) -> Text:
+def _text(source: str, needs: set[str]) -> Text:
     if "{{" not in source and "{%" not in source:
         return Text(source)
-    template = _parse(source)
+    template = parse(source)
+    for name in names_used(template, source):
+        needs |= {name.root, f"{name.root}.{name.second or '?'}"}
     literal = "".join(node.text for node in template.nodes if isinstance(node, ContentNode))
     return Text(" ".join(literal.split()), template)
 
@@ -306,23 +103,27 @@ def _text(source: str) -> Text:
 def render(template: Template, *, locale: str, fallback_locale: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     """Fill a template for one player.
 
-    Language: the player's, without its region, the programme's, English, the first one written. A missing
-    variable is empty. The result is plain text, not HTML: whoever shows it escapes it.
+    Language: the player's, without its region, the programme's, English, the first one written. Tone: the variable
+    ``tone``, else the trait ``tone``, else none; a tone that has not the language says it in the template's own words.
+    A missing variable is empty. The result is plain text, not HTML: whoever shows it escapes it.
 
     Returns:
         ``title``, ``body``, ``action`` when there is one that is safe to open, and ``degraded: True`` when a text
         could not be filled: then its literal parts stand there, and for an empty title the template's name.
     """
+    titles, bodies = template.title, template.body
+    if template.tones and (tone := tone_of(template, variables)[0]):
+        titles, bodies = template.tones[tone]
     results = {
-        "title": _pick(template.title, locale, fallback_locale).fill(variables),
-        "body": _pick(template.body, locale, fallback_locale).fill(variables),
+        "title": pick(titles, locale, fallback_locale).text.fill(variables),
+        "body": pick(bodies, locale, fallback_locale).text.fill(variables),
     }
     content: dict[str, Any] = {part: text for part, (text, _) in results.items()}
     whole = all(filled for _, filled in results.values())
     if not results["title"][1] and not content["title"]:
         content["title"] = template.name
     if template.url is not None:
-        label, label_filled = _pick(template.label, locale, fallback_locale).fill(variables)
+        label, label_filled = pick(template.label, locale, fallback_locale).text.fill(variables)
         url, url_filled = template.url.fill(variables)
         safe = url_filled and safe_url(url)
         if safe:
@@ -331,14 +132,29 @@ def render(template: Template, *, locale: str, fallback_locale: str, variables: 
     return content if whole else content | {"degraded": True}
 
 
-def _pick(texts: Mapping[str, Text], *locales: str) -> Text:
-    for locale in (*locales, "en"):
-        tag = _tag(locale)
+def tone_of(template: Template, variables: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the tone to speak in ("" is the template's own) and why: asked, trait, or base."""
+    asked = variables.get("tone")
+    if isinstance(asked, str) and asked in template.tones:
+        return asked, "asked"
+    player = variables.get("player")
+    traits = player.get("traits") if isinstance(player, Mapping) else None
+    liked = traits.get("tone") if isinstance(traits, Mapping) else None
+    if isinstance(liked, str) and liked in template.tones:
+        return liked, "trait"
+    return "", "base"
+
+
+def pick(texts: Texts, locale: str, fallback_locale: str) -> Picked:
+    """Return the text for a player's locale; there is always one."""
+    for wanted, why in ((locale, "player_locale"), (fallback_locale, "programme_locale"), ("en", "english")):
+        tag = _tag(wanted)
         while tag:
             if tag in texts:
-                return texts[tag]
+                return Picked(tag, why, texts[tag])
             tag = tag.rpartition("-")[0]
-    return next(iter(texts.values()))
+    language, text = next(iter(texts.items()))
+    return Picked(language, "first_written", text)
 
 
 def _tag(locale: str) -> str:

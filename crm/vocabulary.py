@@ -1,0 +1,79 @@
+"""What a template may name, and what its writer is told of a name that does not exist.
+
+Checked when a template is written and when a programme is published, not when a stored version is loaded: a word that
+a later release takes away must not stop a partition that runs an older programme.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from crm.sandbox import nearest, parse
+from crm.sources import Name, names_used
+
+if TYPE_CHECKING:
+    from crm.config import TemplateConfig
+
+OPEN: frozenset[str] = frozenset()  # a root whose second names are anybody's
+ROOTS: Mapping[str, frozenset[str]] = {
+    "player": frozenset(
+        (
+            *("id", "traits", "balance", "lifetime", "level", "levels"),
+            *("missions", "segments", "timezone", "locale"),
+        )
+    ),
+    "event": frozenset(("id", "name", "properties", "context", "occurred_at")),
+    "journey": OPEN,  # what the journey's nodes bring
+    "mission": frozenset(("id", "name", "completion_id", "claim", "rewards")),
+    "achievement": frozenset(("id", "name", "stage", "rewards")),
+    "level": frozenset(("id", "name", "system", "rewards")),
+    "missions": OPEN,  # a list
+    "recommendations": frozenset(("missions",)),
+    "now": frozenset(("date", "time", "weekday")),
+    "tone": OPEN,
+}
+
+
+def unknown_names(config: "TemplateConfig") -> Iterator[str]:
+    """Yield what is wrong with the names of a template, as ``path: expected ..., got ...``."""
+    for path, language, source in _sources(config):
+        for name in _names(source):
+            if problem := _problem(name, config.variables):
+                where = f"{language}: " if language else ""
+                yield f"{path}: {where}line {name.line}: {problem}"
+
+
+def _names(source: str) -> list[Name]:
+    if "{{" not in source and "{%" not in source:
+        return []
+    return sorted(names_used(parse(source), source), key=lambda name: name.line)
+
+
+def _sources(config: "TemplateConfig") -> Iterator[tuple[str, str, str]]:
+    """Yield every text of a template with its path and language."""
+    parts: list[tuple[str, Mapping[str, str]]] = [("title", config.title), ("body", config.body)]
+    for tone, variant in config.tones.items():
+        parts += [(f"tones.{tone}.title", variant.title), (f"tones.{tone}.body", variant.body)]
+    if config.action:
+        parts += [("action.label", config.action.label), ("action.url", {"": config.action.url})]
+    for path, texts in parts:
+        for language, source in texts.items():
+            yield path, language, source
+
+
+def _problem(name: Name, declared: tuple[str, ...]) -> str:
+    if name.root not in ROOTS:
+        if name.root in declared:
+            return ""
+        known = [*ROOTS, *declared]
+        near = nearest(name.root, known) or f", expected one of {' '.join(known)}, or a name in `variables`"
+        return f"there is no {name.root!r}{near}"
+    names = ROOTS[name.root]
+    if not names or name.second in ("", "?") or name.second in names:
+        return ""
+    near = nearest(name.second, names) or f", expected one of {' '.join(sorted(names))}"
+    return f"{name.root!r} has no {name.second!r}{near}"
+
+
+def taken(names: tuple[Any, ...]) -> list[str]:
+    """Return the declared variables whose names mean something already."""
+    return [name for name in names if name in ROOTS]
