@@ -18,7 +18,20 @@ end
 
 local function ms(n) return string.format('%.0f', n) end
 
--- Fields of the meta hash: epoch nonce owner until off seq tries in done at part broken
+local function waiting(meta)  -- entries of a lane that are not done
+  local m = redis.call('HMGET', meta, 'in', 'done')
+  return tonumber(m[1] or '0') - tonumber(m[2] or '0')
+end
+
+local function later(id, than)  -- stream ids: "<ms>-<n>"
+  local ms1, n1 = string.match(id, '^(%d+)-(%d+)$')
+  local ms2, n2 = string.match(than, '^(%d+)-(%d+)$')
+  ms1, ms2 = tonumber(ms1), tonumber(ms2)
+  if ms1 ~= ms2 then return ms1 > ms2 end
+  return tonumber(n1) > tonumber(n2)
+end
+
+-- Fields of the meta hash: epoch nonce owner until off seq tries in done at part broken, r:<source> (see relay)
 local function fenced(meta, epoch, nonce)
   local m = redis.call('HMGET', meta, 'epoch', 'nonce', 'off', 'seq', 'broken', 'at')
   if m[5] then return nil, redis.error_reply('BROKEN ' .. m[5]) end
@@ -125,8 +138,32 @@ local function append(meta, log, bodies, given)
   redis.call('HSET', meta, 'at', at)
 end
 
+local DUPLICATES_MAX = 10000
+
+-- The rest of a commit: who is where, what goes to other logs, walks, exclusions, proposals for a person.
+local function beside(t, more)
+  local groups, relays, walks, stops, duplicates = more[1], more[2], more[3], more[4], more[5]
+  for i = 1, #groups do
+    local g = groups[i]
+    if g[1] == '+' then redis.call('ZADD', t .. 'g:' .. g[2], 0, g[3]) else redis.call('ZREM', t .. 'g:' .. g[2], g[3]) end
+  end
+  for i = 1, #relays do redis.call('XADD', t .. 'out', '*', 'd', relays[i][1], 'e', relays[i][2]) end
+  for i = 1, #walks do
+    local w = walks[i]
+    if w[2] == '' then
+      if redis.call('HEXISTS', t .. 'walk-at', w[1]) == 1 then redis.call('HSET', t .. 'walk-stop', w[1], '1') end
+    elseif redis.call('HSETNX', t .. 'walks', w[1], w[2]) == 1 then -- an id is walked once
+      redis.call('HSET', t .. 'walk-at', w[1], '')
+    end
+  end
+  for i = 1, #stops do redis.call('HSET', t .. 'stop', stops[i][1], stops[i][2]) end
+  for i = 1, #duplicates do
+    redis.call('XADD', t .. 'duplicates', 'MAXLEN', '~', DUPLICATES_MAX, '*', 'd', duplicates[i])
+  end
+end
+
 -- KEYS meta log | ARGV epoch nonce off_from off_to at|'' blob. All of a batch, or nothing.
--- blob: {done, writes, history, feeds, inbox, outputs, keys, timers, publishes, part, dead, index}
+-- blob: {done, writes, history, feeds, inbox, outputs, keys, timers, publishes, part, dead, index, more | absent}
 --   writes  {player, version from, version to, {field, value, ...}}       snapshots, changed fields only
 --   history {player, id, data}                                            what each entry did
 --   feeds   {player, data}                                                only for players that have a feed
@@ -135,6 +172,9 @@ end
 --   keys    {bucket, previous bucket, key, cause}                         effect keys
 --   timers  {'+'|'-', due, member}
 --   publishes {channel, payload}
+--   more    {groups, relays, walks, stops, duplicates}, absent when all are empty, as they nearly always are
+--     groups {'+'|'-', group, player}   relays {partition, body}   walks {id, record | '' to stop it}
+--     stops {player, reason}            duplicates data
 -- Answers {OK|ALREADY, seq}, {DUPEFFECT, detail}, {STOPPED, player}; or the error FENCED, STALE, CONFLICT, BROKEN.
 local function commit(K, A)
   local m, err = fenced(K[1], A[1], A[2]); if err then return err end
@@ -144,7 +184,7 @@ local function commit(K, A)
   local b, t = base(K[1]), tag(K[1])
   local c = cmsgpack.unpack(A[6])
   local done, writes, history, feeds, inbox, outputs = c[1], c[2], c[3], c[4], c[5], c[6]
-  local keys, timers, publishes, part, dead, index = c[7], c[8], c[9], c[10], c[11], c[12]
+  local keys, timers, publishes, part, dead, index, more = c[7], c[8], c[9], c[10], c[11], c[12], c[13]
   for i = 1, #writes do
     local w = writes[i]
     local v = redis.call('HGET', b .. 's:' .. w[1], 'v') or '0'
@@ -166,6 +206,9 @@ local function commit(K, A)
     for i = 1, #writes do
       local w = writes[i]
       redis.call('HSET', b .. 's:' .. w[1], 'v', w[3], unpack(w[4]))
+      if b == t and w[2] == '0' and string.sub(w[1], 1, 4) ~= 'key:' then -- the tower's and key actors are nobody
+        redis.call('ZADD', t .. 'players', 0, w[1])
+      end
     end
     for i = 1, #history do
       local h = history[i]
@@ -189,6 +232,7 @@ local function commit(K, A)
     end
     for i = 1, #dead do redis.call('XADD', t .. 'dead', '*', 'd', dead[i]) end
     for i = 1, #index do redis.call('HSET', t .. 'requests', index[i][1], index[i][2]) end
+    if more then beside(t, more) end
     if part ~= '' then redis.call('HSET', K[1], 'part', part) end
     redis.call('HSET', K[1], 'off', A[4], 'seq', seq, 'tries', '0')
     redis.call('HINCRBY', K[1], 'done', done)
@@ -201,12 +245,16 @@ local function commit(K, A)
   return { 'OK', seq }
 end
 
+local FIRE_LEAST = 32
+
 -- KEYS meta log | ARGV epoch nonce limit clock(store|log). Moves due timers into the log in one step, so each fires once.
+-- At most `limit` entries wait afterwards, but for FIRE_LEAST: a storm of due timers must not bury the live traffic.
 local function fire(K, A)
   local m, err = fenced(K[1], A[1], A[2]); if err then return err end
   local at = A[4] == 'log' and tonumber(m[6] or '0') or clock(m[6])
   local timers = base(K[1]) .. 'timers'
-  local due = redis.call('ZRANGE', timers, '-inf', ms(at), 'BYSCORE', 'LIMIT', 0, A[3])
+  local limit = math.min(tonumber(A[3]), math.max(FIRE_LEAST, tonumber(A[3]) - waiting(K[1])))
+  local due = redis.call('ZRANGE', timers, '-inf', ms(at), 'BYSCORE', 'LIMIT', 0, limit)
   for i = 1, #due do
     redis.call('ZREM', timers, due[i])
     redis.call('XADD', K[2], '*', 'a', ms(at), 'e', due[i])
@@ -216,6 +264,62 @@ local function fire(K, A)
     redis.call('HSET', K[1], 'at', ms(at))
   end
   return #due
+end
+
+-- KEYS meta log of the destination | ARGV source clock(store|log) blob. blob: list of {id in the source's outbox, body}.
+-- Appends, in order, what came after the last id kept in the field r:<source>; how many. That id alone makes it exactly
+-- once, so nobody needs to own anything to do it, and to do it late or twice is harmless (docs/adr/0006).
+local function relay(K, A)
+  local m = redis.call('HMGET', K[1], 'r:' .. A[1], 'at')
+  local last, rows, n = m[1] or '0-0', cmsgpack.unpack(A[3]), 0
+  local at = ms(A[2] == 'log' and tonumber(m[2] or '0') or clock(m[2]))
+  for i = 1, #rows do
+    local r = rows[i]
+    if later(r[1], last) then
+      redis.call('XADD', K[2], '*', 'a', at, 'e', r[2])
+      last, n = r[1], n + 1
+    end
+  end
+  if n > 0 then
+    redis.call('HINCRBY', K[1], 'in', n)
+    redis.call('HSET', K[1], 'at', at, 'r:' .. A[1], last)
+  end
+  return n
+end
+
+local WALKS_KEPT = 500 -- walks of a partition that ended
+
+-- KEYS meta log | ARGV epoch nonce clock(store|log) bound walk came_from cursor record ended('1'|'') blob
+-- blob: list of bodies for the log. The walk moves from `came_from` to `cursor` together with its visits, so each is
+-- made once. Answers OK; or the error FENCED, BROKEN, STALE (the walk is elsewhere, ended or not known), BACKLOG (so
+-- many entries wait in the lane or in the tower's: the live traffic comes first).
+local function visit(K, A)
+  local m, err = fenced(K[1], A[1], A[2]); if err then return err end
+  local t, id, bodies = tag(K[1]), A[5], cmsgpack.unpack(A[10])
+  local cursor = redis.call('HGET', t .. 'walk-at', id)
+  if cursor ~= A[6] then return redis.error_reply('STALE the walk is at ' .. tostring(cursor)) end
+  if #bodies > 0 then
+    local most = math.max(waiting(K[1]), waiting(t .. 't:meta'))
+    if most >= tonumber(A[4]) then return redis.error_reply('BACKLOG ' .. ms(most) .. ' entries wait') end
+  end
+  -- no write before this line
+  local at = ms(A[3] == 'log' and tonumber(m[6] or '0') or clock(m[6]))
+  for i = 1, #bodies do redis.call('XADD', K[2], '*', 'a', at, 'e', bodies[i]) end
+  if #bodies > 0 then
+    redis.call('HINCRBY', K[1], 'in', #bodies)
+    redis.call('HSET', K[1], 'at', at)
+  end
+  redis.call('HSET', t .. 'walks', id, A[8])
+  if A[9] ~= '1' then
+    redis.call('HSET', t .. 'walk-at', id, A[7])
+  else
+    redis.call('HDEL', t .. 'walk-at', id); redis.call('HDEL', t .. 'walk-stop', id)
+    redis.call('LPUSH', t .. 'walked', id)
+    if redis.call('LLEN', t .. 'walked') > WALKS_KEPT then
+      redis.call('HDEL', t .. 'walks', redis.call('RPOP', t .. 'walked'))
+    end
+  end
+  return 'OK'
 end
 
 -- KEYS meta log | ARGV player reason|'' body clock(store|log). The stop and its log entry in one step ('' lifts it).
@@ -258,6 +362,8 @@ redis.register_function('pt_release', release)
 redis.register_function('pt_ingest', ingest)
 redis.register_function('pt_commit', commit)
 redis.register_function('pt_fire', fire)
+redis.register_function('pt_relay', relay)
+redis.register_function('pt_visit', visit)
 redis.register_function('pt_exclude', exclude)
 redis.register_function('pt_draft', draft)
 redis.register_function('pt_version', version)

@@ -88,8 +88,23 @@ def group(p: int, name: str) -> str:
 
 
 def walks(p: int) -> str:
-    """Hash of the partition's walks by id."""
+    """Hash of the partition's walks by id, under way or ended."""
     return f"{{{p}}}:walks"
+
+
+def walk_cursors(p: int) -> str:
+    """Hash of the walks under way: id -> the last player visited."""
+    return f"{{{p}}}:walk-at"
+
+
+def walk_stops(p: int) -> str:
+    """Hash of the walks under way that were asked to end."""
+    return f"{{{p}}}:walk-stop"
+
+
+def walks_ended(p: int) -> str:
+    """List of the walks that ended, latest first; what falls off its end is forgotten."""
+    return f"{{{p}}}:walked"
 
 
 def duplicates(p: int) -> str:

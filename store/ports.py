@@ -105,7 +105,7 @@ class Commit(Struct):
     index: list[tuple[str, str]] = field(default_factory=list)  # request id, player
     groups: list[tuple[bool, str, str]] = field(default_factory=list)  # add, group, player
     relays: list[tuple[int, bytes]] = field(default_factory=list)  # partition, entry for its players' log
-    walks: list[tuple[str, bytes]] = field(default_factory=list)  # walk id, record (b"" removes)
+    walks: list[tuple[str, bytes]] = field(default_factory=list)  # walk id, record (b"" asks it to end)
     stops: list[tuple[str, str]] = field(default_factory=list)  # player, reason: excluded from this commit on
     duplicates: list[bytes] = field(default_factory=list)  # probable duplicates, for a person
 
@@ -124,6 +124,7 @@ class Walk(Struct, array_like=True):
     visited: int = 0
     ended_at: int = 0  # ms; 0: under way
     outcome: str = ""  # completed, stopped
+    is_stopping: bool = False  # it was asked to end; told by the store on reading, which keeps it beside the record
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -138,6 +139,26 @@ def encode_walk(walk: Walk) -> bytes:
 def decode_walk(data: bytes) -> Walk:
     """Read a stored walk."""
     return _walks.decode(data)
+
+
+class Outgoing(Struct, frozen=True):
+    """An entry that waits in the outbox of a partition."""
+
+    id: str  # its place there
+    to: int  # partition whose players' log it belongs to
+    body: bytes
+
+
+class Visit(Struct, frozen=True):
+    """One step of a walk.
+
+    ``walk`` is as it shall be afterwards; ``came_from`` is its cursor before. ``ended_at`` of the walk ends it.
+    """
+
+    token: Token
+    walk: Walk
+    came_from: str
+    bodies: list[bytes]  # entries for the partition's own log
 
 
 class LaneStore(Protocol):
@@ -169,28 +190,44 @@ class LaneStore(Protocol):
 
 
 class Ways(Protocol):
-    """What goes from partition to partition, and through a partition's players, beside the commits."""
+    """What goes from partition to partition, and through a partition's players, beside the commits.
 
-    async def outbox(self, partition: int, limit: int) -> list[tuple[str, int, bytes]]:
-        """Return the oldest entries that commits left for other logs: (id, partition they go to, entry)."""
+    Each method is one pipeline over all partitions that it names. All raise ``Unavailable``: what was asked may or may
+    not have been done, and may be asked again.
+    """
 
-    async def relay(self, to: int, source: int, rows: list[tuple[str, bytes]]) -> None:
-        """Append entries to the players' log of ``to``, in order, each once (the last id is kept)."""
+    async def outbox(self, partitions: list[int], limit: int) -> dict[int, list[Outgoing]]:
+        """Read the oldest entries, up to ``limit`` a partition, that commits left for other logs."""
 
-    async def relayed(self, source: int, until: str) -> None:
-        """Forget the outbox up to and with an id; all of it has arrived."""
+    async def relay(self, source: int, rows: list[Outgoing]) -> list[bool]:
+        """Append entries of a source's outbox, in its order, to the logs they belong to, each once.
 
-    async def walks(self, partition: int) -> list[Walk]:
-        """Return the walks of a partition, those that ended too."""
+        Each log keeps the last outbox id that came from a source, so any owner, late or twice, may do it.
 
-    async def members(self, partition: int, group: str, after: str, limit: int) -> list[str]:
-        """Return the next players of a group ("": of the partition), in the order of their ids."""
+        Returns:
+            For each row whether it is known to be there.
+        """
 
-    async def visit(self, token: Token, walk: Walk, came_from: str, bodies: list[bytes], bound: int) -> Verdict:
-        """Append visits and move the walk on, in one step.
+    async def relayed(self, until: dict[int, str]) -> None:
+        """Forget the outboxes, each up to and with an id; all of that has arrived."""
+
+    async def walks(self, partitions: list[int]) -> dict[int, list[Walk]]:
+        """Return the walks under way of those partitions that have any."""
+
+    async def members(self, wanted: list[tuple[int, str, str]], limits: list[int]) -> list[list[str]]:
+        """Return the next players, in the order of their ids.
 
         Args:
-            walk: As it shall be afterwards.
-            came_from: Its cursor before; STALE when it is elsewhere or the walk is gone.
+            wanted: Partition, group ("": every player) and the id to go on after.
+            limits: Most of each.
+        """
+
+    async def visit(self, visits: list[Visit], bound: int) -> list[Verdict]:
+        """Append visits and move their walks on, each in one step, or nothing of it.
+
+        Args:
             bound: BACKLOG when so many entries wait in the players' or the tower's log: live traffic comes first.
+
+        Returns:
+            OK, FENCED, BROKEN, BACKLOG, or STALE when the walk's cursor is elsewhere, it ended or is not known.
         """

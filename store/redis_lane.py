@@ -16,25 +16,28 @@ _pack = msgpack.Packer(use_bin_type=False).pack  # the server's cmsgpack reads n
 
 def encode_commit(commit: Commit) -> bytes:
     """Return the blob that ``pt_commit`` unpacks; its layout is described there."""
-    packed: bytes = _pack(
+    blob: list[Any] = [
+        commit.done,
         [
-            commit.done,
-            [
-                [w.player, str(w.base), str(w.version), [x for pair in w.fields.items() for x in pair]]
-                for w in commit.writes
-            ],
-            commit.history,
-            commit.feeds,
-            [[player, data, "1" if legal else "0", "200"] for player, data, legal in commit.inbox],
-            commit.outputs,
-            commit.keys,
-            [["+" if is_set else "-", str(due), member] for is_set, due, member in commit.timers],
-            commit.publishes,
-            commit.part,
-            commit.dead,
-            commit.index,
-        ]
-    )
+            [w.player, str(w.base), str(w.version), [x for pair in w.fields.items() for x in pair]]
+            for w in commit.writes
+        ],
+        commit.history,
+        commit.feeds,
+        [[player, data, "1" if legal else "0", "200"] for player, data, legal in commit.inbox],
+        commit.outputs,
+        commit.keys,
+        [["+" if is_set else "-", str(due), member] for is_set, due, member in commit.timers],
+        commit.publishes,
+        commit.part,
+        commit.dead,
+        commit.index,
+    ]
+    if commit.groups or commit.relays or commit.walks or commit.stops or commit.duplicates:
+        groups = [["+" if add else "-", group, player] for add, group, player in commit.groups]
+        relays = [[str(partition), body] for partition, body in commit.relays]
+        blob.append([groups, relays, commit.walks, commit.stops, commit.duplicates])
+    packed: bytes = _pack(blob)
     return packed
 
 

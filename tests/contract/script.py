@@ -4,9 +4,11 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from domain.entries import Event, TimerFired, encode_entry
+from msgspec import structs
+
+from domain.entries import Event, TimerFired, Visited, encode_entry
 from domain.ids import partition_of
-from store.ports import Appended, Commit, Incoming, Refused, Token, Verdict, Write
+from store.ports import Appended, Commit, Incoming, Refused, Token, Verdict, Visit, Walk, Write, encode_walk
 from tests.contract.sides import LANES, START, Side
 
 HOUR = 3_600_000
@@ -36,10 +38,25 @@ class Script:
         lane = r.choice(["players", "players", "tower"])
         p = r.randrange(2)
         verb = r.choices(
-            ["append", "internal", "exclude", "tick", "acquire", "renew", "release", "read", "load", "commit", "fire"],
-            [18, 2, 2, 10, 8, 4, 2, 8, 4, 40, 6],
-        )[0]
+            [
+                "append", "internal", "exclude", "tick", "acquire", "renew", "release", "read", "load", "commit",
+                "fire", "relay", "relayed", "outbox", "walks", "members", "visit",
+            ],
+            [18, 2, 2, 10, 8, 4, 2, 8, 4, 40, 6, 6, 2, 2, 2, 3, 10],
+        )[0]  # fmt: skip
         match verb:
+            case "relay":
+                return verb, p, r.choice([0, 0, 0, 1]), r.randint(1, 6)
+            case "relayed":
+                return verb, p, r.randint(1, 4)
+            case "outbox":
+                return verb, p, r.randint(1, 9)
+            case "walks":
+                return verb, p
+            case "members":
+                return verb, p, r.choice(["", "segments/a", "segments/b"]), r.choice(["", _player(r)]), r.randint(1, 4)
+            case "visit":
+                return verb, [self._visit(hands) for _ in range(r.randint(1, 2))], r.choice([3, 12, 60, 1_000])
             case "append":
                 return verb, r.choice([0, 0, 40]), [self._incoming() for _ in range(r.randint(1, 5))]
             case "internal":
@@ -79,6 +96,16 @@ class Script:
         x = self.random.random()
         return (p, "none") if not held else (p, "last") if x < 0.85 else (p, "first") if x < 0.95 else (p, "wrong")
 
+    def _visit(self, hands: "Hands") -> dict[str, Any]:
+        r, p = self.random, self.random.randrange(2)
+        return {
+            "token": self._token(hands, "players", p),
+            "walk": r.randrange(20),
+            "is_elsewhere": r.random() < 0.1,
+            "players": [] if r.random() < 0.2 else sorted({_player(r) for _ in range(r.randint(1, 3))}),
+            "ended_at": r.choice([0, 0, 0, self.now]),
+        }
+
     def _commit(self, hands: "Hands", lane: str, p: int) -> dict[str, Any]:
         r = self.random
         bucket = r.randrange(3)
@@ -97,7 +124,26 @@ class Script:
             "index": self._some(1, lambda: (f"r{r.randrange(99)}", _player(r))),
             "history": self._some(1, lambda: _player(r)),
             "at": str(self.now) if self.clock == "log" else "",
+            **self._beside(),
         }
+
+    def _beside(self) -> dict[str, Any]:
+        r = self.random
+        if r.random() < 0.5:  # most commits have none of it
+            return {"groups": [], "relays": [], "walks": [], "stops": [], "duplicates": []}
+        return {
+            "groups": self._some(3, lambda: (r.random() < 0.6, f"segments/{r.choice('ab')}", _player(r))),
+            "relays": self._some(3, lambda: (r.randrange(2), _timer(r, 500))),
+            "walks": self._some(1, lambda: self._walk(f"w{r.randrange(400)}")),
+            "stops": self._some(1, lambda: (_player(r), "merged")) if r.random() < 0.1 else [],
+            "duplicates": self._some(1, lambda: _bytes(r)),
+        }
+
+    def _walk(self, name: str) -> tuple[str, bytes]:
+        r = self.random
+        if r.random() < 0.3:
+            return name, b""
+        return name, encode_walk(Walk(name, "review", group=r.choice(["", "segments/a"]), asked_at=self.now))
 
     def _some(self, most: int, make: Callable[[], Any]) -> list[Any]:
         return [make() for _ in range(self.random.randint(0, most))]
@@ -189,6 +235,49 @@ class Hands:
             for verdict, detail in answers
         ]
 
+    async def relay(self, side: Side, p: int, skip: int, count: int) -> Any:
+        ways = side.ways(self.clock)
+        rows = (await ways.outbox([p], skip + count)).get(p, [])[skip:]
+        told = await ways.relay(p, rows) if rows else None
+        await self._look(side, "players")
+        return told
+
+    async def relayed(self, side: Side, p: int, count: int) -> None:
+        ways = side.ways(self.clock)
+        if rows := (await ways.outbox([p], count)).get(p):
+            await ways.relayed({p: rows[-1].id})
+
+    async def outbox(self, side: Side, p: int, limit: int) -> Any:
+        rows = (await side.ways(self.clock).outbox([p, 1 - p], limit)).items()
+        return {q: [(row.to, row.body) for row in theirs] for q, theirs in rows}
+
+    async def walks(self, side: Side, p: int) -> Any:
+        return sorted((await side.ways(self.clock).walks([p])).get(p, []), key=lambda walk: walk.id)
+
+    async def members(self, side: Side, p: int, group: str, after: str, limit: int) -> Any:
+        return await side.ways(self.clock).members([(p, group, after), (1 - p, group, "")], [limit, 2])
+
+    async def visit(self, side: Side, plans: list[dict[str, Any]], bound: int) -> Any:
+        ways, visits = side.ways(self.clock), []
+        for plan in plans:
+            walks = await self.walks(side, plan["token"][0])
+            if walks:
+                walk = walks[plan["walk"] % len(walks)]
+                players = plan["players"]
+                moved = structs.replace(
+                    walk,
+                    cursor=players[-1] if players else walk.cursor,
+                    visited=walk.visited + len(players),
+                    ended_at=plan["ended_at"],
+                    is_stopping=False,
+                )
+                came_from = "elsewhere" if plan["is_elsewhere"] else walk.cursor
+                bodies = [encode_entry(Visited(player, walk.id, walk.kind)) for player in players]
+                visits.append(Visit(self._token("players", plan["token"]), moved, came_from, bodies))
+        told = await ways.visit(visits, bound) if visits else None
+        await self._look(side, "players")
+        return told
+
     async def _batch(self, side: Side, lane: str, plan: dict[str, Any]) -> tuple[Token, Commit | None]:
         p, _ = plan["token"]
         known = ["0-0", *self.offsets.get((lane, p), [])]
@@ -207,7 +296,10 @@ class Hands:
             if first_of.pop(player, True) is None
         ]
         commit.history = [(player, "*" if lane == "tower" else known[end], b"h") for player in plan["history"]]
-        for name in ("feeds", "inbox", "outputs", "keys", "timers", "part", "dead", "index"):
+        for name in (
+            "feeds", "inbox", "outputs", "keys", "timers", "part", "dead", "index", "groups", "relays", "walks",
+            "stops", "duplicates",
+        ):  # fmt: skip
             setattr(commit, name, plan[name])
         return self._token(lane, plan["token"]), commit
 

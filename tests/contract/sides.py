@@ -10,8 +10,9 @@ from redis.asyncio import Redis
 from store.functions import source
 from store.intake import Intake
 from store.keys import PLAYERS, TOWER, Lane, sockets
-from store.ports import LaneStore
+from store.ports import LaneStore, Ways
 from store.redis_lane import RedisLane
+from store.ways import RedisWays
 from tests.simulation.model import ModelIntake, ModelStore
 
 LANES: dict[str, Lane] = {"players": PLAYERS, "tower": TOWER}
@@ -25,6 +26,7 @@ class Side(Protocol):
     """One implementation of the store, and what a test needs beside its protocol."""
 
     def lane(self, name: str, clock: str = "store") -> LaneStore: ...
+    def ways(self, clock: str = "store") -> Ways: ...
     def intake(self, *, bound: int, keep_ms: int, clock: str, partitions: int = 2) -> Intake | ModelIntake: ...
     async def set_clock(self, now_ms: int) -> None: ...
     async def says_hello(self, partition: int, player: str) -> None: ...
@@ -62,6 +64,9 @@ class RealSide:
     def lane(self, name: str, clock: str = "store") -> RedisLane:
         return RedisLane(self.redis, LANES[name], clock)
 
+    def ways(self, clock: str = "store") -> RedisWays:
+        return RedisWays(self.redis, clock)
+
     def intake(self, *, bound: int, keep_ms: int, clock: str, partitions: int = 2) -> Intake:
         return Intake(self.redis, partitions, bound=bound, keep_ms=keep_ms, clock=clock)
 
@@ -91,6 +96,8 @@ class RealSide:
                 state[key] = sorted(
                     (int(score), member) for member, score in await r.zrange(name, 0, -1, withscores=True)
                 )
+            elif kind == b"list":
+                state[key] = [x.decode() for x in await r.lrange(name, 0, -1)]
             else:
                 state[key] = sorted(x.decode() for x in await r.smembers(name))
         return _normal(state)
@@ -105,6 +112,9 @@ class ModelSide:
 
     def lane(self, name: str, clock: str = "store") -> LaneStore:
         return self.store.lane(name, clock)
+
+    def ways(self, clock: str = "store") -> Ways:
+        return self.store.ways(clock)
 
     def intake(self, *, bound: int, keep_ms: int, clock: str, partitions: int = 2) -> ModelIntake:
         return ModelIntake(self.store, partitions, bound=bound, keep_ms=keep_ms, clock=clock)
@@ -127,6 +137,7 @@ class ModelSide:
                 "epoch": m.epoch, "nonce": m.nonce, "owner": m.owner, "until": m.until, "off": m.off, "seq": m.seq,
                 "tries": m.tries, "in": m.entered, "done": m.done, "at": m.at, "part": m.part,
             }  # fmt: skip
+            scalars |= {f"r:{source}": last for source, last in m.arrived.items()}
             if m.broken:
                 scalars["broken"] = "yes"
             state[f"{prefix}meta"] = {
@@ -148,6 +159,14 @@ class ModelSide:
         state["stop"] = {k: v.encode() for k, v in shared.stops.items()}
         state["sockets"] = dict.fromkeys(shared.sockets, b"1")
         state["buckets"] = sorted(shared.buckets)
+        state["players"] = sorted((0, player.encode()) for player in shared.players)
+        state |= {f"g:{name}": sorted((0, p.encode()) for p in who) for name, who in shared.groups.items()}
+        state["out"] = shared.out.all()
+        state["walks"] = dict(shared.walks)
+        state["walk-at"] = {walk: cursor.encode() for walk, cursor in shared.walk_at.items()}
+        state["walk-stop"] = dict.fromkeys(shared.walk_stops, b"1")
+        state["walked"] = list(shared.walked)
+        state["duplicates"] = shared.duplicates.all()
         return _normal(state)
 
 
@@ -175,12 +194,13 @@ def _named(key: str, value: Any, places: dict[str, str]) -> Any:
             fields = {name: text for name, text in value.items() if text not in (b"", b"0", b"0-0")}
             if "off" in fields:
                 fields["off"] = places.get(fields["off"].decode(), "?")
+            fields |= {name: b"yes" for name in fields if name.startswith("r:")}  # ids of another's outbox
             return fields | {"broken": b"yes"} if "broken" in fields else fields
         case "d":
             return {i: sorted(_line(line, places) for line in rows.decode().split("\n")) for i, rows in value.items()}
         case "h":
             return [(places.get(i, ""), fields) for i, fields in value]
-        case "log" | "dead":
+        case "log" | "dead" | "out" | "duplicates":
             return [fields for _, fields in value]
         case "feed" | "inbox":
             return [fields for _, fields in value[-200:]]  # a server trims by whole nodes, so it keeps some more

@@ -9,14 +9,32 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from msgspec import structs
+
 from domain.entries import LogEntry, decode_entry
 from domain.ids import partition_of
 from store.intake import DEDUPE_BUCKET_MS
 from store.keys import PLAYERS, Lane
-from store.ports import Appended, Commit, Grant, Incoming, Refused, Token, Verdict
+from store.ports import (
+    Appended,
+    Commit,
+    Grant,
+    Incoming,
+    Outgoing,
+    Refused,
+    Token,
+    Verdict,
+    Visit,
+    Walk,
+    decode_walk,
+    encode_walk,
+)
 
 FEED_MAX = 1_000
 INBOX_MAX = 200
+DUPLICATES_MAX = 10_000
+WALKS_KEPT = 500
+FIRE_LEAST = 32
 
 StreamId = tuple[int, int]
 
@@ -83,6 +101,11 @@ class LaneState:
     history: dict[str, Stream] = field(default_factory=dict)
     effects: dict[str, dict[str, str]] = field(default_factory=dict)  # bucket -> key -> cause
     timers: dict[bytes, int] = field(default_factory=dict)
+    arrived: dict[int, str] = field(default_factory=dict)  # source partition -> last outbox id that came from it
+
+    @property
+    def waiting(self) -> int:
+        return self.entered - self.done
 
 
 @dataclass
@@ -100,6 +123,14 @@ class PartitionState:
     in_flight: dict[str, int] = field(default_factory=dict)
     dead: Stream = field(default_factory=Stream)
     requests: dict[str, str] = field(default_factory=dict)
+    players: set[str] = field(default_factory=set)
+    groups: dict[str, set[str]] = field(default_factory=dict)
+    out: Stream = field(default_factory=Stream)
+    walks: dict[str, bytes] = field(default_factory=dict)
+    walk_at: dict[str, str] = field(default_factory=dict)
+    walk_stops: set[str] = field(default_factory=set)
+    walked: list[str] = field(default_factory=list)  # latest first
+    duplicates: Stream = field(default_factory=Stream)
 
 
 class ModelStore:
@@ -107,7 +138,7 @@ class ModelStore:
 
     Args:
         now_ms: The store's clock.
-        guards_off: Guards to leave out: ``fence offset already version effect stop dedupe``.
+        guards_off: Guards to leave out: ``fence offset already version effect stop dedupe arrived cursor``.
     """
 
     def __init__(self, now_ms: Callable[[], int], guards_off: frozenset[str] = frozenset()) -> None:
@@ -118,6 +149,9 @@ class ModelStore:
 
     def lane(self, lane: str, clock: str = "store") -> "ModelLane":
         return ModelLane(self, lane, clock)
+
+    def ways(self, clock: str = "store") -> "ModelWays":
+        return ModelWays(self, clock)
 
     def of(self, partition: int) -> PartitionState:
         if partition not in self.partitions:
@@ -165,7 +199,7 @@ class ModelStore:
         """Append all rows that are new, or none at all (BACKLOG). ``bound`` 0: exempt."""
         shared = self.of(partition)
         m = shared.lanes[lane]
-        if bound and m.entered - m.done + len(rows) > bound:
+        if bound and m.waiting + len(rows) > bound:
             return Verdict.BACKLOG
         at = m.at if clock == "log" else max(self.now_ms(), m.at)
         answers: list[Appended] = []
@@ -215,7 +249,7 @@ class ModelStore:
             if not legal and player in shared.stops and "stop" not in self._off:
                 return Verdict.STOPPED, player
         try:
-            self._write(shared, m, c)
+            self._write(shared, m, c, is_players=lane == "players")
         except WrongOrder:
             m.broken = True  # half a commit stays written: nothing may build upon it
             return Verdict.BROKEN, f"half commit at {c.end}"
@@ -226,6 +260,7 @@ class ModelStore:
         if _fenced(m, token):
             return 0
         at = m.at if clock == "log" else max(self.now_ms(), m.at)
+        limit = min(limit, max(FIRE_LEAST, limit - m.waiting))
         due = sorted((due, member) for member, due in m.timers.items() if due <= at)[:limit]
         for _, member in due:
             del m.timers[member]
@@ -247,10 +282,73 @@ class ModelStore:
         m.entered += 1
         return shared.in_flight.get(player, 0)
 
-    def _write(self, shared: PartitionState, m: LaneState, c: Commit) -> None:
+    def outbox(self, partition: int, limit: int) -> list[Outgoing]:
+        rows = self.of(partition).out.after("0-0", limit)
+        return [Outgoing(i, int(f["d"]), f["e"]) for i, f in rows]
+
+    def relay(self, source: int, to: int, rows: list[Outgoing], clock: str = "store") -> int:
+        m = self.of(to).lanes["players"]
+        at = m.at if clock == "log" else max(self.now_ms(), m.at)
+        count = 0
+        for row in rows:
+            if parsed(row.id) > parsed(m.arrived.get(source, "0-0")) or "arrived" in self._off:
+                m.log.add("*", {"a": b"%d" % at, "e": row.body}, self.now_ms())
+                m.arrived[source] = row.id
+                count += 1
+        if count:
+            m.entered += count
+            m.at = at
+        return count
+
+    def relayed(self, source: int, until: str) -> None:
+        out = self.of(source).out
+        gone = bisect_right(out.ids, parsed(until))
+        del out.ids[:gone], out.items[:gone]
+
+    def walks(self, partition: int) -> list[Walk]:
+        shared = self.of(partition)
+        return [
+            structs.replace(decode_walk(shared.walks[i]), is_stopping=i in shared.walk_stops) for i in shared.walk_at
+        ]
+
+    def members(self, partition: int, group: str, after: str, limit: int) -> list[str]:
+        shared = self.of(partition)
+        everyone = shared.groups.get(group, set()) if group else shared.players
+        return sorted((player for player in everyone if player > after), key=str.encode)[:limit]
+
+    def visit(self, visit: Visit, bound: int, clock: str = "store") -> Verdict:
+        token, walk, shared = visit.token, visit.walk, self.of(visit.token.partition)
+        m = shared.lanes["players"]
+        if refused := _fenced(m, token):
+            return refused
+        if walk.id not in shared.walk_at or (shared.walk_at[walk.id] != visit.came_from and "cursor" not in self._off):
+            return Verdict.STALE
+        if visit.bodies and max(m.waiting, shared.lanes["tower"].waiting) >= bound:
+            return Verdict.BACKLOG
+        at = m.at if clock == "log" else max(self.now_ms(), m.at)
+        for body in visit.bodies:
+            m.log.add("*", {"a": b"%d" % at, "e": body}, self.now_ms())
+        if visit.bodies:
+            m.entered += len(visit.bodies)
+            m.at = at
+        shared.walks[walk.id] = encode_walk(walk)
+        if not walk.ended_at:
+            shared.walk_at[walk.id] = walk.cursor
+            return Verdict.OK
+        del shared.walk_at[walk.id]
+        shared.walk_stops.discard(walk.id)
+        shared.walked.insert(0, walk.id)
+        for forgotten in shared.walked[WALKS_KEPT:]:
+            del shared.walks[forgotten]
+        del shared.walked[WALKS_KEPT:]
+        return Verdict.OK
+
+    def _write(self, shared: PartitionState, m: LaneState, c: Commit, *, is_players: bool) -> None:
         now = self.now_ms()
         for w in c.writes:
             m.states.setdefault(w.player, {}).update({"v": str(w.version).encode(), **w.fields})
+            if is_players and w.base == 0 and not w.player.startswith("key:"):
+                shared.players.add(w.player)
         for player, offset, record in c.history:
             m.history.setdefault(player, Stream()).add(offset, {"d": record}, now)
         for player, record in c.feeds:
@@ -275,9 +373,25 @@ class ModelStore:
         for letter in c.dead:
             shared.dead.add("*", {"d": letter}, now)
         shared.requests.update(c.index)
+        self._write_beside(shared, c, now)
         m.part = c.part or m.part
         m.off, m.seq, m.tries, m.done = c.end, m.seq + 1, 0, m.done + c.done
         self.published += c.publishes
+
+    def _write_beside(self, shared: PartitionState, c: Commit, now: int) -> None:
+        for add, group, player in c.groups:
+            members = shared.groups.setdefault(group, set())
+            members.add(player) if add else members.discard(player)
+        for to, body in c.relays:
+            shared.out.add("*", {"d": str(to).encode(), "e": body}, now)
+        for walk, record in c.walks:
+            if record and walk not in shared.walks:
+                shared.walks[walk], shared.walk_at[walk] = record, ""
+            elif not record and walk in shared.walk_at:
+                shared.walk_stops.add(walk)
+        shared.stops.update(c.stops)
+        for proposal in c.duplicates:
+            shared.duplicates.add("*", {"d": proposal}, now, DUPLICATES_MAX)
 
     def _met(self, shared: PartitionState, row: Incoming) -> tuple[str, str] | None:
         """Return (offset, fingerprint) of the player's earlier use of the message id."""
@@ -331,6 +445,43 @@ class ModelLane:
 
     async def fire(self, tokens: list[Token], limit: int) -> list[int]:
         return [self._store.fire(self._lane, t, limit, self._clock) for t in tokens]
+
+
+class ModelWays:
+    """``Ways`` over the model."""
+
+    def __init__(self, store: ModelStore, clock: str = "store") -> None:
+        self._store = store
+        self._clock = clock
+
+    async def outbox(self, partitions: list[int], limit: int) -> dict[int, list[Outgoing]]:
+        return {p: rows for p in partitions if (rows := self._store.outbox(p, limit))}
+
+    async def relay(self, source: int, rows: list[Outgoing]) -> list[bool]:
+        for to, theirs in by_destination(rows).items():
+            self._store.relay(source, to, theirs, self._clock)
+        return [True] * len(rows)
+
+    async def relayed(self, until: dict[int, str]) -> None:
+        for partition, last in until.items():
+            self._store.relayed(partition, last)
+
+    async def walks(self, partitions: list[int]) -> dict[int, list[Walk]]:
+        return {p: walks for p in partitions if (walks := self._store.walks(p))}
+
+    async def members(self, wanted: list[tuple[int, str, str]], limits: list[int]) -> list[list[str]]:
+        return [self._store.members(*what, limit) for what, limit in zip(wanted, limits, strict=True)]
+
+    async def visit(self, visits: list[Visit], bound: int) -> list[Verdict]:
+        return [self._store.visit(visit, bound, self._clock) for visit in visits]
+
+
+def by_destination(rows: list[Outgoing]) -> dict[int, list[Outgoing]]:
+    """Return the rows of an outbox by the partition they go to."""
+    found: dict[int, list[Outgoing]] = {}
+    for row in rows:
+        found.setdefault(row.to, []).append(row)
+    return found
 
 
 class ModelIntake:
