@@ -137,13 +137,13 @@ class JourneyEntered(Struct, frozen=True, gc=False, tag="journey_entered", tag_f
     number: int  # this player's entries, from 1
     version: int = 0  # programme version whose graph is walked
     by: str = "event"  # event, segment, schedule, api, journey
+    dropped: tuple[str, ...] = ()  # properties too large to be kept
 
 
 class JourneyStepped(Struct, frozen=True, gc=False, tag="journey_step", tag_field="kind", array_like=True):
     """One step of a journey. ``outcome`` is what the node did or how it was left, ``reason`` why.
 
-    Outcomes: sent, rewarded, changed, called, branched, split, waited, delayed, skipped, helped, interrupted,
-    milestone, migrated. Reasons are stable codes: goal_already_met, event, timeout, struggle, dwell, default, ...
+    Both are stable codes, listed with their words in ``crm.journeys.reasons``.
     """
 
     journey: str
@@ -152,6 +152,7 @@ class JourneyStepped(Struct, frozen=True, gc=False, tag="journey_step", tag_fiel
     outcome: str
     reason: str = ""
     next: str = ""  # node the player goes to; "" when it stays or the journey ends
+    detail: str = ""  # which: step, path, interrupt, template, amount
 
 
 class JourneyEnded(Struct, frozen=True, gc=False, tag="journey_ended", tag_field="kind", array_like=True):
@@ -161,6 +162,7 @@ class JourneyEnded(Struct, frozen=True, gc=False, tag="journey_ended", tag_field
     number: int
     outcome: str
     node: str = ""  # where the player was
+    reason: str = ""
 
 
 class TraitsChanged(Struct, frozen=True, gc=False, tag="traits_changed", tag_field="kind", array_like=True):
@@ -174,6 +176,7 @@ class IdentityLinked(Struct, frozen=True, gc=False, tag="identity_linked", tag_f
     """Another id was seen to be this person; its profile has been asked to join."""
 
     other: str
+    refused: str = ""  # why it was not asked: too_many_links
 
 
 class ProfileMerged(Struct, frozen=True, gc=False, tag="profile_merged", tag_field="kind", array_like=True):

@@ -83,16 +83,18 @@ class Enrolment(Struct, frozen=True, gc=False, array_like=True):
     node: str  # where the player waits
     entered_at: int
     arrived_at: int  # at ``node``
-    due: int = 0  # of the timer; 0: none is set
+    due: int = 0  # when time takes the player on from ``node``; 0: never
     generation: int = 0  # of the timer; an older one is ignored
     steps: dict[str, int] = {}  # milestone -> when it was reached
-    tries: int = 0  # struggles counted at ``node``
+    tries: tuple[int, ...] = ()  # ms, struggles seen at ``node``
     used: tuple[str, ...] = ()  # interrupts and help branches taken, each once
     taken: int = 0  # nodes left behind; makes what a node asks for unique
     messages: int = 0
     data: dict[str, Any] = {}  # properties of the event that began it (bounded), for templates and conditions
     cause: str = ""  # id of what began it
-    parent: str = ""  # the journey that waits for this one to end
+    parent: str = ""  # the walk that waits for this one to end, ``<journey>#<number>``
+    armed: int = 0  # ms, of the one timer that is set; never later than anything that time alone may bring
+    paused: bool = False  # ``node`` is still to be run, at ``due``
 
 
 class JourneyRecord(Struct, frozen=True, gc=False, array_like=True):
@@ -111,7 +113,7 @@ class Identity(Struct, frozen=True, gc=False, array_like=True):
     merged_into: str = ""  # this id lives on under another; its entries are forwarded
     merged_at: int = 0  # ms
     sources: tuple[str, ...] = ()  # ids whose profiles were joined into this one
-    links: dict[str, str] = {}  # other id -> asked, merged, or elsewhere (it belongs to someone else)
+    links: dict[str, str] = {}  # other id -> asked, merged, elsewhere (it is another's), proposed (a person decides)
     devices: tuple[str, ...] = ()  # the last ones seen
     keys: dict[str, str] = {}  # email, phone -> key actor that was told of it
     claims: dict[str, dict[str, Any]] = {}  # of a key actor: claimant -> evidence

@@ -110,7 +110,9 @@ PARTS = {
             3,
             4,
             "goal",
-            Enrolment(2, 7, "wait", 3, 4, 5, 6, {"verified": 4}, 1, ("help",), 2, 1, {"amount": 5}, "m1", "season"),
+            Enrolment(
+                2, 7, "wait", 3, 4, 5, 6, {"verified": 4}, (8, 9), ("help",), 2, 1, {"amount": 5}, "m1", "s#1", 5, True
+            ),
         )
     },
     "identity": Identity("", 0, ("anon:a1",), {"anon:a1": "merged"}, ("d1",), {"email": "key:email:ab"}, {"x": {}}),
@@ -123,9 +125,9 @@ CRM_RECORD = HistoryRecord(
     (
         SegmentEntered("vips", "time"),
         SegmentLeft("new", "removed"),
-        JourneyEntered("welcome", 2, 7, "segment"),
-        JourneyStepped("welcome", 2, "hi", "skipped", "goal_already_met", "w"),
-        JourneyEnded("welcome", 2, "goal", "w"),
+        JourneyEntered("welcome", 2, 7, "segment", ("basket",)),
+        JourneyStepped("welcome", 2, "hi", "skipped", "goal_already_met", "w", "verified"),
+        JourneyEnded("welcome", 2, "goal", "w", "event"),
         TraitsChanged({"tier": "gold"}, "journeys/welcome/mark"),
         IdentityLinked("anon:a1"),
         ProfileMerged("anon:a1", ""),

@@ -1,0 +1,447 @@
+"""``journeys``: a graph drawn as a document (CONTRACT, "journeys/welcome"). Durations are seconds or ``7d 12h 30m``.
+
+The first node is where a walk begins. A node without ``next`` is an end. What the document says of itself is checked
+here and by ``crm.journeys.graph``; what it says of other documents, when the programme is published.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from crm.fields import Channel, ClockTime, Document, EventName, Id, Purpose, Seconds, Where
+from crm.journeys.graph import problems
+from crm.recurrence import ScheduleConfig
+
+NODES_MAX = 100
+STEPS_MAX = 50
+PATHS_MAX = 20
+TRIES_MAX = 50
+MESSAGES_MAX = 100  # of one walk; more are passed over
+DURATION_MAX_S = 366 * 86_400  # of a walk; then it ends as expired
+_DAY_S = 86_400
+
+
+def _moment(value: str) -> str:
+    if value.startswith("data."):
+        if not all(value.split(".")):
+            raise ValueError(f"expected data.<key>, got {value[:60]!r}")
+        return value
+    try:
+        read = datetime.fromisoformat(value)
+    except ValueError:
+        read = None
+    if read is None or "T" not in value or not 1971 <= read.year <= 9000:
+        raise ValueError(f"expected a time such as 2026-12-24T10:00, or data.<key>, got {value[:60]!r}")
+    return value
+
+
+def _source(value: str) -> str:
+    root, _, rest = value.partition(".")
+    if not ((root == "data" and rest) or (value.startswith("event.properties.") and value.count(".") >= 2)):
+        raise ValueError(f"expected event.properties.<name> or data.<key>, got {value[:60]!r}")
+    if not all(value.split(".")):
+        raise ValueError(f"expected event.properties.<name> or data.<key>, got {value[:60]!r}")
+    return value
+
+
+Duration = Annotated[Seconds, Field(ge=1)]
+StepId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]  # a part of journey.steps.<id>
+Moment = Annotated[str, Field(max_length=200), AfterValidator(_moment)]
+Count = Annotated[int, Field(ge=1, le=TRIES_MAX)]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Scalar = str | int | float | bool
+
+
+class EventConfig(Document):
+    """An event, with what must hold of it and of the player."""
+
+    event: EventName
+    where: Where = None
+
+
+class OccasionConfig(Document):
+    """Something that happens: an event (and ``where``), or a condition ``when`` that holds."""
+
+    event: EventName | None = None
+    where: Where = None
+    when: Where = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "OccasionConfig":
+        if (self.event is None) == (self.when is None):
+            raise ValueError("expected either `event` (with `where`) or `when`")
+        if self.where is not None and self.event is None:
+            raise ValueError("expected `where` beside an `event`; a condition alone is `when`")
+        return self
+
+
+class EntryConfig(Document):
+    """Who begins the journey, and when: by an event, a segment, a schedule, or a caller (``api``).
+
+    ``where`` and ``audience`` are asked at that moment. ``once`` allows one entry for life. A player who
+    is in the segment because it was just published begins only with ``include_existing``. ``api`` may stand beside others.
+    """
+
+    event: EventName | None = None
+    where: Where = None
+    segment: Id | None = None
+    on: Literal["entered", "left"] | None = None
+    include_existing: bool = False
+    schedule: ScheduleConfig | None = None
+    api: bool = False
+    audience: Where = None
+    once: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Return what begins it: event, schedule, segment or api."""
+        return "event" if self.event else "schedule" if self.schedule else "segment" if self.segment else "api"
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> "EntryConfig":
+        if self.event and (self.schedule or self.segment):
+            raise ValueError("expected one of event, segment, schedule")
+        if not (self.event or self.schedule or self.segment or self.api):
+            raise ValueError("expected one of event, segment, schedule, or api: true")
+        if (self.on or self.include_existing) and self.kind != "segment":
+            raise ValueError("expected `on` and `include_existing` beside a `segment` without schedule")
+        if self.include_existing and self.on == "left":
+            raise ValueError("expected include_existing with on: entered; nobody has left a segment that is new")
+        return self
+
+
+class ExitConfig(Document):
+    """What ends the walk wherever the player is: the ``goal`` (success), or events ``on`` and a condition ``when``."""
+
+    goal: OccasionConfig | None = None
+    on: Annotated[tuple[EventConfig, ...], Field(max_length=20)] = ()
+    when: Where = None
+
+
+class StepConfig(OccasionConfig):
+    """A milestone: a goal on the way, noticed wherever the player is."""
+
+    id: StepId
+
+
+class PaceConfig(Document):
+    """The norm: so many steps in so long."""
+
+    steps: Annotated[int, Field(ge=1, le=STEPS_MAX)]
+    over: Duration
+
+
+class InterruptConfig(OccasionConfig):
+    """What takes the player out of whatever delay or wait, to the node ``to``."""
+
+    id: StepId
+    to: Id
+    once: bool = True
+
+    @model_validator(mode="after")
+    def _ends(self) -> "InterruptConfig":
+        if self.when is not None and not self.once:
+            raise ValueError("expected once: true with `when`: while it holds, every event would move the player")
+        return self
+
+
+class SkipStep(Document):
+    """The step is done."""
+
+    step: StepId
+
+
+class StruggleConfig(EventConfig):
+    """``count`` failed or repeated tries at this node, ``within`` a time: off to a help branch, once a walk."""
+
+    count: Count
+    within: Duration | None = None
+    to: Id
+
+
+class DwellConfig(Document):
+    """Too long at this node: off to a help branch, once a walk."""
+
+    for_: Duration = Field(alias="for")
+    to: Id
+
+
+class FromConfig(Document):
+    """A value that the event or the walk brings."""
+
+    from_: Annotated[str, Field(alias="from", max_length=200), AfterValidator(_source)]
+
+
+def _skip(value: object) -> object:
+    return SkipStep.model_validate(value) if isinstance(value, dict) and "step" in value else value
+
+
+Skip = Annotated[SkipStep | Where, BeforeValidator(_skip)]
+
+
+class _Node(Document):
+    id: Id
+    name: Name | None = None
+    next: Id | None = None
+    skip_when: Skip = None
+    struggle: StruggleConfig | None = None
+    dwell: DwellConfig | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether the player may stay at the node."""
+        return False
+
+    @property
+    def ways(self) -> list[tuple[str, str | None]]:
+        """Return where the node leads: (path in the document, node or None for the end)."""
+        helps = [("struggle.to", self.struggle.to)] if self.struggle else []
+        return [*self.ways_on, *helps, *([("dwell.to", self.dwell.to)] if self.dwell else [])]
+
+    @property
+    def ways_on(self) -> list[tuple[str, str | None]]:
+        return [("next", self.next)]
+
+    @property
+    def skips_to(self) -> str | None:
+        """Return where the player goes who passes the node over."""
+        return self.next
+
+
+class MessageNode(_Node):
+    """Asks the control tower to tell the player something."""
+
+    kind: Literal["message"]
+    template: Id
+    purpose: Purpose
+    channels: Annotated[tuple[Channel, ...], Field(max_length=6)] = ()
+    tone: Name | None = None
+    conflict_group: Annotated[str, Field(max_length=100)] = ""
+    expires: Duration = _DAY_S
+    priority: Annotated[int, Field(ge=0, le=1000)] | None = None
+    variables: Annotated[dict[Name, Scalar | FromConfig], Field(max_length=50)] = Field(default_factory=dict)
+
+
+class DelayNode(_Node):
+    """Waits ``for`` a time, then for the next ``until_time`` of the player's clock; or ``until`` a moment."""
+
+    kind: Literal["delay"]
+    for_: Duration | None = Field(None, alias="for")
+    until_time: ClockTime | None = None
+    until: Moment | None = None
+
+    @property
+    def waits(self) -> bool:
+        return True
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "DelayNode":
+        if (self.until is None) == (self.for_ is None and self.until_time is None):
+            raise ValueError("expected `for`, `until_time` or both, or else `until`")
+        return self
+
+
+class WaitNode(_Node):
+    """Waits for an event or a condition, at most ``timeout_s``. ``next`` stands for the way that is not given."""
+
+    kind: Literal["wait"]
+    for_: OccasionConfig = Field(alias="for")
+    timeout_s: Duration | None = None
+    on_event: Id | None = None
+    on_timeout: Id | None = None
+
+    @property
+    def waits(self) -> bool:
+        return True
+
+    @property
+    def ways_on(self) -> list[tuple[str, str | None]]:
+        named = [(name, way) for name in ("on_event", "on_timeout", "next") if (way := getattr(self, name))]
+        return [*named, *([("next", None)] if not self.next and len(named) < 2 else [])]
+
+    @property
+    def skips_to(self) -> str | None:
+        return self.on_event or self.next
+
+
+class PathConfig(Document):
+    when: Where
+    next: Id | None = None
+
+
+class BranchNode(_Node):
+    """Goes the first way whose condition holds, else ``default``."""
+
+    kind: Literal["branch"]
+    paths: Annotated[tuple[PathConfig, ...], Field(min_length=1, max_length=PATHS_MAX)]
+    default: Id | None = None
+
+    @property
+    def ways_on(self) -> list[tuple[str, str | None]]:
+        return [(f"paths[{n}].next", path.next) for n, path in enumerate(self.paths)] + [("default", self.skips_to)]
+
+    @property
+    def skips_to(self) -> str | None:
+        return self.default or self.next
+
+
+class ShareConfig(Document):
+    share: Annotated[float, Field(gt=0, le=1)]
+    next: Id | None = None
+    id: StepId | None = None
+
+
+class SplitNode(_Node):
+    """Goes one way of several, always the same for a player; shares add up to 1."""
+
+    kind: Literal["split"]
+    paths: Annotated[tuple[ShareConfig, ...], Field(min_length=2, max_length=PATHS_MAX)]
+    salt: Annotated[str, Field(max_length=100)] = ""
+
+    @property
+    def ways_on(self) -> list[tuple[str, str | None]]:
+        # a path without `next` takes the node's own
+        return [(f"paths[{n}].next", path.next or self.next) for n, path in enumerate(self.paths)]
+
+
+class RewardNode(_Node):
+    """Gives currency, through the ledger as everything else."""
+
+    kind: Literal["reward"]
+    currency: Id = "points"
+    amount: Annotated[int, Field(strict=True, gt=0, le=2**53)]
+
+
+class ProfileNode(_Node):
+    """Sets traits: to a value, to what the event or the walk brings (``{from: ...}``); null removes one."""
+
+    kind: Literal["profile"]
+    set: Annotated[dict[Name, Scalar | FromConfig | None], Field(min_length=1, max_length=50)]
+
+
+class WebhookNode(_Node):
+    """Calls another system: by a template of the channel webhook, or with a plain payload."""
+
+    kind: Literal["webhook"]
+    template: Id | None = None
+    payload: Annotated[dict[Name, Scalar | FromConfig], Field(max_length=50)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "WebhookNode":
+        if (self.template is None) == (self.payload is None):
+            raise ValueError("expected either `template` or `payload`")
+        return self
+
+
+class JourneyNode(_Node):
+    """Begins another journey; with ``wait`` this one goes on when that has ended."""
+
+    kind: Literal["journey"]
+    journey: Annotated[str, Field(max_length=120)]
+    wait: bool = False
+
+    @property
+    def waits(self) -> bool:
+        return self.wait
+
+
+class ExitNode(_Node):
+    """Ends the journey here; ``outcome`` says how it is counted."""
+
+    kind: Literal["exit"]
+    outcome: Literal["completed", "goal", "exit"] = "completed"
+    reason: Word | None = None
+
+    @property
+    def ways_on(self) -> list[tuple[str, str | None]]:
+        return []
+
+
+NodeConfig = Annotated[
+    MessageNode
+    | DelayNode
+    | WaitNode
+    | BranchNode
+    | SplitNode
+    | RewardNode
+    | ProfileNode
+    | WebhookNode
+    | JourneyNode
+    | ExitNode,
+    Field(discriminator="kind"),
+]
+
+
+class ReentryConfig(Document):
+    """Whether a player may begin again: so long ``after`` the last end, at most ``max`` times in all."""
+
+    allowed: bool = True
+    after: Seconds = 0
+    max: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+
+class LimitsConfig(Document):
+    max_duration: Duration = DURATION_MAX_S
+    max_messages: Annotated[int, Field(ge=0, le=MESSAGES_MAX)] = MESSAGES_MAX
+
+
+class MigrateConfig(Document):
+    """Where those under way go when this version is published: nodes by name, the others by ``default``."""
+
+    map: Annotated[dict[Id, Id], Field(max_length=NODES_MAX)] = Field(default_factory=dict)
+    default: Id = "keep"  # keep, exit, or a node
+
+
+class JourneyConfig(Document):
+    """A journey. ``name`` and ``description`` are for the people who run it."""
+
+    name: Name | None = None
+    description: Annotated[str, Field(max_length=4_000)] = ""
+    entry: EntryConfig
+    exit: ExitConfig = ExitConfig()
+    steps: Annotated[tuple[StepConfig, ...], Field(max_length=STEPS_MAX)] = ()
+    pace: PaceConfig | None = None
+    interrupts: Annotated[tuple[InterruptConfig, ...], Field(max_length=STEPS_MAX)] = ()
+    nodes: Annotated[tuple[NodeConfig, ...], Field(min_length=1, max_length=NODES_MAX)]
+    reentry: ReentryConfig = ReentryConfig()
+    limits: LimitsConfig = LimitsConfig()
+    migrate: MigrateConfig | None = None
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> "JourneyConfig":
+        if found := problems(self):
+            raise ValidationError.from_exception_data("JourneyConfig", [_detail(path, text) for path, text in found])
+        return self
+
+
+def _detail(path: tuple[str | int, ...], problem: str) -> InitErrorDetails:
+    said = PydanticCustomError("journey", "{problem}", {"problem": problem, "error": ValueError(problem)})
+    return InitErrorDetails(type=said, loc=path, input=None)
+
+
+def conditions(config: JourneyConfig) -> list[tuple[str, Any]]:
+    """Return every condition of the document with its path."""
+    found: list[tuple[str, Any]] = [
+        ("entry.where", config.entry.where),
+        ("entry.audience", config.entry.audience),
+        ("exit.when", config.exit.when),
+    ]
+    occasions: list[tuple[str, OccasionConfig | EventConfig | None]] = [("exit.goal", config.exit.goal)]
+    occasions += [(f"exit.on[{n}]", event) for n, event in enumerate(config.exit.on)]
+    occasions += [(f"steps[{n}]", step) for n, step in enumerate(config.steps)]
+    occasions += [(f"interrupts[{n}]", interrupt) for n, interrupt in enumerate(config.interrupts)]
+    for n, node in enumerate(config.nodes):
+        if node.skip_when is not None and not isinstance(node.skip_when, SkipStep):
+            found.append((f"nodes[{n}].skip_when", node.skip_when))
+        occasions.append((f"nodes[{n}].struggle", node.struggle))
+        if isinstance(node, WaitNode):
+            occasions.append((f"nodes[{n}].for", node.for_))
+        if isinstance(node, BranchNode):
+            found += [(f"nodes[{n}].paths[{i}].when", path.when) for i, path in enumerate(node.paths)]
+    for path, occasion in occasions:
+        if occasion is not None:
+            found += [(f"{path}.{name}", getattr(occasion, name, None)) for name in ("where", "when")]
+    return [(path, tree) for path, tree in found if tree is not None]
