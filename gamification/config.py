@@ -26,6 +26,7 @@ from gamification.durations import duration_s
 AMOUNT_MAX = 2**53  # exact in every JSON reader
 WINDOW_MAX_S = 366 * 86_400
 ITEMS_MAX = 100  # tasks, stages, levels, rewards
+_NO_JOURNEY = {"journey": "the game's rules know no journey"}
 
 
 def _path(value: str) -> str:
@@ -36,7 +37,7 @@ def _path(value: str) -> str:
 
 
 def _condition(value: dict[str, Any] | None, info: ValidationInfo) -> dict[str, Any] | None:
-    validate_condition(value, info.field_name or "where")
+    validate_condition(value, info.field_name or "where", refused=_NO_JOURNEY)
     return value
 
 
@@ -71,17 +72,25 @@ Rewards = Annotated[tuple[Reward, ...], Field(max_length=ITEMS_MAX)]
 
 
 class MetricConfig(Document):
+    """A number about the events of one name.
+
+    ``since`` is whole seconds since the newest one's own time; it has neither field nor window.
+    """
+
     event: Name
-    aggregate: Literal["count", "sum", "max", "last", "unique"] = "count"
+    aggregate: Literal["count", "sum", "max", "last", "unique", "since"] = "count"
     field: FieldPath | None = None
     window: Annotated[Duration, Field(le=WINDOW_MAX_S)] | None = None  # none: all time
     where: Where = None
 
     @model_validator(mode="after")
     def _field_fits_the_aggregate(self) -> Self:
-        if self.aggregate == "count" and self.field:
-            raise ValueError("expected no field with aggregate count (use where to count fewer)")
-        if self.aggregate != "count" and not self.field:
+        bare = self.aggregate in ("count", "since")
+        if bare and self.field:
+            raise ValueError(f"expected no field with aggregate {self.aggregate} (use where to count fewer)")
+        if self.aggregate == "since" and self.window is not None:
+            raise ValueError("expected no window with aggregate since: it tells how long ago the newest event was")
+        if not bare and not self.field:
             raise ValueError(f"expected a field to take the {self.aggregate} of")
         return self
 

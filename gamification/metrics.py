@@ -3,10 +3,14 @@
 The window ends at the later of ``now`` and the newest event seen, so a late event neither rewinds a metric nor sees
 one that its successors do not. Bucket edges are UTC; the oldest bucket counts whole or not at all, so a window of
 ``7d`` in buckets of a day is seven UTC days, the current one included.
+
+``since`` has no buckets: it keeps the newest event's time in one, and is exact to the millisecond.
 """
 
+from bisect import bisect_right
+from collections.abc import Iterator
 from hashlib import blake2b
-from math import isfinite
+from math import ceil, isfinite
 
 from domain.entries import Event
 from domain.player import Metric
@@ -35,6 +39,8 @@ def counted(rule: MetricRule, state: Metric | None, event: Event) -> Metric:
     number = _bucket(rule, event.occurred_at)
     if rule.aggregate == "count":
         return _merged(rule, held, number, 1)
+    if rule.aggregate == "since":
+        return _merged(rule, held, number, event.occurred_at)
     value = field_value(event, rule.field)
     if rule.aggregate == "unique":
         return _seen(rule, held, number, value)
@@ -47,8 +53,10 @@ def counted(rule: MetricRule, state: Metric | None, event: Event) -> Metric:
 
 
 def metric_value(rule: MetricRule, state: Metric | None, now: int) -> int | float | None:
-    """Return the metric's value; None when it has none (``max`` and ``last`` of nothing)."""
+    """Return the metric's value; None when it has none (``max``, ``last`` and ``since`` of nothing)."""
     held = state or _EMPTY
+    if rule.aggregate == "since":
+        return max(0, now - int(held.buckets[-1][1])) // 1000 if held.buckets else None
     if rule.aggregate == "unique":
         return len(_recent(rule, held.values, now))
     oldest = _oldest(rule, held.buckets[-1][0], now) if held.buckets else 0
@@ -61,9 +69,74 @@ def metric_value(rule: MetricRule, state: Metric | None, now: int) -> int | floa
 
 
 def next_change(rule: MetricRule, state: Metric | None, now: int, thresholds: tuple[float, ...]) -> int:
-    """Return the next ms at which time alone may change the value with regard to the thresholds; 0: never."""
-    del rule, state, now, thresholds
+    """Return the next ms, after ``now``, at which time alone moves the value past a threshold; 0: never.
+
+    Exact both ways: until then the value lies between the same thresholds (or is None), and then it does not. For a
+    window it is the bucket edge at which what must leave has left, for ``since`` the full second.
+
+    Args:
+        thresholds: In order; numbers that it matters to have reached (``domain.timing.thresholds_of``).
+    """
+    if state is None:
+        return 0
+    if rule.aggregate == "since":
+        return _since_reaches(int(state.buckets[-1][1]), now, thresholds) if state.buckets else 0
+    if not rule.width_ms:
+        return 0
+    place = _place(metric_value(rule, state, now), thresholds)
+    if place == 0 and rule.aggregate in ("count", "unique"):
+        return 0  # below all of them, and it only falls
+    for number, value in _as_they_leave(rule, state, now):
+        if _place(value, thresholds) != place:
+            return (number + rule.buckets) * rule.width_ms
     return 0
+
+
+def _place(value: float | None, thresholds: tuple[float, ...]) -> int:
+    return -1 if value is None else bisect_right(thresholds, value)
+
+
+def _since_reaches(newest: int, now: int, thresholds: tuple[float, ...]) -> int:
+    for threshold in thresholds:
+        at = newest + ceil(threshold) * 1000
+        if threshold > 0 and at > now:
+            return at
+    return 0
+
+
+def _as_they_leave(rule: MetricRule, state: Metric, now: int) -> Iterator[tuple[int, float | None]]:
+    """Yield each bucket in the window, oldest first, with the value once it has left."""
+    if rule.aggregate == "unique":
+        recent = _recent(rule, state.values, now)
+        for i, (_, number) in enumerate(recent, 1):
+            if i == len(recent) or recent[i][1] != number:
+                yield number, len(recent) - i
+        return
+    oldest = _oldest(rule, state.buckets[-1][0], now) if state.buckets else 0
+    inside = [pair for pair in state.buckets if pair[0] >= oldest]
+    if not inside:
+        return
+    if rule.aggregate == "last":
+        yield inside[-1][0], None
+        return
+    yield from zip([number for number, _ in inside], _left_behind(rule, [value for _, value in inside]), strict=True)
+
+
+def _left_behind(rule: MetricRule, values: list[float]) -> Iterator[float | None]:
+    """Yield the count, sum or max of what is left without the first value, the first two, and so on."""
+    if rule.aggregate == "max":
+        highest: list[float | None] = [None]
+        for value in reversed(values[1:]):
+            highest.append(value if highest[-1] is None else max(highest[-1], value))
+        yield from reversed(highest)
+    elif any(type(value) is float for value in values):
+        for i in range(1, len(values) + 1):  # sums of floats depend on their order: added as the metric adds them
+            yield sum(values[i:])
+    else:
+        total = sum(values)
+        for value in values:
+            total -= value
+            yield total
 
 
 def _bucket(rule: MetricRule, at: int) -> int:
@@ -87,7 +160,8 @@ def _merged(rule: MetricRule, state: Metric, number: int, value: int | float) ->
         return Metric(((number, value),))
     newest, held = buckets[-1]
     if number == newest:
-        return Metric((*buckets[:-1], (number, _combined(rule, held, value))))
+        combined = _combined(rule, held, value)
+        return state if combined is held else Metric((*buckets[:-1], (number, combined)))
     if number > newest:
         oldest = number - rule.buckets + 1
         kept = buckets if buckets[0][0] >= oldest else tuple(pair for pair in buckets if pair[0] >= oldest)
@@ -102,7 +176,7 @@ def _merged(rule: MetricRule, state: Metric, number: int, value: int | float) ->
 def _combined(rule: MetricRule, held: int | float, value: int | float) -> int | float:
     if rule.aggregate == "last":  # within one bucket: the last to arrive
         return value
-    if rule.aggregate == "max":
+    if rule.aggregate in ("max", "since"):
         return max(held, value)
     total = held + value
     return total if -SUM_MAX <= total <= SUM_MAX else held

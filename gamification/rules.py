@@ -10,7 +10,7 @@ from domain.player import MissionProgress
 
 FieldPath = tuple[str, ...]  # ("properties", "amount")
 Holds = Callable[[Context], bool] | None  # none: always
-Aggregate = Literal["count", "sum", "max", "last", "unique"]
+Aggregate = Literal["count", "sum", "max", "last", "unique", "since"]
 Recurrence = Literal["none", "daily", "weekly", "on_completion"]
 AMOUNT_MAX = 2**53  # of a posting, a balance, a counter
 
