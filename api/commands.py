@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header
 from fastapi.responses import JSONResponse
+from msgspec import structs
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from actors.clock import new_id
@@ -17,6 +18,7 @@ from api.context import Context, Ctx
 from api.idempotency import IdempotencyKey
 from api.pages import answers, wait_of
 from api.views import shown_effects
+from api.visible import for_player
 from domain.calendar import as_ms
 from domain.effects import Answered, HistoryRecord, SetAside
 from domain.entries import Command, encode_entry
@@ -169,6 +171,8 @@ async def asked(
         detail = "It is in the log and will be applied. Ask again with the same Idempotency-Key to learn the outcome."
         answer = {"accepted": True, "command_id": command.id, "detail": detail}
         return JSONResponse(answer, status_code=202, headers={"Retry-After": "1"})
+    if source.startswith("player:"):
+        record = structs.replace(record, effects=for_player(record.effects, context.programme.visible))
     return JSONResponse(answer_of(record))
 
 

@@ -19,6 +19,7 @@ from actors.replies import Replies
 from api.feeds import Feeds
 from api.masks import EventMask
 from api.settings import Settings
+from api.visible import visible_segments
 from domain.errors import StoreDown
 from store.access import Access, KeyRing
 from store.client import connect, is_transient
@@ -40,12 +41,14 @@ class LiveProgramme:
         self.version = 0
         self.documents: Documents = {}
         self.masks: dict[str, EventMask] = {}  # by event name
+        self.visible: frozenset[str] = frozenset()  # segments that their members see
 
     async def refresh(self) -> None:
         """Read the live version if it changed."""
         version, documents = await self._programmes.current()
         if version != self.version:
             self.masks = {name: EventMask.of(document) for name, document in documents.get("events", {}).items()}
+            self.visible = visible_segments(documents.get("segments", {}))
             self.version, self.documents = version, documents
 
 

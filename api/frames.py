@@ -1,10 +1,12 @@
 """Feed entries to the frames that a player's socket shows (CONTRACT, "Socket")."""
 
+from collections.abc import Container
 from typing import Any
 
 import msgspec
 
 from api.pages import instant
+from api.visible import is_for_player
 from domain.decisions import Delivery, decode_delivery
 from domain.effects import (
     AchievementReached,
@@ -16,14 +18,23 @@ from domain.effects import (
     MissionProgressed,
     MissionStatus,
     Posting,
+    SegmentEntered,
+    SegmentLeft,
     decode_record,
 )
 
 Frame = dict[str, Any]
 
 
-def frames_of(stream_id: bytes, fields: dict[bytes, bytes]) -> list[str]:
-    """Return the frames of one feed entry, each with its cursor ``<stream id>.<n>``; some entries have none."""
+def frames_of(
+    stream_id: bytes, fields: dict[bytes, bytes], visible: Container[str] = frozenset()
+) -> list[tuple[int, str]]:
+    """Return the frames of one feed entry with their ``n``; a frame's cursor is ``<stream id>.<n>``.
+
+    Args:
+        visible: Segments that players see. The others' frames are counted and left out, so a cursor stays true when
+            a segment becomes visible.
+    """
     place = stream_id.decode()
     if (notified := fields.get(b"n")) is not None:
         delivery = decode_delivery(notified)
@@ -31,10 +42,12 @@ def frames_of(stream_id: bytes, fields: dict[bytes, bytes]) -> list[str]:
     else:
         record = decode_record(fields[b"d"])
         head = {"at": instant(record.at), "event_id": record.id}
-        frames = [{**frame, **head} for effect in record.effects if (frame := _frame(effect))]
+        told = [(effect, frame) for effect in record.effects if (frame := _frame(effect))]
+        frames = [{**frame, **head} if is_for_player(effect, visible) else {} for effect, frame in told]
     return [
-        msgspec.json.encode({"type": frame["type"], "cursor": f"{place}.{n}", **frame}).decode()
+        (n, msgspec.json.encode({"type": frame["type"], "cursor": f"{place}.{n}", **frame}).decode())
         for n, frame in enumerate(frames)
+        if frame
     ]
 
 
@@ -103,5 +116,7 @@ def _frame(effect: Effect) -> Frame | None:
                 "level": effect.level,
                 "previous": effect.previous or None,
             }
+        case SegmentEntered() | SegmentLeft():
+            return {"type": "segment", "segment": effect.segment, "entered": isinstance(effect, SegmentEntered)}
         case _:
             return None

@@ -24,6 +24,7 @@ from api.context import Context
 from api.masks import Rejection
 from api.normalise import Rules, decode_batch, decode_segment, named, read_event, shift_of
 from api.problems import refused
+from api.visible import for_player
 from domain.effects import HistoryRecord, shown
 from domain.errors import BadRequest, Busy, EngineError, Forbidden, StoreDown, TooLarge, Unauthorised
 from store.dead_letters import DeadLetter
@@ -205,11 +206,14 @@ async def take_one(context: Context, rules: Rules, raw: bytes, reader: Reader, w
     if wait_s is None:
         return json_response({**report(outcome), "event_id": entry.message_id})
     record = await applied(context, entry.player, appended, wait_s)
+    effects = record.effects if record else ()
+    if rules.client:  # the key is in a browser, or the token is a player's
+        effects = for_player(effects, context.programme.visible)
     body = {
         "success": True,
         "event_id": entry.message_id,
         "applied": record is not None,
-        "effects": [shown(effect) for effect in record.effects] if record else [],
+        "effects": [shown(effect) for effect in effects],
         "duplicate": appended.duplicate,
     }
     return json_response(body, {"Preference-Applied": f"wait={wait_s:g}"})

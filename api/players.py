@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Depends
 from fastapi.responses import StreamingResponse
+from msgspec import structs
 
 from api.auth import OwnPlayer, Principal, require
 from api.context import Context, Ctx
@@ -14,11 +15,14 @@ from api.pages import CHUNK, Cursor, Limit, answers, instant, page, page_of_stre
 from api.views import (
     known_player,
     ledger_entries,
+    live_programme,
     player_state,
     shown_decision,
     shown_delivery,
     shown_record,
+    shown_segments,
 )
+from api.visible import for_player
 from crm.airspace import airspace_from_parts
 from domain.decisions import decode_decision, decode_delivery
 from domain.effects import decode_record
@@ -47,7 +51,7 @@ _PLAYER = {
     "balances": {"points": {"balance": 15, "lifetime": 15}},
     "level": "bronze",
     "levels": [{"id": "main", "currency": "points", "level": "bronze", "next": {"id": "silver", "at": 250}}],
-    "segments": [],
+    "segments": ["at-risk"],
     "missions": [_MISSION],
     "achievements": [_ACHIEVEMENT],
     "scores": {},
@@ -83,14 +87,18 @@ def _listed(example: Any) -> dict[int | str, dict[str, Any]]:
     return answers({"items": [example], "next": None}, 400, 401, 403, 404)
 
 
-def _reads(prefix: str, subject: Callable[..., Any], tag: str) -> APIRouter:
-    """Return the same reads below a prefix, for whom ``subject`` says."""
+def _reads(prefix: str, subject: Callable[..., Any], tag: str, *, own: bool = False) -> APIRouter:
+    """Return the same reads below a prefix, for whom ``subject`` says.
+
+    Args:
+        own: The reader is the player: what is the operator's alone is left out.
+    """
     router = APIRouter(prefix=prefix, tags=[tag])
     player = Annotated[str, Depends(subject)]
 
     @router.get("", summary="The player's state", responses=answers(_PLAYER, 401, 403, 404))
     async def read_player(context: Ctx, player_id: player) -> dict[str, Any]:
-        return await player_state(context, player_id)
+        return await player_state(context, player_id, own=own)
 
     @router.get("/missions", summary="Missions, those not begun too", responses=_listed(_MISSION))
     async def read_missions(context: Ctx, player_id: player) -> dict[str, Any]:
@@ -126,13 +134,16 @@ def _reads(prefix: str, subject: Callable[..., Any], tag: str) -> APIRouter:
     )
     async def read_history(context: Ctx, player_id: player, limit: Limit = 50, cursor: Cursor = None) -> dict[str, Any]:
         await known_player(context, player_id)
-        return await page_of_stream(
-            context.redis,
-            PLAYERS.history(partition_of(player_id, context.partitions), player_id),
-            limit,
-            cursor,
-            lambda offset, fields: [shown_record(offset, decode_record(fields[b"d"]))],
-        )
+
+        def shown(offset: str, fields: dict[bytes, bytes]) -> list[Any]:
+            record = decode_record(fields[b"d"])
+            if not own:
+                return [shown_record(offset, record)]
+            effects = for_player(record.effects, context.programme.visible)
+            return [shown_record(offset, structs.replace(record, effects=effects))] if effects else []
+
+        key = PLAYERS.history(partition_of(player_id, context.partitions), player_id)
+        return await page_of_stream(context.redis, key, limit, cursor, shown)
 
     @router.get("/decisions", summary="The control tower's decisions, newest first", responses=_listed(_DECISION))
     async def read_decisions(
@@ -175,8 +186,16 @@ def _reads(prefix: str, subject: Callable[..., Any], tag: str) -> APIRouter:
             lambda _offset, fields: [shown_delivery(decode_delivery(fields[b"n"]), now)],
         )
 
-    for what in ("segments", "journeys", "scores"):
-        _add_later(router, what, player)
+    @router.get(
+        "/segments",
+        summary="Segments that I am in and may see" if own else "Segments that the player is in",
+        responses=_listed({"id": "at-risk", "since": "2026-11-22T09:00:00.000Z"}),
+    )
+    async def read_segments(context: Ctx, player_id: player) -> dict[str, Any]:
+        items = shown_segments(await live_programme(context), await known_player(context, player_id))
+        return page([item for item in items if not own or item["id"] in context.programme.visible])
+
+    _add_later(router, "scores", player)
     return router
 
 
@@ -314,4 +333,4 @@ router = APIRouter()
 router.include_router(everyone)
 router.include_router(me)
 router.include_router(_reads("/v1/players/{id}", _named, "Players"))
-router.include_router(_reads("/v1/me", _myself, "Me"))
+router.include_router(_reads("/v1/me", _myself, "Me", own=True))

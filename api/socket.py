@@ -119,7 +119,7 @@ class Session:
             place = place_of(stream_id)
             if self.position is None or (*place, WHOLE) <= self.position:
                 continue
-            for n, frame in enumerate(self._frames(stream_id, fields)):
+            for n, frame in self._frames(stream_id, fields):
                 if (*place, n) > self.position:
                     if not self.has_room():
                         return False
@@ -128,10 +128,10 @@ class Session:
             self.position = (*place, WHOLE)
         return True
 
-    def _frames(self, stream_id: bytes, fields: dict[bytes, bytes]) -> list[str]:
+    def _frames(self, stream_id: bytes, fields: dict[bytes, bytes]) -> list[tuple[int, str]]:
         """Return an entry's frames; one of a newer version that cannot be read must not stop everybody's feeds."""
         try:
-            return frames_of(stream_id, fields)
+            return frames_of(stream_id, fields, self._context.programme.visible)
         except (msgspec.DecodeError, KeyError):
             self._context.counts["feed_entries_unreadable"] += 1
             return []
@@ -315,9 +315,9 @@ route = WebSocketRoute("/v1/ws", player_socket)
 
 
 async def player_state(context: Context, player: str) -> dict[str, Any]:
-    """Return the player as ``GET /v1/players/{id}`` shows it; only the id when nothing was ever committed."""
+    """Return the player as ``GET /v1/me`` shows it; only the id when nothing was ever committed."""
     try:
-        return await views.player_state(context, player)
+        return await views.player_state(context, player, own=True)
     except NotFound:
         return {"id": player}
 

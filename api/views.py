@@ -47,15 +47,21 @@ async def known_player(context: Context, player_id: str) -> Snapshot:
     return snapshot
 
 
-async def player_state(context: Context, player_id: str) -> dict[str, Any]:
+async def player_state(context: Context, player_id: str, *, own: bool = False) -> dict[str, Any]:
     """Return ``GET /v1/players/{id}``: the snapshot of the last commit as the live programme shows it now.
+
+    Args:
+        own: As the player may see it, ``GET /v1/me``: of the segments only those that are visible.
 
     Raises:
         NotFound: nothing was ever committed for that id.
     """
     snapshot = await known_player(context, player_id)
     programme = await live_programme(context)
-    return shown_player(snapshot, programme, context.clock.now_ms()) | await _place(context, player_id)
+    shown = shown_player(snapshot, programme, context.clock.now_ms())
+    if own:
+        shown["segments"] = [name for name in shown["segments"] if name in context.programme.visible]
+    return shown | await _place(context, player_id)
 
 
 def shown_player(snapshot: Snapshot, programme: Programme, now: int) -> dict[str, Any]:
@@ -72,13 +78,26 @@ def shown_player(snapshot: Snapshot, programme: Programme, now: int) -> dict[str
         "balances": view["balances"],
         "level": view["level"],
         "levels": view["levels"],
-        "segments": [],
+        "segments": [item["id"] for item in shown_segments(programme, snapshot)],
         "missions": view["missions"],
         "achievements": view["achievements"],
         "scores": {},
         "version": snapshot.version,
         "programme": programme.version,
     }
+
+
+def shown_segments(programme: Programme, snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Return the segments of the live programme that the player is in, by id, with when each was entered.
+
+    One that was removed from the programme is not shown, also while the players are still to be reviewed.
+    """
+    known = programme.crm.segments.conditions
+    return [
+        {"id": name, "since": instant(entered)}
+        for name, entered in sorted(snapshot.segments.member.items())
+        if name in known
+    ]
 
 
 async def _place(context: Context, player_id: str) -> dict[str, Any]:

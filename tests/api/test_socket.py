@@ -14,7 +14,18 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from api.socket import PROTOCOL
 from domain.decisions import Delivery, encode_delivery
-from domain.effects import Answered, Effect, HistoryRecord, LevelChanged, MissionProgressed, Posting, encode_record
+from domain.effects import (
+    Answered,
+    Effect,
+    HistoryRecord,
+    JourneyEntered,
+    LevelChanged,
+    MissionProgressed,
+    Posting,
+    SegmentEntered,
+    SegmentLeft,
+    encode_record,
+)
 from domain.entries import Event
 from domain.ids import partition_of
 from store.client import connect as connect_store
@@ -97,6 +108,31 @@ async def test_deltas_come_as_typed_frames_with_cursors(api: Api, address: str, 
     assert (mission["mission"], mission["task"], mission["actual"], mission["expected"]) == ("ten-bets", "bets", 1, 10)
     assert (level["system"], level["level"]) == ("main", "silver")
     assert [f["cursor"].rpartition(".")[2] for f in (points, mission, level)] == ["0", "1", "2"]
+
+
+async def test_segments_come_as_frames_only_when_they_are_visible(api: Api, address: str) -> None:
+    await api.publish({"segments": {"club": {"visible": True}, "at-risk": {}}})
+    async with player(api, address) as amelia:
+        await amelia.hear()
+        place = await show(api.context.redis, SegmentEntered("at-risk"), SegmentEntered("club"), POINTS)
+        club, points = await amelia.hear(), await amelia.hear()
+        assert (club["type"], club["segment"], club["entered"]) == ("segment", "club", True)
+        assert [frame["cursor"] for frame in (club, points)] == [f"{place}.1", f"{place}.2"]
+        await show(api.context.redis, SegmentLeft("at-risk"), JourneyEntered("welcome", 1), SegmentLeft("club"))
+        left = await amelia.hear()
+        assert (left["segment"], left["entered"]) == ("club", False)
+
+
+async def test_a_cursor_stays_true_when_a_segment_becomes_visible(api: Api, address: str) -> None:
+    await api.publish({"segments": {"club": {}}})
+    async with player(api, address) as amelia:
+        await amelia.hear()
+        await show(api.context.redis, SegmentEntered("club"), POINTS, LevelChanged("main", "silver"))
+        cursor = (await amelia.hear())["cursor"]
+    await api.publish({"segments": {"club": {"visible": True}}})
+    async with player(api, address, cursor) as amelia:
+        await amelia.hear()
+        assert (await amelia.hear())["type"] == "level"
 
 
 async def test_a_notification_comes_as_a_frame(api: Api, address: str) -> None:

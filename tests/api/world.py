@@ -15,7 +15,7 @@ from actors.clock import new_id
 from actors.processor import Processor
 from actors.programme import ProgrammeVersions
 from actors.reducers import PlayerReducer, TowerReducer
-from api import commands, configuration, messages, operations, players, problems
+from api import commands, configuration, duplicates, messages, operations, players, problems, segments
 from api.auth import ALGORITHM, PLAYER_SCOPE
 from api.context import Context, opened
 from api.settings import Settings
@@ -110,7 +110,7 @@ async def world_of(server: Server, redis: Redis, *, hosts: bool = True) -> Async
     await open_store(redis, partitions=PARTITIONS, clock=None, seed=SEED)
     app = FastAPI()
     problems.install(app)
-    for module in (configuration, players, commands, messages, operations):
+    for module in (configuration, players, segments, duplicates, commands, messages, operations):
         app.include_router(module.router)
     settings = Settings.model_validate({"redis_url": server.url, "token_secret": TOKEN_SECRET, "gateway_id": new_id()})
     secret, _ = await Access(redis).create("server", ("admin",), now=T0)

@@ -1,0 +1,36 @@
+"""What a player may see of the CRM. Segments and journeys are the operator's view of a person, so they stay with
+server keys; a segment marked ``visible: true`` (a VIP club, say) is shown to its members too.
+"""
+
+from collections.abc import Container, Iterable, Mapping
+from typing import Any
+
+from domain.effects import (
+    DuplicateProposed,
+    Effect,
+    JourneyEnded,
+    JourneyEntered,
+    JourneyStepped,
+    SegmentEntered,
+    SegmentLeft,
+    TraitsChanged,
+)
+
+_OPERATORS = (JourneyEntered, JourneyStepped, JourneyEnded, TraitsChanged, DuplicateProposed)
+
+
+def visible_segments(documents: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    """Return the ids of the segments that their members see."""
+    return frozenset(name for name, document in documents.items() if document.get("visible"))
+
+
+def for_player(effects: Iterable[Effect], visible: Container[str]) -> tuple[Effect, ...]:
+    """Return the effects that the player they happened to may see."""
+    return tuple(effect for effect in effects if is_for_player(effect, visible))
+
+
+def is_for_player(effect: Effect, visible: Container[str]) -> bool:
+    """Tell whether the player may see an effect."""
+    if isinstance(effect, SegmentEntered | SegmentLeft):
+        return effect.segment in visible
+    return not isinstance(effect, _OPERATORS)
