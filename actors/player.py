@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct, field, structs
 
 from actors.programme import Programme
+from actors.variables import filled_in
 from crm.airspace import facts_of
 from crm.identity import after_merge
 from crm.templates import render
@@ -160,9 +161,9 @@ def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
     if not facts and not step.requests and not isinstance(what, Command):
         return step  # nearly every event
     effects = list(step.effects)
-    requests = [finish(request, step.state, told) for request in step.requests]
+    requests = [finish(request, step.state, entry, told) for request in step.requests]
     if isinstance(what, Command) and what.name == "message":
-        request = _asked(what, step.state, entry.at, told)
+        request = _asked(what, step.state, entry, told)
         if isinstance(request, Answered):
             effects.append(request)
         else:
@@ -200,9 +201,8 @@ def _with_crm(programme: Programme, before: Snapshot, step: Step[Snapshot], entr
     return step
 
 
-def finish(request: MessageRequest, state: Snapshot, told: Told) -> MessageRequest:
+def finish(request: MessageRequest, state: Snapshot, entry: LogEntry, told: Told) -> MessageRequest:
     """Give a rule's request its final id and its words; the rule's own id names the cause."""
-    variables = request.content | _variables(state)
     return MessageRequest(
         player=state.player,
         id=request_id(told.partition, state.player, request.id),
@@ -211,7 +211,7 @@ def finish(request: MessageRequest, state: Snapshot, told: Told) -> MessageReque
         channels=request.channels,
         requested_at=request.requested_at,
         expires_at=request.expires_at,
-        content=_content(request.template, variables, state, told),
+        content=_content(request.template, request.content, state, entry, told),
         priority=request.priority,
         conflict_group=request.conflict_group,
         cause=request.cause,
@@ -254,7 +254,7 @@ def _set_aside(state: Snapshot, entry: LogEntry, error: str, turns: Turns) -> Sn
     return state
 
 
-def _asked(command: Command, state: Snapshot, at: int, told: Told) -> MessageRequest | Answered:
+def _asked(command: Command, state: Snapshot, entry: LogEntry, told: Told) -> MessageRequest | Answered:
     """Make the request that ``POST /v1/messages`` asks for, or say why not."""
     args = command.args
     template = str(args.get("template", ""))
@@ -267,29 +267,21 @@ def _asked(command: Command, state: Snapshot, at: int, told: Told) -> MessageReq
         template=template,
         purpose=str(args.get("purpose", "promo")),
         channels=tuple(channels) if isinstance(channels, list) else (str(channels),),
-        requested_at=at,
-        expires_at=int(args.get("expires_at") or at + MESSAGE_TTL_MS),
-        content=_content(template, _variables(state) | dict(args.get("variables") or {}), state, told),
+        requested_at=entry.at,
+        expires_at=int(args.get("expires_at") or entry.at + MESSAGE_TTL_MS),
+        content=_content(template, dict(args.get("variables") or {}), state, entry, told),
         priority=args.get("priority"),
         conflict_group=str(args.get("conflict_group") or ""),
         cause=command.id,
     )
 
 
-def _variables(state: Snapshot) -> dict[str, Any]:
-    """Return what a template may name: plain data only."""
-    return {
-        "player": {
-            "id": state.player,
-            "traits": state.profile.traits,
-            "balance": {currency: balance.balance for currency, balance in state.wallet.items()},
-            "level": next(iter(state.progress.levels.values()), ""),
-        }
-    }
-
-
-def _content(template: str, variables: dict[str, Any], state: Snapshot, told: Told) -> dict[str, Any]:
+def _content(template: str, given: dict[str, Any], state: Snapshot, entry: LogEntry, told: Told) -> dict[str, Any]:
+    """Return a template's words for the player; ``given`` is what the rule or the caller brings."""
     crm = told.programme.crm
     if template not in crm.templates:
         return {"title": template, "body": ""}
-    return render(crm.templates[template], locale=state.profile.locale, fallback_locale=crm.locale, variables=variables)
+    event = entry.entry if isinstance(entry.entry, Event) else None
+    written = crm.templates[template]
+    variables = filled_in(written, given, (told.programme, state, entry.at, event))
+    return render(written, locale=state.profile.locale, fallback_locale=crm.locale, variables=variables)

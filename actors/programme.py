@@ -15,7 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import crm.config
 import gamification.config
+from crm.config import TemplateConfig
 from crm.programme import CrmRules, InvalidCrm, compile_crm
+from crm.vocabulary import unknown_names
 from domain.errors import Invalid, NotFound
 from gamification.config import problems
 from gamification.programme import InvalidProgramme, compile_rules
@@ -106,9 +108,21 @@ def validate_document(kind: str, name: str, document: object) -> Document:
     model = check_kind(kind)
     check_id(name)
     found, normalised = _validated(kind, name, model, document)
-    if found:
+    if found := found or list(_unknown_names({kind: {name: normalised}})):
         raise _refused(found)
     return normalised
+
+
+def check_programme(version: int, documents: Mapping[str, Mapping[str, Document]]) -> Programme:
+    """Compile documents that are to be published: as ``compile_programme``, and templates name only what there is.
+
+    Raises:
+        Invalid: with ``errors``, every problem of every document.
+    """
+    programme = compile_programme(version, documents)
+    if found := list(_unknown_names(documents)):
+        raise _refused(found)
+    return programme
 
 
 def compile_programme(
@@ -201,6 +215,13 @@ def _compile(version: int, documents: Documents, older: Mapping[int, Programme])
     if rules is None or tower is None:
         raise _refused(errors)
     return Programme(version, rules, tower, Metrics(rules))
+
+
+def _unknown_names(documents: Mapping[str, Mapping[str, Document]]) -> Iterator[Problem]:
+    for name, document in documents.get("templates", {}).items():
+        for line in unknown_names(TemplateConfig.model_validate(document)):
+            path, _, detail = line.partition(": ")
+            yield {"document": f"templates/{name}", "path": path, "detail": detail}
 
 
 def _document_problems(documents: Documents) -> Iterator[Problem]:

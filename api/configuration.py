@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from actors.clock import new_id
-from actors.programme import KINDS, check_id, check_kind, compile_programme, validate_document
+from actors.programme import KINDS, check_id, check_kind, check_programme, compile_programme, validate_document
 from api.auth import Principal, require
 from api.context import Context, Ctx
 from api.pages import Cursor, Limit, answers, instant, page, page_by_name, wait_of
@@ -252,7 +252,7 @@ async def read_diff(context: Ctx, _: ProgrammeReader) -> dict[str, Any]:
     before, after = _flat(live), _flat(draft)
     errors: list[Any] = []
     try:
-        compile_programme(version + 1, draft)
+        check_programme(version + 1, draft)
     except Invalid as invalid:
         errors = invalid.extra.get("errors", [])
     return {
@@ -475,7 +475,7 @@ async def _live_with(context: Context, kind: str, name: str, document: dict[str,
         content[kind].pop(name, None)
     else:
         content[kind][name] = document
-    compile_programme(version + 1, content)
+    check_programme(version + 1, content)
     return content
 
 
@@ -483,7 +483,9 @@ async def _publish(
     context: Context, documents: Documents, key: str, caller: Principal, note: str, content_of: int = 0
 ) -> int:
     """Check the whole and publish it; nothing is stored when it is not valid."""
-    compile_programme(await context.programmes.live_version() + 1, documents)
+    # going back must always be possible, also to templates that name what a later release refuses
+    check = compile_programme if content_of else check_programme
+    check(await context.programmes.live_version() + 1, documents)
     version = await context.programmes.publish(
         documents, key, at=context.clock.now_ms(), by=caller.id, note=note, content_of=content_of
     )
