@@ -74,13 +74,13 @@ async def list_members(
     segment: str, context: Ctx, _: PlayersReader, limit: Limit = 50, cursor: Cursor = None
 ) -> dict[str, Any]:
     await _document(context, segment)
-    players, following = await group_page(context, f"segments/{segment}", limit, cursor)
-    held: list[Segments | None] = await parts_of(context, players, "segments")
+    found = await group_page(context, f"segments/{segment}", limit, cursor)
+    held: list[Segments | None] = await parts_of(context, found.players, "segments")
     items = [
         {"id": player, "since": instant(segments.member.get(segment, 0) if segments else 0)}
-        for player, segments in zip(players, held, strict=True)
+        for player, segments in zip(found.players, held, strict=True)
     ]
-    return page(items, following)
+    return page(items, found.next)
 
 
 async def _documents(context: Context) -> dict[str, Document]:

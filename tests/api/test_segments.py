@@ -68,7 +68,7 @@ async def test_members_are_listed_once_each_over_pages_and_partitions(api: Api) 
     assert await listed(api, "/v1/segments/at-risk/members", 5) == []
 
 
-@pytest.mark.parametrize("cursor", ["nonsense", "9:amelia", "1:", "-1:a", "x:amelia"])
+@pytest.mark.parametrize("cursor", ["nonsense", "9:amelia", "-1:a", "x:amelia"])
 async def test_a_cursor_of_somebody_else_is_refused(api: Api, cursor: str) -> None:
     await api.publish({"segments": SEGMENTS})
     answer = await api.get(f"/v1/segments/club/members?cursor={cursor}")
@@ -89,7 +89,8 @@ async def test_segments_need_the_scope_to_read_players(api: Api) -> None:
 
 
 async def test_the_newest_review_shows_how_far_it_is(api: Api) -> None:
-    await api.publish({"segments": SEGMENTS})
+    for _ in range(10):
+        await api.publish({"segments": SEGMENTS})
     redis = api.context.redis
     for p in range(PARTITIONS):
         await redis.zadd(players(p), {f"p{p}-{n}": 0 for n in range(10)})
