@@ -6,10 +6,12 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from pydantic import BaseModel, ValidationError
 
+from crm.campaigns import as_journeys
 from crm.config import KINDS, PolicyConfig, SettingsConfig, TemplateConfig
 from crm.journeys.programme import compile_journeys
 from crm.journeys.rules import JourneyRules
 from crm.policy import CHANNELS_AVAILABLE, Policy, compile_policy
+from crm.recurrence import Scheduled, scheduled_of
 from crm.segments import SegmentRules, compile_segments
 from crm.templates import Template, compile_template
 
@@ -48,6 +50,7 @@ class CrmRules(Struct, frozen=True):
     locale: str = "en"
     segments: SegmentRules = SegmentRules()
     journeys: JourneyRules = JourneyRules()
+    schedules: dict[str, Scheduled] = {}  # journeys and campaigns (``campaigns/<id>``) that begin by the calendar
     watches_players: bool = False  # there are, or were, segments or journeys: turns have a CRM part
 
 
@@ -86,6 +89,7 @@ def compile_crm(
         locale=home.locale,
         segments=segments,
         journeys=journeys,
+        schedules=scheduled_of({**documents.get("journeys", {}), **as_journeys(documents, [])}),
         watches_players=any(r.segments.conditions or r.journeys.journeys for r in older.values())
         or bool(segments.conditions or journeys.journeys),
     )

@@ -98,6 +98,24 @@ class ScheduleConfig(Document):
             raise ValueError("expected `from` not after `until`")
 
 
+class Scheduled(msgspec.Struct, frozen=True):
+    """A journey or campaign that begins by the calendar, and whom its walk visits."""
+
+    schedule: ScheduleConfig
+    group: str = ""  # segments/<id>; "": everybody
+
+
+def scheduled_of(journeys: Mapping[str, Mapping[str, Any]]) -> dict[str, Scheduled]:
+    """Return which of the (valid) journey documents begin by the calendar."""
+    found: dict[str, Scheduled] = {}
+    for name, document in journeys.items():
+        entry = document.get("entry", {})
+        if entry.get("schedule"):
+            group = f"segments/{entry['segment']}" if entry.get("segment") else ""
+            found[name] = Scheduled(ScheduleConfig.model_validate(entry["schedule"]), group)
+    return found
+
+
 class Start(msgspec.Struct, frozen=True):
     """One occurrence: when its walk begins (ms) and the local time it stands for (``2026-12-24T10:00:00``)."""
 
