@@ -12,7 +12,7 @@ from msgspec import Struct, field, structs
 from actors.programme import Programme
 from actors.variables import filled_in
 from crm.airspace import facts_of
-from crm.identity import after_merge
+from crm.identity import after_merge, is_joined
 from crm.templates import render
 from crm.turn import cause_of, follow_up
 from crm.turn import take_turn as take_crm_turn
@@ -32,7 +32,7 @@ from domain.effects import (
     encode_record,
     encode_reply,
 )
-from domain.entries import Command, Event, Fact, LogEntry, Merged, MessageRequest, encode_entry
+from domain.entries import Command, Entry, Event, Fact, LogEntry, Merged, MessageRequest, encode_entry
 from domain.player import Snapshot, changed_parts, with_parts
 from domain.step import Draws, Step, joined
 from gamification.turn import take_grants, take_turn
@@ -139,7 +139,7 @@ class Player:
             elif isinstance(effect, FactTold):
                 fact = Fact(state.player, effect.name, effect.value, entry.at, entry_id(what))
                 turns.outputs.append(encode_entry(fact))
-                if effect.name == "excluded" and effect.value and isinstance(what, Merged):
+                if effect.name == "excluded" and effect.value and _comes_from_a_merge(what):
                     turns.stops.append(str(effect.value["reason"]))  # the id that joined was stopped: so is this one
             elif isinstance(effect, DuplicateProposed):
                 turns.duplicates.append(
@@ -155,6 +155,8 @@ def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
     what = entry.entry
     if state.identity.merged_into:
         return after_merge(state, entry)
+    if is_joined(state, what):
+        return Step(state)
     step = take_turn(programme.rules, state, entry, Draws(told.store_seed, told.partition, entry.offset))
     step = _with_crm(programme, state, step, entry)
     facts = facts_of(what, step.state.air, at=entry.at)
@@ -223,6 +225,11 @@ def request_id(partition: int, player: str, cause: str) -> str:
     return f"req_{partition:x}_{blake2b(f'{player}|{cause}'.encode(), digest_size=12).hexdigest()}"
 
 
+def _comes_from_a_merge(entry: object) -> bool:
+    """Tell whether the entry is of an id that joined this one, so that the store knows its stop under that id only."""
+    return isinstance(entry, Merged) or (isinstance(entry, Command) and entry.forwarded != "")
+
+
 def entry_id(entry: object) -> str:
     """Return the id an entry is known by in the history."""
     return cause_of(entry) or type(entry).__name__
@@ -234,7 +241,7 @@ def record_turn(turns: Turns, entry: LogEntry, effects: tuple[Effect, ...]) -> N
     reply_to = getattr(what, "reply_to", "")
     if not effects and not reply_to:
         return
-    record = HistoryRecord(entry_id(what), getattr(what, "name", getattr(what, "kind", "")), entry.at, effects)
+    record = HistoryRecord(entry_id(what), _name_of(what), entry.at, effects)
     if effects:
         data = encode_record(record)
         turns.history.append((entry.offset, data))
@@ -246,6 +253,11 @@ def record_turn(turns: Turns, entry: LogEntry, effects: tuple[Effect, ...]) -> N
                 turns.recent.append((entry.at, turns.player, "level", effect.level))
     if reply_to:
         turns.replies.append((reply_to, encode_reply(Reply(turns.player, entry.offset, record))))
+
+
+def _name_of(entry: Entry) -> str:
+    """Return what the history calls an entry: an event's or command's name, a timer's or visit's kind, else its tag."""
+    return getattr(entry, "name", "") or getattr(entry, "kind", "") or str(entry.__struct_config__.tag)
 
 
 def _set_aside(state: Snapshot, entry: LogEntry, error: str, turns: Turns) -> Snapshot:

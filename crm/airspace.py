@@ -45,6 +45,7 @@ class Facts(Struct, frozen=True, array_like=True):
     consent: dict[str, bool] = {}  # by channel or purpose
     support_case: Condition = Condition()
     round_in_play: Condition = Condition()
+    merged_into: str = ""  # the id this one lives on under; nothing is sent to this one any more
 
 
 class Send(Struct, frozen=True, array_like=True):
@@ -154,7 +155,7 @@ def with_fact(airspace: Airspace, fact: Fact) -> Airspace:
         case "support_case" | "round_in_play":
             condition = Condition(fact.value["open"], fact.value["since"])
             facts = structs.replace(facts, **{fact.name: condition})
-        case "timezone" | "locale":
+        case "timezone" | "locale" | "merged_into":
             facts = structs.replace(facts, **{fact.name: fact.value})
         case _:
             pass

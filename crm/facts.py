@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, get_args
 
+import msgspec
+
 from crm.fields import Channel, Purpose
 from domain.calendar import as_ms, known_zone
-from domain.entries import Command, Entry, Event, Fact
+from domain.entries import Command, Entry, Event, Fact, MergeAsked, Merged
+from domain.ids import survivor
 
 CASES_MAX = 20  # open support cases remembered of one player; the oldest are forgotten
 _CONSENT_KEYS = frozenset(get_args(Channel)) | frozenset(get_args(Purpose))
@@ -26,6 +29,9 @@ _AT_REST: dict[str, Any] = {
     "support_case": {"open": False, "since": 0, "cases": []},
     "round_in_play": {"open": False, "since": 0},
 }
+_FOREVER = 2**62
+_air: msgspec.msgpack.Decoder[dict[str, Any]] = msgspec.msgpack.Decoder(dict[str, Any])
+_NOTHING_TOLD = b"\x80"  # an empty map
 _LOCALE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8}){0,3}")
 
 
@@ -50,13 +56,50 @@ def facts_of(entry: Entry, told: Mapping[str, Any], *, at: int = 0) -> list[Fact
             found = {"excluded": _exclusion(entry.args, at, told.get("excluded"))}
         case Command(name="readmit"):
             found = {"excluded": None}
+        case MergeAsked() if survivor(entry.player, entry.into) == entry.into != entry.player:
+            found = {"merged_into": entry.into}
+        case Merged():
+            found = joined_facts(told, _air.decode(entry.parts.get("air", _NOTHING_TOLD)), at)
         case _:
             return []
+    cause = entry.cause if isinstance(entry, MergeAsked | Merged) else entry.id
     return [
-        Fact(entry.player, name, value, at, entry.id)
+        Fact(entry.player, name, value, at, cause)
         for name, value in found.items()
-        if value != told.get(name, _AT_REST.get(name))
+        if value != told.get(name, _AT_REST.get(name)) or (isinstance(entry, Merged) and name == "excluded")
     ]
+
+
+def joined_facts(mine: Mapping[str, Any], theirs: Mapping[str, Any], at: int) -> dict[str, Any]:
+    """Return what the tower must hear of a player who takes in another profile; the stricter always stands.
+
+    Consent withdrawn by either stays withdrawn, one given by either is given. The longer exclusion stands; it is told
+    again even if this player had it, because the store may know the stop under the other id only; one that is over
+    is not. Support cases are those of both, a round goes on if either's does. Zone and locale fill a gap.
+    """
+    found = {name: theirs[name] for name in ("timezone", "locale") if theirs.get(name) and not mine.get(name)}
+    mine_said, they_said = mine.get("consent") or {}, theirs.get("consent") or {}
+    if they_said:
+        keys = dict.fromkeys((*mine_said, *they_said))
+        found["consent"] = {key: mine_said.get(key, True) and they_said.get(key, True) for key in keys}
+    excluded = theirs.get("excluded")
+    if excluded and (excluded["until"] is None or excluded["until"] > at):
+        known = mine.get("excluded")
+        longer = known and (known["until"] is None or (excluded["until"] or _FOREVER) <= known["until"])
+        found["excluded"] = known if longer else excluded
+    for name in ("support_case", "round_in_play"):
+        if (theirs.get(name) or {}).get("open"):
+            found[name] = _both_open(mine.get(name) or {}, theirs[name])
+    return found
+
+
+def _both_open(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    if not mine.get("open"):
+        return dict(theirs)
+    both = {**theirs, "since": min(mine["since"], theirs["since"])}
+    if "cases" in theirs:
+        both["cases"] = [*dict.fromkeys((*theirs["cases"], *mine.get("cases", ())))][-CASES_MAX:]
+    return both
 
 
 def _changes(entry: Event, told: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def judge(
 
     In this order, which is the order of the reasons:
 
-    1. expired: ``expires_at`` is not after ``now``;
+    1. expired: ``expires_at`` is not after ``now``; merged: the id lives on under another;
     2. exclusion: only ``legal`` passes;
     3. consent: withdrawn for the purpose or the channel, or required and not given; ``legal`` passes;
     4. context: an open support case, a round in play, for the purposes that the policy's holds name;
@@ -83,6 +83,8 @@ def judge(
     if request.expires_at <= now:
         return Refused((Reason.EXPIRED,))
     facts = airspace.facts
+    if facts.merged_into:
+        return Refused((Reason.PLAYER_MERGED,))
     if request.purpose != "legal" and (stopped or _is_excluded(facts, now)):
         return Refused((Reason.EXCLUDED,))
 

@@ -72,7 +72,7 @@ def _concerns(fact: Fact, held: Waiting) -> bool:
     if fact.name in ("support_case", "round_in_play"):
         reason = Reason.SUPPORT_CASE_OPEN if fact.name == "support_case" else Reason.ROUND_IN_PLAY
         return reason in held.reasons and not fact.value["open"]
-    return fact.name in ("excluded", "consent", "timezone")
+    return fact.name in ("excluded", "consent", "timezone", "merged_into")
 
 
 class _Turn:

@@ -9,6 +9,7 @@ from crm.journeys import walking
 from crm.programme import CrmRules
 from crm.working import Turn, World
 from domain.entries import Command, Event, LogEntry, Merged, TimerFired, Visited
+from domain.ids import KEY_PREFIX
 from domain.player import Snapshot
 from domain.step import Step
 
@@ -26,6 +27,8 @@ def take_turn(rules: CrmRules, world: World, before: Snapshot, state: Snapshot, 
         return Step(state)
     turn = _turn(rules, world, before, state, entry)
     identity.advance(rules, turn, entry.entry)
+    if turn.identity.merged_into or state.player.startswith(KEY_PREFIX):  # nobody's turn: no segments, no journeys
+        return turn.finished()
     segments.advance(rules.segments, turn, entry.entry)
     walking.advance(rules.journeys, turn, entry.entry)
     if isinstance(entry.entry, Command) and (answer := _COMMANDS.get(entry.entry.name)):

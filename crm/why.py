@@ -7,6 +7,7 @@ class Reason(StrEnum):
     """Codes of a decision's reasons, in the order in which they are judged."""
 
     EXPIRED = "expired"
+    PLAYER_MERGED = "player_merged"
     EXCLUDED = "excluded"
     CONSENT_WITHDRAWN = "consent_withdrawn"
     CONSENT_MISSING = "consent_missing"
@@ -22,6 +23,7 @@ class Reason(StrEnum):
 
 _SENTENCES = {
     Reason.EXPIRED: "The message's time was over before it could be sent.",
+    Reason.PLAYER_MERGED: "This id lives on under another; what was asked for it before it ended is not sent.",
     Reason.EXCLUDED: "The player is excluded; only legal messages may reach them.",
     Reason.CONSENT_WITHDRAWN: "The player has withdrawn consent for this channel or purpose.",
     Reason.CONSENT_MISSING: "This purpose needs the player's consent, and none was given.",

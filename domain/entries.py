@@ -42,6 +42,7 @@ class Command(Struct, frozen=True, gc=False, array_like=True, tag="command", tag
     args: dict[str, Any] = {}
     reply_to: str = ""
     source: str = ""
+    forwarded: str = ""  # the id it was first routed to, when a merge sent it on
 
 
 class TimerFired(Struct, frozen=True, gc=False, array_like=True, tag="timer", tag_field="entry"):

@@ -22,3 +22,18 @@ def partition_of(player_id: str, partitions: int) -> int:
     The number of partitions is fixed when a store is created, so this never moves a player.
     """
     return crc32(player_id.encode()) % partitions
+
+
+def is_anonymous(player_id: str) -> bool:
+    """Tell whether the id stands for a device or a visit, not for somebody who said who they are."""
+    return player_id.startswith(ANONYMOUS_PREFIX)
+
+
+def survivor(one: str, other: str) -> str:
+    """Return which of two ids lives on when both are one person; "" when a person must decide (two users).
+
+    A user rather than an anonymous id, of two anonymous ids the smaller: merges go one way, so there are no circles.
+    """
+    if is_anonymous(one) != is_anonymous(other):
+        return other if is_anonymous(one) else one
+    return min(one, other) if is_anonymous(one) else ""

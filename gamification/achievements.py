@@ -15,10 +15,11 @@ def advance_achievements(turn: Turn, rules: tuple[AchievementRule, ...], event: 
         amount = whole_amount(field_value(event, rule.sum)) if rule.sum else 1
         if amount:
             actual, stages = turn.achievements.get(rule.id, (0, 0))
-            _reach(turn, rule, min(actual + amount, AMOUNT_MAX), stages)
+            reach(turn, rule, min(actual + amount, AMOUNT_MAX), stages)
 
 
-def _reach(turn: Turn, rule: AchievementRule, actual: int, reached: int) -> None:
+def reach(turn: Turn, rule: AchievementRule, actual: int, reached: int) -> None:
+    """Set the count and enter every stage beyond ``reached`` that it passes, each with its rewards."""
     while reached < len(rule.stages) and rule.stages[reached].at <= actual:
         stage = rule.stages[reached]
         reached += 1

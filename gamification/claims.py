@@ -10,6 +10,7 @@ from gamification.working import Turn
 
 TIMER = "claim_expires"
 UNCLAIMED_MAX = 100  # of one mission; beyond it the oldest is lost, and said to be expired
+MERGED = "~"  # between a completion's id and the mark of the profile it came with
 
 Unclaimed = tuple[str, int, int]  # completion id, programme version, claim until (ms, 0: no expiry)
 
@@ -19,21 +20,33 @@ def settle(turn: Turn, rule: MissionRule, completion_id: str, claim_until: int) 
     if rule.claim == "auto":
         grant(turn, rule.rewards, "missions/" + rule.id, rule.version)
         return
-    progress = turn.missions[rule.id]
+    keep(turn, rule.id, (completion_id, rule.version, claim_until))
+
+
+def keep(turn: Turn, mission_id: str, waiting: Unclaimed) -> None:
+    """Keep a completion for its claim; beyond ``UNCLAIMED_MAX`` the oldest is lost, and said to be expired."""
+    progress = turn.missions[mission_id]
     if len(progress.unclaimed) >= UNCLAIMED_MAX:
-        _drop(turn, rule.id, progress.unclaimed[0])
-        progress = turn.missions[rule.id]
-    kept = (*progress.unclaimed, (completion_id, rule.version, claim_until))
-    turn.set_mission(rule.id, replace(progress, unclaimed=kept))
-    if claim_until:
-        turn.set_timer(TIMER, completion_id, claim_until)
+        _drop(turn, mission_id, progress.unclaimed[0])
+        progress = turn.missions[mission_id]
+    turn.set_mission(mission_id, replace(progress, unclaimed=(*progress.unclaimed, waiting)))
+    if waiting[2]:
+        turn.set_timer(TIMER, waiting[0], waiting[2])
 
 
 def find(missions: dict[str, MissionProgress], completion_id: str) -> tuple[str, Unclaimed] | None:
-    """Return (mission id, what waits) of a completion, None when nothing waits under that id."""
+    """Return (mission id, what waits) of a completion, None when nothing waits under that id.
+
+    One that came with a merged profile has the id it had there and ``~`` with a mark of that profile, so that it
+    cannot be mistaken for one of this player's; the id it had there finds it too, where that is free.
+    """
     mission_id = completion_id.rpartition(".")[0]
-    for waiting in missions.get(mission_id, MissionProgress()).unclaimed:
+    unclaimed = missions.get(mission_id, MissionProgress()).unclaimed
+    for waiting in unclaimed:
         if waiting[0] == completion_id:
+            return mission_id, waiting
+    for waiting in unclaimed:
+        if waiting[0].startswith(f"{completion_id}{MERGED}"):
             return mission_id, waiting
     return None
 
@@ -47,7 +60,7 @@ def claim(turn: Turn, completion_id: str) -> str:
     if found is None:
         return "completion_not_found"
     mission_id, waiting = found
-    _, version, until = waiting
+    completion_id, version, until = waiting
     if _is_over(waiting, turn.at):
         _drop(turn, mission_id, waiting)
         return "claim_expired"

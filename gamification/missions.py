@@ -182,12 +182,12 @@ def _count(
         progress.completed_at,
     )
     if reached and all(actual.get(task.id, 0) >= task.expected for task in rule.tasks):
-        _complete(turn, rule, progress, at)
+        complete(turn, rule, progress, at)
     else:
         turn.set_mission(rule.id, progress)
 
 
-def _complete(turn: Turn, rule: MissionRule, progress: MissionProgress, at: int) -> None:
+def complete(turn: Turn, rule: MissionRule, progress: MissionProgress, at: int) -> None:
     """Close the cycle: rewards now or for the claim, the key of a recurring cycle, and what this unlocks."""
     cycle = progress.cycle
     completion_id = f"{rule.id}.{cycle}"
@@ -203,7 +203,7 @@ def _complete(turn: Turn, rule: MissionRule, progress: MissionProgress, at: int)
     claims.settle(turn, rule, completion_id, claim_until)
     _tell(turn, rule, cycle, completion_id)
     if progress.completed_count == 0:
-        _unlock(turn, rule)
+        unlock(turn, rule)
 
 
 def _tell(turn: Turn, rule: MissionRule, cycle: int, completion_id: str) -> None:
@@ -220,7 +220,8 @@ def _tell(turn: Turn, rule: MissionRule, cycle: int, completion_id: str) -> None
         ask_for_message(turn, rule.message, f"missions/{rule.id}/{cycle}", content)
 
 
-def _unlock(turn: Turn, completed: MissionRule) -> None:
+def unlock(turn: Turn, completed: MissionRule) -> None:
+    """Tell which missions waited for this one alone."""
     for waiting in turn.rules.unlocks.get(completed.id, ()):
         if waiting.id not in turn.missions and is_unlocked(waiting, turn.missions):
             turn.effects.append(MissionStatus(waiting.id, "available"))

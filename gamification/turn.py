@@ -5,10 +5,11 @@ posted as they are earned, and levels come last because rewards may raise them. 
 happened. Nothing here reads a clock: ``entry.at`` is now, ``event.occurred_at`` is when.
 """
 
-from domain.entries import Command, Event, LogEntry, TimerFired
-from domain.player import Snapshot
+from domain.entries import Command, Event, LogEntry, MergeAsked, Merged, TimerFired
+from domain.ids import survivor
+from domain.player import Snapshot, snapshot_from_parts
 from domain.step import Draws, Grant, Step
-from gamification import claims, cycles
+from gamification import claims, cycles, merge
 from gamification.achievements import advance_achievements
 from gamification.commands import COMMANDS
 from gamification.earning import earn
@@ -34,6 +35,10 @@ def take_turn(rules: Rules, snapshot: Snapshot, entry: LogEntry, draws: Draws) -
         return _on_command(rules, snapshot, entry.at, what)
     if isinstance(what, TimerFired):
         return _on_timer(rules, snapshot, entry.at, what)
+    if isinstance(what, MergeAsked):
+        return _on_merge_asked(rules, snapshot, entry.at, what)
+    if isinstance(what, Merged):
+        return _on_merged(rules, snapshot, entry.at, what)
     return Step(snapshot)
 
 
@@ -87,4 +92,21 @@ def _on_timer(rules: Rules, snapshot: Snapshot, at: int, timer: TimerFired) -> S
         claims.on_timer(turn, timer.ref)
     else:
         return Step(snapshot)
+    return turn.finished()
+
+
+def _on_merge_asked(rules: Rules, snapshot: Snapshot, at: int, asked: MergeAsked) -> Step[Snapshot]:
+    if asked.into == snapshot.player or survivor(snapshot.player, asked.into) != asked.into:
+        return Step(snapshot)
+    turn = Turn(rules, snapshot, at, f"merge:{asked.into}")
+    merge.hand_over(turn, asked.into)
+    return turn.finished()
+
+
+def _on_merged(rules: Rules, snapshot: Snapshot, at: int, merged: Merged) -> Step[Snapshot]:
+    if merged.source in snapshot.identity.sources:
+        return Step(snapshot)
+    turn = Turn(rules, snapshot, at, f"merge:{merged.source}")
+    merge.join(turn, snapshot_from_parts(merged.source, 0, merged.parts))
+    raise_levels(turn)
     return turn.finished()

@@ -1,0 +1,46 @@
+"""What an id does once it lives on under another: it sends on what is meant for the person, and nothing else."""
+
+from msgspec import structs
+
+from domain.effects import Answered, Forwarded
+from domain.entries import Command, Entry, Event, LogEntry, MergeAsked, Merged, MergeRefused
+from domain.ids import is_anonymous
+from domain.player import Snapshot
+from domain.step import Step
+
+_SENT_ON = ("exclude", "readmit")  # nobody waits for their answer, and none may be lost
+
+
+def after_merge(state: Snapshot, entry: LogEntry) -> Step[Snapshot]:
+    """Take the turn of an id that lives on under another.
+
+    Events, exclusions and profiles that arrive are relayed to it, other commands answered ``moved`` with where to
+    ask; timers and visits end quietly. The state never changes again.
+    """
+    owner = state.identity.merged_into
+    what = entry.entry
+    match what:
+        case Event():
+            sent = structs.replace(what, player=owner, reply_to="", forwarded=what.forwarded or what.player)
+            return Step(state, (Forwarded(owner),), relays=(sent,))
+        case Command() if what.name in _SENT_ON:
+            asked = structs.replace(what, player=owner, reply_to="", forwarded=what.forwarded or what.player)
+            return Step(state, (Forwarded(owner),), relays=(asked,))
+        case Command():
+            moved = Answered("moved", f"{state.player} lives on as {owner}", {"to": owner})
+            return Step(state, (moved,))
+        case MergeAsked():
+            return Step(state, relays=_asked_again(what, owner))
+        case Merged() | MergeRefused():
+            return Step(state, relays=(structs.replace(what, player=owner),))
+        case _:
+            return Step(state)
+
+
+def _asked_again(asked: MergeAsked, owner: str) -> tuple[Entry, ...]:
+    """Pass the question on while an anonymous id is in it; of two users the first has the device's past."""
+    if asked.into == owner:
+        return ()
+    if is_anonymous(owner) or is_anonymous(asked.into):
+        return (structs.replace(asked, player=owner),)
+    return (MergeRefused(asked.into, asked.player, owner, asked.cause),)
