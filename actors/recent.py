@@ -1,0 +1,58 @@
+"""What a member remembers of the turns it took, for the live page and the metrics: the latest, and how many."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from domain.effects import (
+    Effect,
+    JourneyEnded,
+    JourneyEntered,
+    JourneyStepped,
+    LevelChanged,
+    MissionCompleted,
+    SegmentEntered,
+    SegmentLeft,
+)
+
+RECENT_MAX = 20  # of completions or decisions, and of steps of journeys
+
+Told = tuple[int, str, str, str]  # at (ms), player, what, id
+
+_OF: dict[type, Callable[[Any], tuple[str, str]]] = {
+    MissionCompleted: lambda effect: ("mission", effect.mission),
+    LevelChanged: lambda effect: ("level", effect.level),
+    SegmentEntered: lambda effect: ("segment_entered", effect.segment),
+    SegmentLeft: lambda effect: ("segment_left", effect.segment),
+    JourneyEntered: lambda effect: ("journey_entered", f"{effect.journey}//"),
+    JourneyStepped: lambda effect: ("journey_step", f"{effect.journey}/{effect.node}/{effect.outcome}"),
+    JourneyEnded: lambda effect: ("journey_ended", f"{effect.journey}/{effect.node}/{effect.outcome}"),
+}
+_SEGMENTS = ("segment_entered", "segment_left")
+_JOURNEYS = ("journey_entered", "journey_step", "journey_ended")
+
+
+def told(effects: Iterable[Effect]) -> list[tuple[str, str]]:
+    """Return what the live page and the metrics hear of a turn: what and the id. Cheap: every turn asks."""
+    return [of(effect) for effect in effects if (of := _OF.get(type(effect))) is not None]
+
+
+class Recent:
+    """The latest completions, decisions and steps of a member, and what was counted since it started."""
+
+    def __init__(self) -> None:
+        self.completions: deque[Told] = deque(maxlen=RECENT_MAX)
+        self.steps: deque[Told] = deque(maxlen=RECENT_MAX)
+        self.counts: Counter[str] = Counter()  # segment_entered, journey_ended:goal, ...
+
+    def add(self, rows: Iterable[Told]) -> None:
+        """Note what a commit brought."""
+        for row in rows:
+            what = row[2]
+            if what in _JOURNEYS:
+                self.steps.append(row)
+                self.counts[f"{what}:{row[3].rpartition('/')[2]}" if what == "journey_ended" else what] += 1
+            elif what in _SEGMENTS:
+                self.counts[what] += 1
+            else:
+                self.completions.append(row)
