@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from crm.campaigns import CampaignConfig
 from crm.fields import Channel, ClockTime, Document, Language, Purpose, Seconds
 from crm.fields import language as check_language
+from crm.segments_config import SegmentConfig
 from crm.templates import safe_url, syntax_error
 from crm.vocabulary import taken
 from domain.calendar import known_zone
@@ -172,6 +173,7 @@ class SettingsConfig(Document):
 
     timezone: str = "UTC"
     locale: Language = "en"
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None  # phones without a country code are read by it
 
     @field_validator("timezone")
     @classmethod
@@ -191,4 +193,5 @@ KINDS: dict[str, type[BaseModel]] = {
     "templates": TemplateConfig,
     "settings": SettingsConfig,
     "campaigns": CampaignConfig,
+    "segments": SegmentConfig,
 }

@@ -34,6 +34,7 @@ class Timed(NamedTuple):
 
     subject: str  # field, or metric id
     is_metric: bool
+    thresholds: tuple[float, ...] = ()  # of a metric, or of seconds since: numbers that it matters to have reached
 
 
 def timing_of(node: Node, compiled: Compile, timed: list[Timed]) -> Timing | None:
@@ -52,7 +53,9 @@ def timing_of(node: Node, compiled: Compile, timed: list[Timed]) -> Timing | Non
         return _branch(tuple(zip(settles, timings, strict=True)))
     timing = _leaf(node)
     if timing is not None:
-        timed.append(Timed(node.subject, node.kind == "metric"))
+        counts = node.kind == "metric" or node.subject.startswith("player.since.")
+        thresholds = thresholds_of(node.op, node.value) if counts else ()
+        timed.append(Timed(node.subject, node.kind == "metric", thresholds))
     return timing
 
 
