@@ -7,7 +7,6 @@ writes who should own what, a member acquires what is free and gives back what i
 import asyncio
 import os
 import socket
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
@@ -18,6 +17,7 @@ from redis.exceptions import RedisError
 
 from actors.clock import Clock
 from actors.processor import Folded, Processor
+from actors.recent import Recent
 from store.keys import ASSIGNMENT, HOSTS
 from store.ports import Unavailable
 
@@ -29,7 +29,6 @@ RENEW_EVERY_MS = 600  # three chances within a lease
 FIRE_EVERY_MS = 200  # due timers
 SWEEP_EVERY_MS = 30_000  # idle players become bytes
 BLOCK_MS = 50  # wait for entries when there are none
-RECENT_MAX = 20  # completions or decisions shown on the live page
 
 
 class Heartbeat(Struct):
@@ -51,7 +50,9 @@ class Heartbeat(Struct):
     dedicated: dict[str, Any] = {}  # player -> pid of its own process
     dedicated_refused: int = 0  # stayed shared because --dedicated-max was reached
     dedicated_failed: int = 0  # processes ended because they did not come up or did not answer
-    recent: list[Any] = []
+    recent: list[Any] = []  # completions or decisions
+    steps: list[Any] = []  # of journeys
+    counts: dict[str, int] = {}  # changes of segments and journeys since it started
 
 
 class Member(Generic[S]):
@@ -77,7 +78,7 @@ class Member(Generic[S]):
         self._clock = clock
         self._lane = lane
         self._dedicated = dedicated
-        self._recent: deque[tuple[int, str, str, str]] = deque(maxlen=RECENT_MAX)
+        self._recent = Recent()
         self._stopping = asyncio.Event()
         self._due = {"control": 0, "renew": 0, "fire": 0, "sweep": 0}
         processor.on_commit = self._committed
@@ -85,7 +86,7 @@ class Member(Generic[S]):
 
     def _committed(self, folded: Folded[S]) -> None:
         """Remember what the live page shows."""
-        self._recent.extend(folded.recent)
+        self._recent.add(folded.recent)
 
     def stop(self) -> None:
         """Ask the loop to finish its step, give its partitions back and end."""
@@ -149,7 +150,8 @@ class Member(Generic[S]):
         beat.entries, beat.commits, beat.lost = tally.entries, tally.commits, tally.lost
         beat.players = sum(len(p.activations) for p in self._processor.owned.values())
         beat.dedicated, beat.dedicated_refused, beat.dedicated_failed = self._dedicated()
-        beat.recent = list(self._recent)
+        beat.recent, beat.steps = list(self._recent.completions), list(self._recent.steps)
+        beat.counts = dict(self._recent.counts)
         return beat
 
     def _is_due(self, what: str, now: int, every_ms: int) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct, field, structs
 
 from actors.programme import Programme
+from actors.recent import told as recent_of
 from actors.variables import filled_in
 from crm.airspace import facts_of
 from crm.identity import after_merge, is_joined
@@ -23,9 +24,7 @@ from domain.effects import (
     Effect,
     FactTold,
     HistoryRecord,
-    LevelChanged,
     MessageRequested,
-    MissionCompleted,
     Posting,
     Reply,
     SetAside,
@@ -246,11 +245,7 @@ def record_turn(turns: Turns, entry: LogEntry, effects: tuple[Effect, ...]) -> N
         data = encode_record(record)
         turns.history.append((entry.offset, data))
         turns.shown.append(data)
-        for effect in effects:
-            if isinstance(effect, MissionCompleted):
-                turns.recent.append((entry.at, turns.player, "mission", effect.mission))
-            elif isinstance(effect, LevelChanged):
-                turns.recent.append((entry.at, turns.player, "level", effect.level))
+        turns.recent += [(entry.at, turns.player, about, name) for about, name in recent_of(effects)]
     if reply_to:
         turns.replies.append((reply_to, encode_reply(Reply(turns.player, entry.offset, record))))
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from actors.programme import OLDER_MAX, Document
 from api.context import Context
 from domain.errors import BadRequest
 from domain.ids import partition_of
@@ -15,6 +16,28 @@ from store.ways import members_key
 
 COMMANDS_MAX = 1_000  # of one pipeline: a reply of more keeps the process from its other work
 _decoders = {name: msgspec.msgpack.Decoder(kind) for name, kind in PART_TYPES.items()}
+
+
+async def nodes_of(context: Context) -> dict[str, list[str]]:
+    """Return the live journeys and the nodes at which players may wait: the live version's first, then those that only
+    earlier ones have. Campaigns are walked like journeys and listed elsewhere.
+    """
+    version, documents = await context.programmes.current()
+    nodes = {name: dict.fromkeys(_nodes(document)) for name, document in documents.get("journeys", {}).items()}
+    for number in range(version - 1, max(0, version - 1 - OLDER_MAX), -1):
+        earlier = (await context.programmes.content(number) or {}).get("journeys", {})
+        for name in nodes.keys() & earlier.keys():
+            nodes[name] |= dict.fromkeys(_nodes(earlier[name]))
+    return {name: list(theirs) for name, theirs in sorted(nodes.items())}
+
+
+def _nodes(document: Document) -> list[str]:
+    return [node["id"] for node in document.get("nodes", ())]
+
+
+def node_group(journey: str, node: str) -> str:
+    """Return the name of the group of players that wait at a node."""
+    return f"journeys/{journey}/{node}"
 
 
 async def group_counts(context: Context, groups: Sequence[str]) -> dict[str, int]:

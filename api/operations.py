@@ -2,97 +2,31 @@
 
 import contextlib
 from collections import deque
-from collections.abc import Iterable
 from typing import Annotated, Any
 from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import JSONResponse
-from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
 from api.auth import Principal, require
 from api.context import Context, Ctx
+from api.look import look, shown_host
+from api.metrics import Once, families
 from api.pages import answers, instant
-from api.views import heartbeat
-from store.keys import HOSTS, PLAYERS, PROGRAMME_VERSIONS, TOWER, Lane
-from store.programmes import Programmes, part_version
+from api.tallies import tallies
+from crm.journeys.reasons import explain
+from store.keys import PLAYERS, TOWER
+from store.ports import Unavailable
+from store.programmes import Programmes
 
 router = APIRouter(tags=["Operations"])
 
 RATE_OVER_MS = 10_000  # rates are over the last ten seconds at most
-ALIVE_MS = 5_000  # a heartbeat older than that is shown as gone
 RECENT_MAX = 50
-_META = ("owner", "until", "epoch", "in", "done", "part", "broken", "off")
 
 ReportsReader = Annotated[Principal, Depends(require("reports:read"))]
-
-
-class LaneView(Struct, frozen=True):
-    """One lane of one partition, as its meta hash tells."""
-
-    partition: int
-    lane: str
-    owner: str  # "" when nobody's lease runs
-    epoch: int
-    entries_in: int
-    entries_done: int
-    programme: int
-    offset: str
-    broken: str
-
-    @property
-    def backlog(self) -> int:
-        return max(self.entries_in - self.entries_done, 0)
-
-
-class StoreView(Struct, frozen=True):
-    """What one look at the store shows."""
-
-    at: int  # ms, store clock
-    version: int  # live programme
-    lanes: list[LaneView]
-    hosts: list[dict[str, Any]]
-
-    def of(self, lane: Lane) -> list[LaneView]:
-        return [view for view in self.lanes if view.lane == lane.name]
-
-
-async def look(context: Context) -> StoreView:
-    """Read partitions, hosts and the live version in one round trip."""
-    pipe = context.redis.pipeline(transaction=False)
-    pipe.time()
-    pipe.hget(PROGRAMME_VERSIONS, "published")
-    pipe.hgetall(HOSTS)
-    places = [(lane, p) for lane in (PLAYERS, TOWER) for p in range(context.partitions)]
-    for lane, p in places:
-        pipe.hmget(lane.meta(p), _META)
-    (seconds, micros), version, hosts, *metas = await pipe.execute()
-    at = int(seconds) * 1000 + int(micros) // 1000
-    return StoreView(
-        at,
-        int(version or 0),
-        [_lane(lane.name, p, meta, at) for (lane, p), meta in zip(places, metas, strict=True)],
-        sorted((heartbeat(value) for value in hosts.values()), key=lambda beat: str(beat.get("name", ""))),
-    )
-
-
-def _lane(lane: str, partition: int, meta: list[bytes | None], at: int) -> LaneView:
-    owner, until, epoch, entries_in, done, part, broken, offset = meta
-    return LaneView(
-        partition,
-        lane,
-        owner.decode() if owner and float(until or 0) > at else "",
-        int(epoch or 0),
-        int(entries_in or 0),
-        int(done or 0),
-        part_version(part),
-        offset.decode() if offset else "0-0",
-        broken.decode() if broken else "",
-    )
 
 
 @router.get(
@@ -146,11 +80,12 @@ async def ready(context: Ctx) -> JSONResponse:
     responses={200: {"content": {"text/plain": {"example": 'playtower_partition_backlog{lane="players"} 0.0\n'}}}},
 )
 async def metrics(context: Ctx) -> Response:
-    view = None
-    with contextlib.suppress(RedisError, OSError):
+    view = counted = None
+    with contextlib.suppress(RedisError, Unavailable, OSError):
         view = await look(context)
+        counted = await tallies(context)
     registry = CollectorRegistry()
-    registry.register(_Once(_families(context, view)))
+    registry.register(Once(families(context, view, counted)))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -165,6 +100,10 @@ async def metrics(context: Ctx) -> Response:
             "backlog": 0,
             "partitions": [{"partition": 0, "owner": "host-1", "epoch": 1, "backlog": 0, "programme": 7}],
             "hosts": [{"name": "host-1", "lane": "players", "alive": True, "players": 120, "dedicated": {"vip": 4711}}],
+            "segments": {"at-risk": 1204},
+            "journeys": {"welcome": 312},
+            "walks": 0,
+            "relays": 0,
         },
         401,
         403,
@@ -177,8 +116,9 @@ async def status(context: Ctx, _: ReportsReader) -> dict[str, Any]:
     lanes = view.of(PLAYERS)
     towers = {lane.partition: lane for lane in view.of(TOWER)}
     passed = sum(lane.programme >= view.version for lane in lanes)
-    hosts = [_host(beat, view.at) for beat in view.hosts]
+    hosts = [shown_host(beat, view.at) for beat in view.hosts]
     stopped = {(host["lane"], p): why for host in hosts if host["alive"] for p, why in host["stopped"].items()}
+    counted = await tallies(context)
     return {
         "at": instant(view.at),
         "durability": durability,
@@ -207,13 +147,18 @@ async def status(context: Ctx, _: ReportsReader) -> dict[str, Any]:
         "hosts": hosts,
         "players_by_host": {host["name"]: host["players"] for host in hosts if host["lane"] == "players"},
         "dedicated": {player: pid for host in hosts for player, pid in host["dedicated"].items()},
+        "segments": counted.segments,
+        "journeys": {journey: sum(nodes.values()) for journey, nodes in counted.journeys.items()},
+        "walks": counted.walks,
+        "relays": counted.relays,
     }
 
 
 @router.get(
     "/v1/live",
-    summary="What happens now: rates, backlog, recent completions",
-    description="For a page that asks once a second. Rates are over the last ten seconds of this gateway's looks.",
+    summary="What happens now: rates, backlog, recent completions, who is in segments and journeys",
+    description="For a page that asks once a second. Rates are over the last ten seconds of this gateway's looks; the "
+    "players of segments and journeys are counted every few seconds.",
     responses=answers(
         {
             "at": "2026-11-22T09:00:00.000Z",
@@ -223,6 +168,26 @@ async def status(context: Ctx, _: ReportsReader) -> dict[str, Any]:
             "backlog": 0,
             "players": 4000,
             "recent": [{"at": "2026-11-22T08:59:59.000Z", "player": "amelia", "what": "mission", "id": "ten-bets"}],
+            "segments": [{"id": "at-risk", "name": {"en": "At risk"}, "players": 1204}],
+            "journeys": [
+                {
+                    "id": "welcome",
+                    "name": {"en": "Welcome"},
+                    "players": 312,
+                    "nodes": [{"id": "w", "kind": "wait", "players": 312}],
+                }
+            ],
+            "steps": [
+                {
+                    "at": "2026-11-22T08:59:59.000Z",
+                    "player": "amelia",
+                    "journey": "welcome",
+                    "node": "w",
+                    "outcome": "waited",
+                    "why": "The wait is over.",
+                }
+            ],
+            "walks": 0,
         },
         401,
         403,
@@ -233,8 +198,11 @@ async def live(context: Ctx, _: ReportsReader) -> dict[str, Any]:
     view = await look(context)
     events = sum(lane.entries_done for lane in view.of(PLAYERS))
     judged = sum(lane.entries_done for lane in view.of(TOWER))
-    hosts = [_host(beat, view.at) for beat in view.hosts]
+    hosts = [shown_host(beat, view.at) for beat in view.hosts]
     recent = sorted((item for beat in view.hosts for item in beat.get("recent", ())), reverse=True)[:RECENT_MAX]
+    steps = sorted((item for beat in view.hosts for item in beat.get("steps", ())), reverse=True)[:RECENT_MAX]
+    counted = await tallies(context)
+    documents = (await context.programmes.current())[1]
     events_per_s, judged_per_s = _rates(context, view.at, (events, judged))
     return {
         "at": instant(view.at),
@@ -253,27 +221,39 @@ async def live(context: Ctx, _: ReportsReader) -> dict[str, Any]:
         "recent": [
             {"at": instant(int(at)), "player": player, "what": what, "id": name} for at, player, what, name in recent
         ],
+        "segments": [
+            {"id": name, "name": documents.get("segments", {}).get(name, {}).get("name") or {}, "players": players}
+            for name, players in counted.segments.items()
+        ],
+        "journeys": [
+            _journey(name, documents.get("journeys", {}).get(name, {}), nodes)
+            for name, nodes in counted.journeys.items()
+        ],
+        "steps": [_step(*item) for item in steps],
+        "walks": counted.walks,
     }
 
 
-def _host(beat: dict[str, Any], now: int) -> dict[str, Any]:
+def _journey(name: str, document: dict[str, Any], nodes: dict[str, int]) -> dict[str, Any]:
+    """Return a journey for the live page; nodes of earlier versions only while players are at them."""
+    kinds = {node["id"]: str(node.get("kind", "")) for node in document.get("nodes", ())}
     return {
-        "name": str(beat.get("name", "")),
-        "lane": str(beat.get("lane", "")),
-        "alive": now - int(beat.get("at", 0)) < ALIVE_MS,
-        "pid": beat.get("pid"),
-        "node": beat.get("node"),
-        "at": instant(int(beat.get("at", 0))),
-        "partitions": beat.get("partitions", []),
-        "stopped": beat.get("stopped", {}),
-        "entries": beat.get("entries", 0),
-        "commits": beat.get("commits", 0),
-        "lost": beat.get("lost", 0),
-        "players": beat.get("players", 0),
-        "dedicated": beat.get("dedicated", {}),
-        "dedicated_refused": beat.get("dedicated_refused", 0),
-        "dedicated_failed": beat.get("dedicated_failed", 0),
+        "id": name,
+        "name": document.get("name") or {},
+        "players": sum(nodes.values()),
+        "nodes": [
+            {"id": node, "kind": kinds.get(node), "players": players}
+            for node, players in nodes.items()
+            if node in kinds or players
+        ],
     }
+
+
+def _step(at: int, player: str, what: str, name: str) -> dict[str, Any]:
+    journey, node, outcome = name.rsplit("/", 2)
+    outcome = outcome or "entered"
+    shown = {"at": instant(int(at)), "player": player, "journey": journey, "node": node or None, "outcome": outcome}
+    return shown | {"ended": what == "journey_ended", "why": explain(outcome)}
 
 
 _samples: WeakKeyDictionary[Programmes, deque[tuple[int, tuple[int, ...]]]] = WeakKeyDictionary()
@@ -304,58 +284,3 @@ async def _durability(context: Context) -> tuple[bool, str]:
     if settings.get("appendonly") != "yes":
         return True, "none"
     return True, {"always": "strict", "everysec": "relaxed"}.get(settings.get("appendfsync", ""), "none")
-
-
-class _Once(Collector):
-    """Hands families that were already read to the exporter."""
-
-    def __init__(self, families: list[Metric]) -> None:
-        self._families = families
-
-    def collect(self) -> Iterable[Metric]:
-        return self._families
-
-
-def _families(context: Context, view: StoreView | None) -> list[Metric]:
-    up = GaugeMetricFamily("playtower_store_up", "Whether the store answers", value=float(view is not None))
-    counts = CounterMetricFamily("playtower_gateway", "What this gateway counted", labels=["what"])
-    for what, count in sorted(context.counts.items()):
-        counts.add_metric([what], count)
-    sockets = GaugeMetricFamily("playtower_sockets", "Open player sockets", value=context.feeds.connected)
-    return [up, counts, sockets, *(_store_families(view) if view else ())]
-
-
-def _store_families(view: StoreView) -> list[Metric]:
-    lane_labels = ["lane", "partition"]
-    entries_in = CounterMetricFamily("playtower_partition_entries_in", "Entries appended", labels=lane_labels)
-    done = CounterMetricFamily("playtower_partition_entries_done", "Entries committed", labels=lane_labels)
-    backlog = GaugeMetricFamily("playtower_partition_backlog", "Entries that wait", labels=lane_labels)
-    owned = GaugeMetricFamily("playtower_partition_owned", "1 when somebody's lease runs", labels=lane_labels)
-    broken = GaugeMetricFamily("playtower_partition_broken", "1 when a person must look", labels=lane_labels)
-    for lane in view.lanes:
-        labels = [lane.lane, str(lane.partition)]
-        entries_in.add_metric(labels, lane.entries_in)
-        done.add_metric(labels, lane.entries_done)
-        backlog.add_metric(labels, lane.backlog)
-        owned.add_metric(labels, float(bool(lane.owner)))
-        broken.add_metric(labels, float(bool(lane.broken)))
-    version = GaugeMetricFamily("playtower_programme_version", "Live programme version", value=view.version)
-    return [entries_in, done, backlog, owned, broken, version, *_host_families(view)]
-
-
-def _host_families(view: StoreView) -> list[Metric]:
-    labels = ["host", "lane"]
-    alive = GaugeMetricFamily("playtower_host_alive", "1 when its heartbeat is recent", labels=labels)
-    players = GaugeMetricFamily("playtower_host_players", "Players in memory", labels=labels)
-    entries = CounterMetricFamily("playtower_host_entries", "Entries applied since it started", labels=labels)
-    commits = CounterMetricFamily("playtower_host_commits", "Commits since it started", labels=labels)
-    stopped = GaugeMetricFamily("playtower_host_stopped_partitions", "Partitions that stopped", labels=labels)
-    for beat in view.hosts:
-        host = _host(beat, view.at)
-        names = [host["name"], host["lane"]]
-        alive.add_metric(names, float(host["alive"]))
-        players.add_metric(names, host["players"])
-        entries.add_metric(names, host["entries"])
-        commits.add_metric(names, host["commits"])
-        stopped.add_metric(names, len(host["stopped"]))
-    return [alive, players, entries, commits, stopped]

@@ -1,0 +1,103 @@
+"""What Prometheus reads, as families made of one look at the store and of the CRM's counts."""
+
+from collections.abc import Iterable
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from api.context import Context
+from api.look import StoreView, shown_host
+from api.tallies import Tallies
+
+
+class Once(Collector):
+    """Hands families that were already read to the exporter."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def families(context: Context, view: StoreView | None, counted: Tallies | None) -> list[Metric]:
+    """Return all families; without a store, those of the gateway alone."""
+    up = GaugeMetricFamily("playtower_store_up", "Whether the store answers", value=float(view is not None))
+    counts = CounterMetricFamily("playtower_gateway", "What this gateway counted", labels=["what"])
+    for what, count in sorted(context.counts.items()):
+        counts.add_metric([what], count)
+    sockets = GaugeMetricFamily("playtower_sockets", "Open player sockets", value=context.feeds.connected)
+    return [
+        up,
+        counts,
+        sockets,
+        *(_store_families(view) if view else ()),
+        *(_crm_families(counted) if counted else ()),
+    ]
+
+
+def _store_families(view: StoreView) -> list[Metric]:
+    lane_labels = ["lane", "partition"]
+    entries_in = CounterMetricFamily("playtower_partition_entries_in", "Entries appended", labels=lane_labels)
+    done = CounterMetricFamily("playtower_partition_entries_done", "Entries committed", labels=lane_labels)
+    backlog = GaugeMetricFamily("playtower_partition_backlog", "Entries that wait", labels=lane_labels)
+    owned = GaugeMetricFamily("playtower_partition_owned", "1 when somebody's lease runs", labels=lane_labels)
+    broken = GaugeMetricFamily("playtower_partition_broken", "1 when a person must look", labels=lane_labels)
+    for lane in view.lanes:
+        labels = [lane.lane, str(lane.partition)]
+        entries_in.add_metric(labels, lane.entries_in)
+        done.add_metric(labels, lane.entries_done)
+        backlog.add_metric(labels, lane.backlog)
+        owned.add_metric(labels, float(bool(lane.owner)))
+        broken.add_metric(labels, float(bool(lane.broken)))
+    version = GaugeMetricFamily("playtower_programme_version", "Live programme version", value=view.version)
+    return [entries_in, done, backlog, owned, broken, version, *_host_families(view)]
+
+
+def _crm_families(counted: Tallies) -> list[Metric]:
+    segments = GaugeMetricFamily("playtower_segment_players", "Players in a segment", labels=["segment"])
+    for segment, players in counted.segments.items():
+        segments.add_metric([segment], players)
+    nodes = GaugeMetricFamily("playtower_journey_players", "Players at a node", labels=["journey", "node"])
+    for journey, theirs in counted.journeys.items():
+        for node, players in theirs.items():
+            nodes.add_metric([journey, node], players)
+    walks = GaugeMetricFamily("playtower_walks", "Partitions' walks through players, under way", value=counted.walks)
+    relays = GaugeMetricFamily("playtower_relays", "Entries that wait for another partition", value=counted.relays)
+    return [segments, nodes, walks, relays]
+
+
+def _changes_families(view: StoreView) -> list[Metric]:
+    """What the hosts counted of segments and journeys since they started."""
+    segments = CounterMetricFamily("playtower_segment_changes", "Players in or out", labels=["host", "what"])
+    journeys = CounterMetricFamily(
+        "playtower_journey_steps", "Entries, steps, ends", labels=["host", "what", "outcome"]
+    )
+    for beat in view.hosts:
+        name = str(beat.get("name", ""))
+        for counted, times in sorted(beat.get("counts", {}).items()):
+            what, _, outcome = counted.partition(":")
+            subject, _, happened = what.partition("_")
+            if subject == "segment":
+                segments.add_metric([name, happened], times)
+            else:
+                journeys.add_metric([name, happened, outcome], times)
+    return [segments, journeys]
+
+
+def _host_families(view: StoreView) -> list[Metric]:
+    labels = ["host", "lane"]
+    alive = GaugeMetricFamily("playtower_host_alive", "1 when its heartbeat is recent", labels=labels)
+    players = GaugeMetricFamily("playtower_host_players", "Players in memory", labels=labels)
+    entries = CounterMetricFamily("playtower_host_entries", "Entries applied since it started", labels=labels)
+    commits = CounterMetricFamily("playtower_host_commits", "Commits since it started", labels=labels)
+    stopped = GaugeMetricFamily("playtower_host_stopped_partitions", "Partitions that stopped", labels=labels)
+    for beat in view.hosts:
+        host = shown_host(beat, view.at)
+        names = [host["name"], host["lane"]]
+        alive.add_metric(names, float(host["alive"]))
+        players.add_metric(names, host["players"])
+        entries.add_metric(names, host["entries"])
+        commits.add_metric(names, host["commits"])
+        stopped.add_metric(names, len(host["stopped"]))
+    return [alive, players, entries, commits, stopped, *_changes_families(view)]
