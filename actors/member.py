@@ -15,6 +15,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from actors.carrier import Carrier
 from actors.clock import Clock
 from actors.processor import Folded, Processor
 from actors.recent import Recent
@@ -60,6 +61,7 @@ class Member(Generic[S]):
 
     Args:
         dedicated: Tells which players live in processes of their own, for the heartbeat.
+        carrier: Carries what commits left for other partitions and walks through the players; the tower has none.
     """
 
     def __init__(
@@ -72,21 +74,25 @@ class Member(Generic[S]):
         lane: str,
         incarnation: str,
         dedicated: Callable[[], tuple[dict[str, int], int, int]] = lambda: ({}, 0, 0),
+        carrier: Carrier | None = None,
     ) -> None:
         self._redis = redis
         self._processor = processor
         self._clock = clock
         self._lane = lane
         self._dedicated = dedicated
+        self._carrier = carrier
         self._recent = Recent()
         self._stopping = asyncio.Event()
         self._due = {"control": 0, "renew": 0, "fire": 0, "sweep": 0}
         processor.on_commit = self._committed
         self.heartbeat = Heartbeat(name, lane, os.getpid(), socket.gethostname(), incarnation)
 
-    def _committed(self, folded: Folded[S]) -> None:
-        """Remember what the live page shows."""
+    def _committed(self, partition: int, folded: Folded[S]) -> None:
+        """Remember what the live page shows, and what there is to carry."""
         self._recent.add(folded.recent)
+        if self._carrier is not None:
+            self._carrier.committed(partition, folded.commit)
 
     def stop(self) -> None:
         """Ask the loop to finish its step, give its partitions back and end."""
@@ -118,10 +124,18 @@ class Member(Generic[S]):
             for partition in self._processor.owned.values():
                 partition.activations.sweep()
         if self._processor.owned:
-            await self._processor.step(BLOCK_MS)
+            await self._processor.step(0 if self._carrier is not None and self._carrier.is_busy else BLOCK_MS)
+            if self._carrier is not None:
+                await self._carry(self._carrier)
         else:
             await self._pause(BLOCK_MS / 1000)
         self.heartbeat.beat += 1
+
+    async def _carry(self, carrier: Carrier) -> None:
+        """Do a bounded part of what commits left behind: first the relays somebody waits for, then the walks."""
+        carrier.owns({partition: processor.token for partition, processor in self._processor.owned.items()})
+        await carrier.carry()
+        await carrier.walk()
 
     async def _control(self, now: int) -> None:
         """Say that we live, learn what is ours, take it and give back the rest."""

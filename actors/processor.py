@@ -192,7 +192,7 @@ class Processor(Generic[S]):
         self._nonce = nonce
         self._ttl_ms = ttl_ms
         self._on_stop = on_stop
-        self.on_commit: Callable[[Folded[S]], None] = lambda _folded: None
+        self.on_commit: Callable[[int, Folded[S]], None] = lambda _partition, _folded: None
         self.owned: dict[int, PartitionProcessor[S]] = {}
         self.stopped: dict[int, str] = {}
         self.tally = Tally()
@@ -270,7 +270,7 @@ class Processor(Generic[S]):
                     applied += processor.settled(folded)
                     self._survived.pop(processor.token.partition, None)
                     self.tally.commits += 1
-                    self.on_commit(folded)
+                    self.on_commit(processor.token.partition, folded)
                 elif self._react(processor, verdict, detail):
                     again.append(processor)
             processors = again

@@ -15,6 +15,8 @@ from typing import Any
 import ray
 import uvloop
 
+from actors.archivist import Archivist
+from actors.carrier import Carrier
 from actors.clock import SystemClock, new_id
 from actors.dedicated import DedicatedPlayer, DedicatedPool
 from actors.director import Director
@@ -29,7 +31,9 @@ from store.client import connect
 from store.keys import PLAYERS, TOWER
 from store.programmes import Programmes
 from store.redis_lane import RedisLane
+from store.ways import RedisWays
 
+ARCHIVIST_NICENESS = 10  # live traffic comes first
 GC_THRESHOLDS = (50_000, 20, 50)  # a host holds millions of live objects and hardly any cycles
 
 
@@ -92,14 +96,16 @@ class HostActor(_Running):
             elsewhere=pool if settings.placement != "shared" else None,
         )
         processor = Processor(RedisLane(redis, PLAYERS, settings.clock), reducer, owner=self._name, nonce=new_id)
+        clock = SystemClock()
         return Member(
             redis,
             processor,
-            SystemClock(),
+            clock,
             name=self._name,
             lane=PLAYERS.name,
             incarnation=new_id(),
             dedicated=lambda: (pool.where(), pool.refused, pool.failed),
+            carrier=Carrier(RedisWays(redis, settings.clock), clock, partitions=settings.partitions),
         )
 
 
@@ -133,6 +139,23 @@ class DirectorActor(_Running):
             os.kill(beat.pid, signal.SIGKILL)
         else:
             ray.kill(ray.get_actor(beat.name, namespace=self._settings.namespace), no_restart=False)
+
+
+class ArchivistActor(_Running):
+    """Writes the archive and trims the store, after everybody else."""
+
+    def _make(self) -> Archivist:
+        settings = self._settings
+        os.nice(ARCHIVIST_NICENESS)
+        return Archivist(
+            connect(settings.redis_url, timeout_s=30),
+            Path(settings.archive_dir),
+            name=f"{self._name}/{new_id()}",
+            partitions=settings.partitions,
+            clock=settings.clock,
+            wait_ms=settings.archive_wait_s * 1000,
+            retention_ms=settings.retention_s * 1000,
+        )
 
 
 def _is_ray_worker(pid: int) -> bool:
@@ -178,4 +201,5 @@ _FOREVER = {"max_restarts": -1, "max_task_retries": 0, "num_cpus": 0}
 RemoteHost = ray.remote(**_FOREVER)(HostActor)
 RemoteCoordinator = ray.remote(**_FOREVER)(CoordinatorActor)
 RemoteDirector = ray.remote(**_FOREVER)(DirectorActor)
+RemoteArchivist = ray.remote(**_FOREVER)(ArchivistActor)
 RemotePlayer = ray.remote(DedicatedPlayer)

@@ -199,13 +199,16 @@ class Ways(Protocol):
     async def outbox(self, partitions: list[int], limit: int) -> dict[int, list[Outgoing]]:
         """Read the oldest entries, up to ``limit`` a partition, that commits left for other logs."""
 
-    async def relay(self, source: int, rows: list[Outgoing]) -> list[bool]:
-        """Append entries of a source's outbox, in its order, to the logs they belong to, each once.
+    async def relay(self, rows: dict[int, list[Outgoing]]) -> dict[int, int]:
+        """Append entries of outboxes, in their order, to the logs they belong to, each once.
 
         Each log keeps the last outbox id that came from a source, so any owner, late or twice, may do it.
 
+        Args:
+            rows: By source; each from the beginning of its outbox and without gaps.
+
         Returns:
-            For each row whether it is known to be there.
+            How many of each source's rows, from the first on, are known to be there.
         """
 
     async def relayed(self, until: dict[int, str]) -> None:

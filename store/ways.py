@@ -37,15 +37,20 @@ class RedisWays:
             if rows
         }
 
-    async def relay(self, source: int, rows: list[Outgoing]) -> list[bool]:
-        by_partition: dict[int, list[tuple[str, bytes]]] = {}
-        for row in rows:
-            by_partition.setdefault(row.to, []).append((row.id, row.body))
+    async def relay(self, rows: dict[int, list[Outgoing]]) -> dict[int, int]:
+        ways: dict[tuple[int, int], list[tuple[str, bytes]]] = {}
+        for source, theirs in rows.items():
+            for row in theirs:
+                ways.setdefault((source, row.to), []).append((row.id, row.body))
         pipe = self._redis.pipeline(transaction=False)
-        for to, theirs in by_partition.items():
-            pipe.fcall("pt_relay", 2, PLAYERS.meta(to), PLAYERS.log(to), source, self._clock, _pack(theirs))
-        replies = dict(zip(by_partition, await _answers(pipe, is_partial=True), strict=True))
-        return [not isinstance(replies[row.to], Exception) for row in rows]
+        for (source, to), some in ways.items():
+            pipe.fcall("pt_relay", 2, PLAYERS.meta(to), PLAYERS.log(to), source, self._clock, _pack(some))
+        replies = zip(ways, await _answers(pipe, is_partial=True), strict=True)
+        failed = {way for way, reply in replies if isinstance(reply, Exception)}
+        return {
+            source: next((i for i, row in enumerate(theirs) if (source, row.to) in failed), len(theirs))
+            for source, theirs in rows.items()
+        }
 
     async def relayed(self, until: dict[int, str]) -> None:
         pipe = self._redis.pipeline(transaction=False)

@@ -238,7 +238,7 @@ class Hands:
     async def relay(self, side: Side, p: int, skip: int, count: int) -> Any:
         ways = side.ways(self.clock)
         rows = (await ways.outbox([p], skip + count)).get(p, [])[skip:]
-        told = await ways.relay(p, rows) if rows else None
+        told = await ways.relay({p: rows}) if rows else None
         await self._look(side, "players")
         return told
 

@@ -11,7 +11,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from actors.programme import Programme
 from domain.entries import LogEntry
 from store.keys import PLAYERS, Lane
-from store.ports import Appended, Commit, Grant, Incoming, Token, Unavailable, Verdict
+from store.ports import Appended, Commit, Grant, Incoming, Outgoing, Token, Unavailable, Verdict, Visit, Walk
+from tests.simulation.model import by_destination
 
 if TYPE_CHECKING:
     from tests.simulation.world import Process, World
@@ -164,6 +165,48 @@ class FaultyLane:
 
     async def fire(self, tokens: list[Token], limit: int) -> list[int]:
         return await self._wire.call("fire", *[lambda t=t: self._store.fire(self._lane, t, limit) for t in tokens])
+
+
+class FaultyWays:
+    """``Ways`` as one process sees it."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._store = wire.world.store
+
+    async def outbox(self, partitions: list[int], limit: int) -> dict[int, list[Outgoing]]:
+        steps = [lambda p=p: self._store.outbox(p, limit) for p in partitions]
+        found = await self._wire.call("outbox", *steps, repeats=False)
+        return {p: rows for p, rows in zip(partitions, found, strict=True) if rows}
+
+    async def relay(self, rows: dict[int, list[Outgoing]]) -> dict[int, int]:
+        """Relay in one pipeline; now and then one destination's server does not answer."""
+        ways = [(p, to, some) for p, theirs in rows.items() for to, some in by_destination(theirs).items()]
+        world = self._wire.world
+        failed = {(p, to) for p, to, _ in ways if not world.is_calm and world.random.random() < world.mix.cut}
+        going = [way for way in ways if way[:2] not in failed]
+        if going:
+            await self._wire.call("relay", *[lambda w=way: self._store.relay(*w) for way in going])
+        return {
+            p: next((i for i, row in enumerate(theirs) if (p, row.to) in failed), len(theirs))
+            for p, theirs in rows.items()
+        }
+
+    async def relayed(self, until: dict[int, str]) -> None:
+        await self._wire.call("relayed", *[lambda u=u: self._store.relayed(*u) for u in until.items()])
+
+    async def walks(self, partitions: list[int]) -> dict[int, list[Walk]]:
+        found = await self._wire.call("walks", *[lambda p=p: self._store.walks(p) for p in partitions], repeats=False)
+        return {p: walks for p, walks in zip(partitions, found, strict=True) if walks}
+
+    async def members(self, wanted: list[tuple[int, str, str]], limits: list[int]) -> list[list[str]]:
+        if not wanted:
+            return []
+        steps = [lambda w=w, n=n: self._store.members(*w, n) for w, n in zip(wanted, limits, strict=True)]
+        return await self._wire.call("members", *steps, repeats=False)
+
+    async def visit(self, visits: list[Visit], bound: int) -> list[Verdict]:
+        return await self._wire.call("visit", *[lambda v=v: self._store.visit(v, bound) for v in visits])
 
 
 class FaultyIntake:

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from actors.partition import PartState, decode_part
 from actors.processor import Folded, Known
-from actors.reducers import PlayerReducer, TowerReducer
+from actors.reducers import TowerReducer
 from domain.decisions import Decision, decode_decision, decode_delivery
 from domain.effects import HistoryRecord, MissionCompleted, Posting, SetAside, decode_record
 from domain.entries import (
@@ -18,10 +18,12 @@ from domain.entries import (
     MessageRequest,
     ProgrammePublished,
     TimerFired,
+    Visited,
     decode_entry,
     encode_entry,
 )
 from domain.ids import partition_of
+from store.ports import decode_walk
 from tests.simulation.model import LaneState, parsed
 from tests.simulation.programmes import versions
 
@@ -32,12 +34,16 @@ LATE_MS = 2_000  # a timer overdue by more, in the calm, was forgotten
 
 
 def backlog(world: "World") -> list[str]:
-    """Return the lanes that have not reached the end of their log."""
-    return [
+    """Return the lanes that have not reached the end of their log, outboxes and walks that have something left."""
+    waiting = [
         f"{lane} {p} is at {m.off} of {m.log.all()[-1][0]}"
         for p, lane, m in _lanes(world)
         if m.log.ids and (not m.off or parsed(m.off) != m.log.ids[-1])
     ]
+    for p, shared in world.store.partitions.items():
+        waiting += [f"the outbox of {p} has {len(shared.out.ids)} entries"] * bool(shared.out.ids)
+        waiting += [f"the walk {walk} of {p} is at {cursor!r}" for walk, cursor in shared.walk_at.items()]
+    return waiting
 
 
 async def broken(world: "World") -> list[str]:
@@ -50,6 +56,7 @@ async def broken(world: "World") -> list[str]:
         found = [*_counters(m), *_timers(world, m)]
         if lane == "players":
             found += [*_acknowledged(world, p, m), *_ledger(m), *_once(m), *_order(world, m)]
+            found += [*_relays(world, p), *_walks(world, p, m)]
         else:
             found += _decisions(world, p, m)
         if not problems:
@@ -169,6 +176,40 @@ def _timers(world: "World", m: LaneState) -> Iterator[str]:
     yield from (f"{decode_entry(member)} was forgotten" for member, due in m.timers.items() if due < now - LATE_MS)
 
 
+def _relays(world: "World", source: int) -> Iterator[str]:
+    """What a partition left for others is in their logs, each once, in the order in which it was left."""
+    left: dict[int, list[bytes]] = {}
+    for to, body in world.seen.relays.get(source, ()):
+        left.setdefault(to, []).append(body)
+    for to, bodies in left.items():
+        ours = set(bodies)
+        arrived = [f["e"] for _, f in world.store.of(to).lanes["players"].log.all() if f["e"] in ours]
+        if arrived != bodies:
+            twice = [decode_entry(body) for body, n in Counter(arrived).items() if n > 1]
+            yield f"{len(bodies)} entries left for {to}, {len(arrived)} arrived, these twice: {twice}"
+
+
+def _walks(world: "World", p: int, m: LaneState) -> Iterator[str]:
+    """A walk visits whoever is there throughout, nobody twice, in order, and says so; it stops only when asked to."""
+    visits: dict[str, list[str]] = {}
+    for entry in _entries(m):
+        if isinstance(entry.entry, Visited):
+            visits.setdefault(entry.entry.walk, []).append(entry.entry.player)
+    records = world.store.of(p).walks
+    yield from (f"{walk} was asked for and is not known" for walk in world.seen.walks_asked - records.keys())
+    for name, record in records.items():
+        walk, visited = decode_walk(record), visits.pop(name, [])
+        if visited != sorted(set(visited)):
+            yield f"{name} visited {visited}"
+        if (walk.visited, walk.cursor) != (len(visited), visited[-1] if visited else ""):
+            yield f"{walk} visited {visited}"
+        if walk.outcome == "completed" and (missed := world.seen.walks[p, name] - set(visited)):
+            yield f"{name} passed by {missed}"
+        if walk.outcome == "stopped" and name not in world.seen.walks_stopped:
+            yield f"{name} was stopped, and nobody asked"
+    yield from (f"{name} is no walk, and visited {who}" for name, who in visits.items())
+
+
 def _decisions(world: "World", p: int, m: LaneState) -> Iterator[str]:
     """Each request ends exactly once, or waits; a cleared one is delivered exactly once."""
     shared = world.store.of(p)
@@ -205,10 +246,10 @@ class _Versions:
         return versions()[version]
 
 
-def _player_reducer() -> PlayerReducer:
-    from tests.simulation.world import PARTITIONS, SEED_OF_STORE
+def _player_reducer() -> Any:
+    from tests.simulation.world import player_reducer
 
-    return PlayerReducer(_Versions(), store_seed=SEED_OF_STORE, partitions=PARTITIONS)
+    return player_reducer(_Versions())
 
 
 def _tower_reducer() -> TowerReducer:
@@ -223,6 +264,9 @@ async def _refold(world: "World", p: int, lane: str, m: LaneState) -> Any:
     inboxes: dict[str, list[bytes]] = {}
     outputs: dict[str, list[bytes]] = {}
     timers: dict[bytes, int] = {}
+    groups: dict[str, set[str]] = {}
+    relays: Counter[tuple[int, bytes]] = Counter()
+    players: set[str] = set()
     for entry, known in _with_known(world, p, lane, m):
         player = entry.entry.player
         if player not in states:
@@ -240,6 +284,11 @@ async def _refold(world: "World", p: int, lane: str, m: LaneState) -> Any:
             history.setdefault(who, []).append(record)
         for who, delivery, _ in folded.commit.inbox:
             inboxes.setdefault(who, []).append(delivery)
+        for add, group, who in folded.commit.groups:
+            members = groups.setdefault(group, set())
+            members.add(who) if add else members.discard(who)
+        relays.update(folded.commit.relays)
+        players.update(w.player for w in folded.commit.writes if not w.player.startswith("key:"))
         for body in folded.commit.outputs:
             outputs.setdefault(decode_entry(body).player, []).append(body)
     if part != decode_part(m.part):
@@ -257,6 +306,12 @@ async def _refold(world: "World", p: int, lane: str, m: LaneState) -> Any:
         if inboxes != {player: [f["n"] for _, f in rows.all()] for player, rows in shared.inboxes.items()}:
             yield "refolded, the deliveries are others"
         return
+    if groups != shared.groups:
+        yield f"refolded, the groups are {groups}, not {shared.groups}"
+    if relays != Counter(world.seen.relays.get(p, ())):
+        yield "refolded, something else would have gone to other partitions"
+    if players != shared.players:
+        yield f"refolded, the players are {players}, not {shared.players}"
     arrived: dict[str, list[bytes]] = {}
     for _, f in shared.lanes["tower"].log.all():
         told = decode_entry(f["e"])

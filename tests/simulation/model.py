@@ -457,10 +457,11 @@ class ModelWays:
     async def outbox(self, partitions: list[int], limit: int) -> dict[int, list[Outgoing]]:
         return {p: rows for p in partitions if (rows := self._store.outbox(p, limit))}
 
-    async def relay(self, source: int, rows: list[Outgoing]) -> list[bool]:
-        for to, theirs in by_destination(rows).items():
-            self._store.relay(source, to, theirs, self._clock)
-        return [True] * len(rows)
+    async def relay(self, rows: dict[int, list[Outgoing]]) -> dict[int, int]:
+        for source, theirs in rows.items():
+            for to, some in by_destination(theirs).items():
+                self._store.relay(source, to, some, self._clock)
+        return {source: len(theirs) for source, theirs in rows.items()}
 
     async def relayed(self, until: dict[int, str]) -> None:
         for partition, last in until.items():

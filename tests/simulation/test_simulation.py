@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from store.ports import decode_walk
 from tests.simulation.faults import Mix
 from tests.simulation.world import World, run_seeds
 
@@ -46,23 +47,36 @@ def test_without_faults_all_of_it_happens() -> None:
     assert world.seen.faults == 0
     assert sum(len(shared.inboxes) for shared in world.store.partitions.values()) > 0
     assert sum(m.seq for m in tower) > 20
+    shared = world.store.partitions.values()
+    assert all(set(s.lanes["players"].arrived) == {0, 1} for s in shared), "each partition had entries of each"
+    assert sum(decode_walk(walk).visited for s in shared for walk in s.walks.values()) > 0
+    assert all(any(s.groups.values()) for s in shared)
     assert set(world.seen.verdicts) <= {"OK", "STOPPED"}
 
 
 HARSH = Mix(lost=0.05, late=0.08, mute=0.1, ghost=0.2, cut=0.1, crash=0.02, pause=0.03, pause_s=4, latency_s=0.02)
 
 
+ECHOES = Mix(late=0.02, mute=0.05, ghost=0.5, latency_s=0.005)  # much is done twice, and late
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "guards_off",
-    [{"dedupe"}, {"stop"}, {"fence", "offset", "version", "effect"}],
-    ids=lambda off: "+".join(sorted(off)),
+    ("guards_off", "mix"),
+    [
+        ({"dedupe"}, HARSH),
+        ({"stop"}, HARSH),
+        ({"fence", "offset", "version", "effect"}, HARSH),
+        ({"arrived"}, ECHOES),
+        ({"cursor"}, ECHOES),
+    ],
+    ids=lambda off: "+".join(sorted(off)) if isinstance(off, set) else "",
 )
-def test_the_simulation_sees_a_missing_guard(guards_off: set[str]) -> None:
+def test_the_simulation_sees_a_missing_guard(guards_off: set[str], mix: Mix) -> None:
     """Those that no other layer covers; each alone is isolated in tests/contract/test_guards.py."""
     for seed in range(20):
         try:
-            World(seed, guards_off=frozenset(guards_off), mix=HARSH).run()
+            World(seed, guards_off=frozenset(guards_off), mix=mix).run()
         except Exception:
             return
     pytest.fail("20 harsh seeds noticed nothing")

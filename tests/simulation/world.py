@@ -19,16 +19,18 @@ from random import Random
 from typing import Any, cast
 from unittest.mock import patch
 
+from actors.carrier import Carrier
 from actors.member import Member
 from actors.processor import SET_ASIDE_AFTER, Folded, Known, Processor
 from actors.reducers import PlayerReducer, TowerReducer
-from domain.entries import Command, Event, ProgrammePublished, encode_entry
+from domain.entries import Command, Event, ProgrammePublished, WalkAsked, encode_entry
 from domain.ids import partition_of
 from store.intake import buckets
-from store.ports import Appended, Commit, Incoming, Token, Unavailable, Verdict
+from store.ports import Appended, Commit, Incoming, Outgoing, Token, Unavailable, Verdict, Visit, decode_walk
 from tests.simulation import laws
 from tests.simulation.clock import VirtualLoop
-from tests.simulation.faults import FakeRedis, FaultyIntake, FaultyLane, FaultyProgrammes, Mix, Wire
+from tests.simulation.faults import FakeRedis, FaultyIntake, FaultyLane, FaultyProgrammes, FaultyWays, Mix, Wire
+from tests.simulation.generous import FANS, Generous
 from tests.simulation.model import ModelStore
 from tests.simulation.programmes import versions
 
@@ -59,6 +61,10 @@ class Observed:
     faults: int = 0
     hits: int = 0  # faults that leave an acquisition without its owner: deaths, pauses, lost answers to one
     verdicts: dict[str, int] = field(default_factory=dict)
+    relays: dict[int, list[tuple[int, bytes]]] = field(default_factory=dict)  # source -> (to, entry), as committed
+    walks: dict[tuple[int, str], set[str]] = field(default_factory=dict)  # p, walk -> who it must visit
+    walks_asked: set[str] = field(default_factory=set)
+    walks_stopped: set[str] = field(default_factory=set)
 
 
 class WatchedStore(ModelStore):
@@ -80,7 +86,32 @@ class WatchedStore(ModelStore):
             for player, _, legal in c.inbox:
                 if player in world.seen.excluded and not legal:
                     world.seen.broken_laws.append(f"{player} was sent a message after the exclusion was confirmed")
+            self._watch_ways(token.partition, c)
         return verdict, detail
+
+    def _watch_ways(self, partition: int, c: Commit) -> None:
+        """Remember what was left for other partitions, and whom the walks under way must visit."""
+        seen, shared = self._world.seen, self.of(partition)
+        seen.excluded.update(player for player, _ in c.stops)
+        seen.relays.setdefault(partition, []).extend(c.relays)
+        for walk, record in c.walks:
+            if record and (partition, walk) not in seen.walks:
+                group = decode_walk(record).group
+                seen.walks[partition, walk] = set(shared.groups.get(group, ()) if group else shared.players)
+        for walk in shared.walk_at:
+            left = {who for add, name, who in c.groups if not add and name == decode_walk(shared.walks[walk]).group}
+            seen.walks[partition, walk] -= left
+
+    def relay(self, source: int, to: int, rows: list[Outgoing], clock: str = "store") -> int:
+        count = super().relay(source, to, rows, clock)
+        self._world.note("relay", source, to, [row.id for row in rows], count)
+        return count
+
+    def visit(self, visit: Visit, bound: int, clock: str = "store") -> Verdict:
+        verdict = super().visit(visit, bound, clock)
+        walk = visit.walk
+        self._world.note("visit", visit.token.partition, walk.id, visit.came_from, walk.cursor, walk.outcome, verdict)
+        return verdict
 
     def acquire(self, lane: str, partition: int, owner: str, nonce: str, ttl_ms: int) -> Any:
         grant = super().acquire(lane, partition, owner, nonce, ttl_ms)
@@ -125,17 +156,18 @@ class Process:
         self.life = life = Life(self)
         wire = Wire(self.world, life)
         programmes = FaultyProgrammes(wire, versions())
-        reducer: Any = (
-            PlayerReducer(programmes, store_seed=SEED_OF_STORE, partitions=PARTITIONS)
-            if self.lane == "players"
-            else TowerReducer(programmes)
-        )
+        is_players = self.lane == "players"
+        reducer: Any = player_reducer(programmes) if is_players else TowerReducer(programmes)
         lane: Any = FaultyLane(wire, self.lane)
         self.processor = self.world.processor(
             lane, Remembering(reducer, self.world), owner=self.name, nonce=self.world.nonce
         )
         redis: Any = FakeRedis(wire)
-        self.member = Member(redis, self.processor, life, name=self.name, lane=self.lane, incarnation=str(self.lives))
+        ways: Any = FaultyWays(wire)
+        carrier = Carrier(ways, life, partitions=PARTITIONS) if is_players else None
+        self.member = Member(
+            redis, self.processor, life, name=self.name, lane=self.lane, incarnation=str(self.lives), carrier=carrier
+        )
         self.task = asyncio.create_task(self.member.run())
         self.task.add_done_callback(self._ended)
 
@@ -213,6 +245,12 @@ class Remembering:
         folded: Folded[Any] = await self._reducer.fold(partition, part, states, entries, known)
         self._world.folded[id(folded.commit)] = (folded.commit, known)
         return folded
+
+
+def player_reducer(programmes: Any) -> Any:
+    """Return the reducer that the players are folded with, and folded again to check."""
+    reducer = PlayerReducer(programmes, store_seed=SEED_OF_STORE, partitions=PARTITIONS)
+    return Generous(reducer, PLAYERS, PARTITIONS)
 
 
 class World:
@@ -380,6 +418,22 @@ class World:
                 await self._until_answered(partial(intake.append_internal, p, f"publish:{version}", body))
             await asyncio.sleep(self.random.uniform(1, 5))
 
+    async def walker(self) -> None:
+        """Have the players visited, all or a group, fast or slow; change one's mind about some."""
+        r, intake = self.random, self.wire()
+        for n in range(r.randint(1, 3)):
+            await asyncio.sleep(r.uniform(0.3, 2))
+            group, pace = r.choice(["", "", *FANS]), r.choice([0, 120, 120, 600])
+            asked = [WalkAsked(f"walk-{n}", "review", group=group, per_minute=pace)]
+            if r.random() < 0.3:
+                asked.append(WalkAsked(f"walk-{n}", "review", stop=True))
+                self.seen.walks_stopped.add(f"walk-{n}")
+            for what in asked:
+                for p in r.sample(range(PARTITIONS), PARTITIONS):
+                    key = f"walk:{what.id}:{what.stop}"
+                    await self._until_answered(partial(intake.append_internal, p, key, encode_entry(what)))
+            self.seen.walks_asked.add(f"walk-{n}")
+
     async def _until_answered(self, ask: Callable[[], Any]) -> None:
         while True:
             try:
@@ -433,7 +487,8 @@ class World:
             AssertionError: a law was broken; the message names the seed.
         """
         try:
-            with patch.multiple("actors.member", BLOCK_MS=IDLE_MS, FIRE_EVERY_MS=IDLE_MS):
+            idle = patch.multiple("actors.member", BLOCK_MS=IDLE_MS, FIRE_EVERY_MS=IDLE_MS)
+            with idle, patch.multiple("actors.carrier", VISITS_MAX=1, CARRY_MAX=3):  # few players, and yet many steps
                 self.loop.run_until_complete(self._run())
         finally:
             self.is_over = True
@@ -449,6 +504,7 @@ class World:
         people = [self.client(i) for i in range(3)] + [
             self.officer(),
             self.publisher(),
+            self.walker(),
             self.director(),
             self.nemesis(),
         ]
