@@ -10,6 +10,7 @@ from bench.options import Options
 
 BENCHES: dict[str, str] = {
     "intake": "events accepted, single and in batches of 100, against the bare limit",
+    "broadcast": "a campaign to 100,000 players beside live traffic",
     "engine": "HTTP batches to committed turns, against the bare limit; one hot player; single POSTs",
     "rivals": "beside a hand-written FastAPI + Redis Lua app: speed, CPU, and what was lost, doubled or reordered",
     "latency": "event to websocket frame under load; Prefer: wait",
