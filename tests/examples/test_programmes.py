@@ -50,6 +50,15 @@ def test_casino_texts_are_in_three_languages() -> None:
         assert template["title"].keys() == template["body"].keys() == {"en", "uk", "ru"}, name
 
 
+def test_the_casino_has_twelve_segments_and_says_why() -> None:
+    segments = read_programme(CASINO)["segments"]
+    assert len(segments) == 12
+    for name, segment in segments.items():
+        assert segment["name"].keys() == {"en", "uk", "ru"}, name
+        assert len(segment["description"]) > 60, name
+        assert "player.scores" not in str(segment["where"]), "no model gives scores yet"
+
+
 def test_the_traffic_sends_what_the_casino_listens_to() -> None:
     documents = read_programme(CASINO)
     casino = Casino(7, 400)
