@@ -1,7 +1,7 @@
 """A partition's own state, committed with every batch that changes it (DESIGN 2.1, rule 3)."""
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 RULES_VERSION = 1  # of the engine's own rules; an upgrade is a log entry, and a refold stays inside one version
 
@@ -14,6 +14,20 @@ class PartState(Struct, frozen=True, array_like=True):
     rules: int = RULES_VERSION
     accounts: dict[str, int] = {}  # "issued:points" -> sum; with the players' balances it adds up to zero
     set_aside: int = 0  # entries in the dead letters
+    entered: dict[str, int] = {}  # walk -> players whom its visits brought into a journey, of the last walks
+
+
+ENTERED_MAX = 10  # walks counted; the state is written with nearly every commit, so it stays small
+
+
+def count_entered(part: PartState, walks: list[str]) -> PartState:
+    """Count players whom visits brought into a journey, by walk; the walk that was begun first is forgotten first."""
+    entered = dict(part.entered)
+    for walk in walks:
+        entered[walk] = entered.get(walk, 0) + 1
+    for walk in list(entered)[: max(0, len(entered) - ENTERED_MAX)]:
+        del entered[walk]
+    return structs.replace(part, entered=entered)
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -24,6 +24,7 @@ from domain.effects import (
     Effect,
     FactTold,
     HistoryRecord,
+    JourneyEntered,
     MessageRequested,
     Posting,
     Reply,
@@ -31,7 +32,7 @@ from domain.effects import (
     encode_record,
     encode_reply,
 )
-from domain.entries import Command, Entry, Event, Fact, LogEntry, Merged, MessageRequest, encode_entry
+from domain.entries import Command, Entry, Event, Fact, LogEntry, Merged, MessageRequest, Visited, encode_entry
 from domain.player import Snapshot, changed_parts, with_parts
 from domain.step import Draws, Step, joined
 from gamification.turn import take_grants, take_turn
@@ -63,6 +64,7 @@ class Turns(Struct, array_like=True):
     relays: list[tuple[str, bytes]] = field(default_factory=list)  # player, entry for their log
     stops: list[str] = field(default_factory=list)  # reason: the player is excluded from this batch on
     duplicates: list[bytes] = field(default_factory=list)  # probable duplicates, for a person
+    entered: list[str] = field(default_factory=list)  # walks whose visits brought the player into a journey
 
 
 class Told(Struct, frozen=True):
@@ -144,6 +146,8 @@ class Player:
                 turns.duplicates.append(
                     encode_record(HistoryRecord(entry_id(what), "duplicate_proposed", entry.at, (effect,)))
                 )
+            elif isinstance(effect, JourneyEntered) and isinstance(what, Visited):
+                turns.entered.append(what.walk)
         record_turn(turns, entry, step.effects)
         return step.state
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from msgspec import structs
 
-from actors.partition import PartState
+from actors.partition import PartState, count_entered
 from actors.player import Player, Told, TurnFailed, Turns
 from actors.processor import Folded, Known, PartitionStopped
 from actors.programme import Programme
@@ -240,6 +240,8 @@ def _add_accounts(folded: Folded[Snapshot], turns: Turns) -> None:
         for account, amount in turns.accounts.items():
             accounts[account] = accounts.get(account, 0) + amount
         folded.part = structs.replace(folded.part, accounts=accounts)
+    if turns.entered:
+        folded.part = count_entered(folded.part, turns.entered)
     if turns.failed:
         folded.part = structs.replace(folded.part, set_aside=folded.part.set_aside + len(turns.failed))
 

@@ -1,6 +1,6 @@
 """Campaigns: one message to a segment, now, by the calendar or when something happens.
 
-A campaign is compiled to a journey of one to three nodes (``campaigns/<id>``), so there is one mechanism: what is
+A campaign is compiled to a journey of one or two nodes (``campaigns/<id>``), so there is one mechanism: what is
 true of journeys (caps, an exit in the middle of a delay, a record of every step) is true of campaigns.
 """
 
@@ -111,7 +111,9 @@ def as_journey(campaign: CampaignConfig) -> dict[str, Any]:
     journey: dict[str, Any] = {"name": campaign.name, "entry": _entry(campaign)}
     if send.restart:
         journey["interrupts"] = [_occasion(send) | {"id": "restart", "to": "delay", "once": False}]
-    return journey | {"nodes": [*between, _message(campaign, waits=bool(between)), *_called_off(send)]}
+    if send.unless:
+        journey["exit"] = {"on": [send.unless.model_dump(mode="json", exclude_unset=True)]}
+    return journey | {"nodes": [*between, _message(campaign, waits=bool(between))]}
 
 
 def _entry(campaign: CampaignConfig) -> dict[str, Any]:
@@ -141,10 +143,6 @@ def _occasion(send: SendConfig) -> dict[str, Any]:
 
 def _between(send: SendConfig) -> list[dict[str, Any]]:
     node = {"id": "delay", "next": "message"}
-    if send.unless:
-        waits_for = send.unless.model_dump(mode="json", exclude_unset=True)
-        ways = {"on_event": "called-off", "on_timeout": "message"}
-        return [{"id": "delay", "kind": "wait", "for": waits_for, "timeout_s": send.delay, **ways}]
     if send.delay:
         return [node | {"kind": "delay", "for": send.delay}]
     if send.schedule and send.schedule.zone == PLAYER:
@@ -158,7 +156,3 @@ def _message(campaign: CampaignConfig, *, waits: bool) -> dict[str, Any]:
     audience = _audience(campaign)
     # who left the audience while waiting is passed over
     return node | {"skip_when": {"not": audience}} if waits and audience else node
-
-
-def _called_off(send: SendConfig) -> list[dict[str, Any]]:
-    return [{"id": "called-off", "kind": "exit", "outcome": "exit", "reason": "unless"}] if send.unless else []

@@ -19,6 +19,8 @@ from liquid.builtin.expressions.primitive import IntegerLiteral, RangeLiteral
 from liquid.exceptions import FilterArgumentError, LiquidError, ResourceLimitError, UnknownFilterError
 from liquid.expression import Expression
 from liquid.filter import liquid_filter
+from liquid.output import LimitedStringIO
+from liquid.undefined import is_undefined
 from liquid.utils import ReadOnlyChainMap
 
 RANGE_MAX = 1_000  # numbers in a range, whose bounds are literals
@@ -70,6 +72,22 @@ class _Context(RenderContext):
         self._work -= work
         if self._work < 0:
             raise ResourceLimitError("the template does too much", token=None)
+
+
+class _Watching(_Context):
+    """A rendering that notes which names had no value."""
+
+    __slots__ = ("empty",)
+
+    def __init__(self, template: BoundTemplate, **options: Any) -> None:
+        super().__init__(template, **options)
+        self.empty: dict[str, None] = {}
+
+    def get(self, path: list[object], **options: Any) -> object:
+        value = super().get(path, **options)
+        if is_undefined(value) or value is None or value == "":
+            self.empty[".".join(map(str, path))] = None
+        return value
 
 
 class _Template(BoundTemplate):
@@ -175,6 +193,18 @@ def parse(source: str) -> BoundTemplate:
                 f"expected a range of at most {RANGE_MAX} between two whole numbers, got {expression}", token=None
             )
     return template
+
+
+def fill_watched(template: BoundTemplate, variables: Mapping[str, Any]) -> tuple[str, list[str], str]:
+    """Fill a template for its writer: the text, the names that had no value, and why it failed ("" when it did not)."""
+    context = _Watching(template, globals=dict(variables))
+    buffer = LimitedStringIO(limit=_Environment.output_stream_limit)
+    try:
+        template.render_with_context(context, buffer)
+    except Exception as error:  # what a filter let through, as when it is sent: there the literal parts stand
+        said = str(error.message) if isinstance(error, LiquidError) else str(error)
+        return "", list(context.empty), said[:200] or type(error).__name__
+    return buffer.getvalue(), list(context.empty), ""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

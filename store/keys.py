@@ -121,6 +121,11 @@ def poke(p: int) -> str:
     return f"{{{p}}}:poke"
 
 
+def campaign_runs(campaign: str) -> str:
+    """Hash of the runs of a campaign that callers began."""
+    return f"{{store}}:campaign:{campaign}"
+
+
 def reply(gateway: str) -> str:
     """Pub/sub channel: answers to the turns a gateway waits for."""
     return f"reply:{gateway}"
