@@ -17,6 +17,8 @@ from actors.programme import KINDS, check_id, check_kind, check_programme, compi
 from api.auth import Principal, require
 from api.context import Context, Ctx
 from api.pages import Cursor, Limit, answers, instant, page, page_by_name, wait_of
+from api.views import compiled
+from crm.schedule import REVIEW, opened
 from domain.errors import BadRequest, Forbidden, Invalid, NotFound, PreconditionFailed, TooLarge
 from store.documents import Documents, from_yaml
 from store.programmes import EtagMismatch, Passed, Stored, digest
@@ -27,7 +29,7 @@ BODY_BYTES_MAX = 1_000_000
 PASS_WITHIN_S = 10.0
 _MISSION = {"name": {"en": "Ten bets"}, "tasks": [{"id": "bets", "event": "bet_placed", "count": 10}]}
 _STORED = {"kind": "missions", "id": "ten-bets", "etag": "5d41402abc4b2a76", "document": _MISSION}
-_PUBLISHED = {"version": 8, "published": True, "passed": 32, "of": 32}
+_PUBLISHED = {"version": 8, "published": True, "passed": 32, "of": 32, "review": "review:8"}
 
 Reader = Annotated[Principal, Depends(require("config:read"))]
 Writer = Annotated[Principal, Depends(require("config:write"))]
@@ -272,7 +274,8 @@ async def read_diff(context: Ctx, _: ProgrammeReader) -> dict[str, Any]:
     "/programme/publish",
     summary="Make the draft live",
     description="Answers 200 when every partition runs the new version, and 202 when some do not yet: they will, the "
-    "version is in every partition's log. A draft that equals the live programme makes no new version.",
+    "version is in every partition's log. A draft that equals the live programme makes no new version. `review` names "
+    "the walk that judges all players when segments changed; `GET /v1/segments` tells how far it is.",
     responses=answers(_PUBLISHED, 400, 401, 403, 422, 503, also={202: {**_PUBLISHED, "passed": 12}}),
 )
 async def publish(
@@ -295,7 +298,7 @@ async def publish(
             if made:
                 key = f"publish:{idempotency_key or new_id()}"
                 version = await _publish(context, draft, key, caller, body.note if body else "")
-    return _published(version, made, await _wait(context, version, prefer))
+    return _published(version, made, await _wait(context, version, prefer), await _review(context, version, made))
 
 
 @router.post(
@@ -330,7 +333,7 @@ async def roll_back(
                 version = await _publish(context, content, key, caller, note, content_of=body.version)
                 if follows:
                     await programmes.reset_draft(content)
-    return _published(version, made, await _wait(context, version, prefer))
+    return _published(version, made, await _wait(context, version, prefer), await _review(context, version, made))
 
 
 @router.get(
@@ -493,6 +496,18 @@ async def _publish(
     return version
 
 
+async def _review(context: Context, version: int, made: bool) -> str | None:
+    """Return the walk that judges all players under the segments of a version just made; None when they are as before.
+
+    The partitions ask the same function when they pass the version.
+    """
+    if not made:
+        return None
+    before, after = await compiled(context).ensure(version - 1), await compiled(context).ensure(version)
+    walks = opened(before.crm, after.crm, context.clock.now_ms()).walks
+    return next((walk.id for walk in walks if walk.kind == REVIEW), None)
+
+
 async def _wait(context: Context, version: int, prefer: str | None) -> Passed:
     return await context.programmes.wait_passed(version, wait_of(prefer, PASS_WITHIN_S))
 
@@ -501,6 +516,6 @@ def _passing(passed: Passed) -> dict[str, int]:
     return {"passed": passed.passed, "of": passed.of}
 
 
-def _published(version: int, made: bool, passed: Passed) -> Response:
-    answer = {"version": version, "published": made, **_passing(passed)}
+def _published(version: int, made: bool, passed: Passed, review: str | None) -> Response:
+    answer = {"version": version, "published": made, **_passing(passed)} | ({"review": review} if review else {})
     return JSONResponse(answer, status_code=200 if passed.all else 202)

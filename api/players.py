@@ -189,7 +189,7 @@ def _reads(prefix: str, subject: Callable[..., Any], tag: str, *, own: bool = Fa
     @router.get(
         "/segments",
         summary="Segments that I am in and may see" if own else "Segments that the player is in",
-        responses=_listed({"id": "at-risk", "since": "2026-11-22T09:00:00.000Z"}),
+        responses=_listed({"id": "at-risk", "name": {"en": "At risk"}, "since": "2026-11-22T09:00:00.000Z"}),
     )
     async def read_segments(context: Ctx, player_id: player) -> dict[str, Any]:
         items = shown_segments(await live_programme(context), await known_player(context, player_id))

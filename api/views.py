@@ -9,6 +9,7 @@ import msgspec
 from actors.programme import Programme, ProgrammeVersions
 from api.context import Context
 from api.pages import instant
+from crm.segments import shown as shown_by_rules
 from crm.why import explain
 from domain.decisions import Decision, Delivery
 from domain.effects import HistoryRecord, Posting, shown
@@ -88,16 +89,9 @@ def shown_player(snapshot: Snapshot, programme: Programme, now: int) -> dict[str
 
 
 def shown_segments(programme: Programme, snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Return the segments of the live programme that the player is in, by id, with when each was entered.
-
-    One that was removed from the programme is not shown, also while the players are still to be reviewed.
-    """
-    known = programme.crm.segments.conditions
-    return [
-        {"id": name, "since": instant(entered)}
-        for name, entered in sorted(snapshot.segments.member.items())
-        if name in known
-    ]
+    """Return the segments of the live programme that the player is in, the oldest membership first."""
+    held = shown_by_rules(programme.crm.segments, snapshot)
+    return [{**item, "since": instant(item["since"])} for item in held]
 
 
 async def _place(context: Context, player_id: str) -> dict[str, Any]:

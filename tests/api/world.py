@@ -11,11 +11,12 @@ import jwt
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
-from actors.clock import new_id
+from actors.carrier import Carrier
+from actors.clock import SystemClock, new_id
 from actors.processor import Processor
 from actors.programme import ProgrammeVersions
 from actors.reducers import PlayerReducer, TowerReducer
-from api import commands, configuration, duplicates, messages, operations, players, problems, segments
+from api import commands, configuration, duplicates, intake, messages, operations, players, problems, segments
 from api.auth import ALGORITHM, PLAYER_SCOPE
 from api.context import Context, opened
 from api.settings import Settings
@@ -26,6 +27,7 @@ from store.identity import open_store
 from store.keys import PLAYERS, TOWER
 from store.programmes import Programmes
 from store.redis_lane import RedisLane
+from store.ways import RedisWays
 from tests.conftest import Server
 
 PARTITIONS = 4
@@ -110,7 +112,7 @@ async def world_of(server: Server, redis: Redis, *, hosts: bool = True) -> Async
     await open_store(redis, partitions=PARTITIONS, clock=None, seed=SEED)
     app = FastAPI()
     problems.install(app)
-    for module in (configuration, players, segments, duplicates, commands, messages, operations):
+    for module in (intake, configuration, players, segments, duplicates, commands, messages, operations):
         app.include_router(module.router)
     settings = Settings.model_validate({"redis_url": server.url, "token_secret": TOKEN_SECRET, "gateway_id": new_id()})
     secret, _ = await Access(redis).create("server", ("admin",), now=T0)
@@ -136,11 +138,18 @@ async def _host(server: Server, lane: str, stopping: asyncio.Event) -> None:
         processor: Processor[Any] = Processor(RedisLane(redis, PLAYERS), reducer, owner="h1", nonce=new_id)
     else:
         processor = Processor(RedisLane(redis, TOWER), TowerReducer(programmes), owner="t1", nonce=new_id)
+    carrier = Carrier(RedisWays(redis), SystemClock(), partitions=PARTITIONS) if lane == "players" else None
+    if carrier is not None:
+        processor.on_commit = lambda partition, folded: carrier.committed(partition, folded.commit)
     try:
         for partition in range(PARTITIONS):
             assert await processor.acquire(partition)
         while not stopping.is_set():
             await processor.step(20)
+            if carrier is not None:
+                carrier.owns({partition: owned.token for partition, owned in processor.owned.items()})
+                await carrier.carry()
+                await carrier.walk()
             assert not processor.stopped, processor.stopped
     finally:
         await redis.aclose()
