@@ -6,6 +6,7 @@ priority, a pass is bounded, and nobody waits for it.
 
 import asyncio
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
@@ -60,6 +61,7 @@ class Archivist:
         self._retention_ms = retention_ms
         self._archive: Archive | None = None
         self._upkept_at = 0
+        self.on_pass: Callable[[int], None] = lambda _entries: None
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -72,7 +74,7 @@ class Archivist:
             while not self._stopping.is_set():
                 try:
                     if await self.source.hold(self._name, LEASE_MS) and self._open():
-                        await self.round()
+                        await self._round_asked()
                 except (RedisError, OSError, CursorMoved) as error:
                     print(f"playtower: archiving goes on later: {error!r}", file=sys.stderr, flush=True)  # noqa: T201
                 try:
@@ -81,6 +83,13 @@ class Archivist:
                     continue
         finally:
             self.close()
+
+    async def _round_asked(self) -> None:
+        """Take a round; a whole one when somebody asked for it."""
+        who = await self.source.asked()
+        await self.round(everything=bool(who))
+        if who:
+            await self.source.answer(who)
 
     async def round(self, *, everything: bool = False) -> int:
         """Archive what is due, and at times look after past days; how many entries were archived.
@@ -95,6 +104,7 @@ class Archivist:
             while at is not None and at.waiting and not self._stopping.is_set():
                 count = await run_pass(self.source, archive, at)
                 entries += count
+                self.on_pass(count)
                 self.tally.entries, self.tally.passes = self.tally.entries + count, self.tally.passes + 1
                 await self.source.hold(self._name, LEASE_MS)
                 at = await self._again(at) if count else None

@@ -4,7 +4,9 @@ A turn is a pure function, so snapshots, ledger and effects must come out the sa
 without the rules is: sums, unique ids, counters, and completions recounted from their events by other code.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, structs
@@ -19,6 +21,9 @@ from domain.entries import Command, Event, LogEntry, MessageRequest, ProgrammePu
 from domain.ids import partition_of
 from domain.player import Snapshot, all_parts, with_parts
 from gamification.explain import explain_completion
+from store.archive.files import place
+from store.archive.reading import ArchiveGap, decided_requests, log_rows
+from store.archive.source import archived
 from store.identity import Identity, read_identity
 from store.keys import PLAYERS, TOWER, Lane
 from store.programmes import Programmes
@@ -145,9 +150,15 @@ class _Refold:
 
 
 class Audit:
-    """The audit of one store. Reads only; turns may go on meanwhile, entries after the offset seen are left out."""
+    """The audit of one store. Reads only; turns may go on meanwhile, entries after the offset seen are left out.
 
-    def __init__(self, redis: Redis, identity: Identity) -> None:
+    Args:
+        archive: Where the logs' trimmed beginnings are; they are folded first, from there.
+    """
+
+    def __init__(self, redis: Redis, identity: Identity, archive: Path | None = None) -> None:
+        self._archive = archive
+        self._let_go: dict[str, dict[str, HistoryRecord]] = {}  # of the partition at hand: player -> offset -> record
         self._redis = redis
         self._identity = identity
         self._versions = ProgrammeVersions(Programmes(redis))
@@ -156,7 +167,10 @@ class Audit:
     async def run(self, progress: Callable[[int, int], None] = lambda _partition, _entries: None) -> AuditReport:
         """Audit all partitions, one after another."""
         for partition in range(self._identity.partitions):
-            await self._partition(partition, progress)
+            try:
+                await self._partition(partition, progress)
+            except ArchiveGap as gap:
+                self.report.blame(partition, "trimmed log without archive", "log", str(gap))
             self.report.partitions += 1
         return self.report
 
@@ -171,10 +185,14 @@ class Audit:
         until = meta.get("off", b"0-0").decode()
         refold = _Refold(partition, self._identity, self._versions, self.report)
         histories: dict[str, dict[str, HistoryRecord]] = {}
+        self._let_go.clear()
         folded = 0
-        async for page in self._log(PLAYERS, partition, until):
+        async for page, records in self._log(PLAYERS, partition, until):
             for player in {e.entry.player for e in page if e.entry.player} - histories.keys():
                 histories[player] = await self._history(partition, player)
+            for player, offset, record in records:  # what the store let go of is the archive's to tell
+                histories[player][offset] = record
+                self._let_go.setdefault(player, {})[offset] = record
             for entry in page:
                 player = entry.entry.player
                 await refold.fold(entry, histories[player].pop(entry.offset, None) if player else None)
@@ -229,7 +247,8 @@ class Audit:
         """Add the stored postings up; they must give the balances, each ``balance_after`` on the way."""
         balances: dict[str, int] = {}
         lifetimes: dict[str, int] = {}
-        for offset, record in (await self._history(partition, player)).items():
+        records = self._let_go.get(player, {}) | await self._history(partition, player)
+        for offset, record in sorted(records.items(), key=lambda item: place(item[0])):
             if _after(offset, until):
                 continue
             for effect in record.effects:
@@ -249,16 +268,20 @@ class Audit:
         """Every request the tower has folded has its decision; no message was delivered twice."""
         until = (await self._meta(TOWER, partition)).get("off", b"0-0").decode()
         asked: dict[str, set[str]] = {}
-        async for page in self._log(TOWER, partition, until):
+        async for page, _ in self._log(TOWER, partition, until):
             for entry in page:
                 if isinstance(entry.entry, MessageRequest):
                     asked.setdefault(entry.entry.player, set()).add(entry.entry.id)
+        let_go: dict[str, dict[str, str]] = {}
+        if self._archive is not None and await self._trimmed(TOWER, partition) != "0-0":
+            let_go = await asyncio.to_thread(decided_requests, self._archive, partition)
         for player, requests in asked.items():
-            decided = [
-                decode_decision(fields[b"d"]) for _, fields in await self._stream(TOWER.history(partition, player))
-            ]
+            decided = let_go.pop(player, {}) | {
+                offset.decode(): decode_decision(fields[b"d"]).request_id
+                for offset, fields in await self._stream(TOWER.history(partition, player))
+            }
             self.report.decisions += len(decided)
-            for request in sorted(requests - {decision.request_id for decision in decided}):
+            for request in sorted(requests - set(decided.values())):
                 self.report.blame(partition, "every request decided", request, f"of {player}")
             inbox = await self._stream(f"{{{partition}}}:inbox:{player}")
             shown = [decode_delivery(fields[b"n"]).message_id for _, fields in inbox]
@@ -275,17 +298,34 @@ class Audit:
     async def _stream(self, key: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
         return list(await self._redis.xrange(key))
 
-    async def _log(self, lane: Lane, partition: int, until: str) -> AsyncIterator[list[LogEntry]]:
-        after = "-"
-        while page := await self._redis.xrange(lane.log(partition), after, until, count=PAGE):
-            yield [LogEntry(i.decode(), int(fields[b"a"]), read_entry(fields[b"e"])) for i, fields in page]
-            after = f"({page[-1][0].decode()}"
+    async def _log(
+        self, lane: Lane, partition: int, until: str
+    ) -> AsyncIterator[tuple[list[LogEntry], list[tuple[str, str, HistoryRecord]]]]:
+        """Yield the log's pages with the records that the store let go of: first the archive's, then the store's."""
+        trimmed = await self._trimmed(lane, partition)
+        if trimmed != "0-0":
+            if self._archive is None:
+                raise ArchiveGap(f"the store begins after {trimmed}, and no archive was named")
+            for rows in log_rows(self._archive, partition, trimmed, tower=lane is TOWER):
+                page = [LogEntry(row.offset, row.at, read_entry(row.data)) for row in rows]
+                yield page, [(row.player, row.offset, decode_record(row.record)) for row in rows if row.record]
+        after = f"({trimmed}" if trimmed != "0-0" else "-"
+        while items := await self._redis.xrange(lane.log(partition), after, until, count=PAGE):
+            yield [LogEntry(i.decode(), int(fields[b"a"]), read_entry(fields[b"e"])) for i, fields in items], []
+            after = f"({items[-1][0].decode()}"
+
+    async def _trimmed(self, lane: Lane, partition: int) -> str:
+        """Return the offset up to which the store may have let go of a log."""
+        value = await self._redis.hget(archived(partition), f"{lane.name}:trimming")
+        return value.decode() if value else "0-0"
 
 
-async def audit(redis: Redis, progress: Callable[[int, int], None] = lambda _p, _n: None) -> AuditReport:
-    """Audit the store that the client is connected to; an empty store is sound."""
+async def audit(
+    redis: Redis, progress: Callable[[int, int], None] = lambda _p, _n: None, *, archive: Path | None = None
+) -> AuditReport:
+    """Audit the store that the client is connected to, and its archive; an empty store is sound."""
     identity = await read_identity(redis)
-    return await Audit(redis, identity).run(progress) if identity else AuditReport()
+    return await Audit(redis, identity, archive).run(progress) if identity else AuditReport()
 
 
 def as_json(report: AuditReport) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Finds the store of a data directory for the audit: the running one, or one started for the time."""
+"""The audit of a data directory's store, with progress: of the running one, or one started for the time."""
 
 from pathlib import Path
 from typing import Any
@@ -7,34 +7,16 @@ from rich.console import Console
 from rich.progress import Progress
 
 from playtower.audit import as_json, audit
-from store.client import connect
-from store.embedded import EmbeddedStore, running_store
-from store.identity import StoreMismatch
+from playtower.stores import opened_store
 
 
-async def run_audit(data_dir: Path, redis_url: str, console: Console) -> dict[str, Any]:
-    """Audit a store; the report as JSON values.
+async def run_audit(data_dir: Path, redis_url: str, console: Console, archive: Path | None = None) -> dict[str, Any]:
+    """Audit a store and its archive; the report as JSON values.
 
     Raises:
         StoreMismatch: there is no store there.
     """
-    if redis_url:
-        return await _audit(redis_url, console)
-    if url := running_store(data_dir):
-        return await _audit(url, console)
-    if not (data_dir / "store").is_dir():
-        raise StoreMismatch(f"there is no store in {data_dir}; name another --data-dir or a --redis-url")
-    store = EmbeddedStore(data_dir)
-    store.start()
-    try:
-        return await _audit(store.url, console)
-    finally:
-        store.stop()
-
-
-async def _audit(url: str, console: Console) -> dict[str, Any]:
-    redis = connect(url, timeout_s=60)
-    try:
+    async with opened_store(data_dir, redis_url) as redis:
         total = 0
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("folding the logs again", total=None)
@@ -44,6 +26,4 @@ async def _audit(url: str, console: Console) -> dict[str, Any]:
                 total += entries
                 progress.update(task, completed=total, description=f"partition {partition}: {total:,} entries")
 
-            return as_json(await audit(redis, moved))
-    finally:
-        await redis.aclose()
+            return as_json(await audit(redis, moved, archive=archive or data_dir / "archive"))

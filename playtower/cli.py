@@ -1,17 +1,16 @@
 """The command line. Exit status: 0 what was asked is true or done, 1 it is not, 2 the call was wrong."""
 
 import asyncio
-import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 
 from domain.errors import EngineError
+from playtower.archive_commands import archive_app, segments_app
 from playtower.settings import ServeSettings
+from playtower.terminal import ArchiveDir, DataDir, Json, RedisUrl, Url, err, fail, guarded, out, print_json
 
 app = typer.Typer(
     name="playtower",
@@ -22,21 +21,10 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(help="Make, list and revoke API keys of a running engine.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
+app.add_typer(archive_app, name="archive")
+app.add_typer(segments_app, name="segments")
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
-DataDir = Annotated[Path | None, typer.Option(help="Where everything is kept (default: ./data).")]
-Url = Annotated[str, typer.Option(help="The gateway's address.", envvar="PLAYTOWER_URL")]
-RedisUrl = Annotated[str | None, typer.Option(help="A Redis 7+ or Valkey of your own, instead of the embedded store.")]
 URL = "http://127.0.0.1:8000"
-
-
-def fail(message: str, status: int = 1) -> typer.Exit:
-    """Print an error in a sentence; the exit to raise."""
-    err.print(f"[red]error[/red] {message}")
-    return typer.Exit(status)
 
 
 def serve_settings(**given: Any) -> ServeSettings:
@@ -69,6 +57,10 @@ def serve(
     clock: Annotated[str | None, typer.Option(help="store, or log for a store that replays recorded events.")] = None,
     redis_url: RedisUrl = None,
     ray_address: Annotated[str | None, typer.Option(help="Join a Ray cluster instead of starting one.")] = None,
+    retention: Annotated[
+        str | None, typer.Option(help="How long the store keeps what the archive holds (default: 7d; 0: for ever).")
+    ] = None,
+    archive_dir: ArchiveDir = None,
 ) -> None:
     """Run everything in one process tree until ctrl-C."""
     from playtower.serving import run_serve
@@ -76,9 +68,9 @@ def serve(
     settings = serve_settings(
         data_dir=data_dir, host=host, port=port, hosts=hosts, gateways=gateways, placement=placement,
         dedicated_max=dedicated_max, durability=durability, partitions=partitions, clock=clock, redis_url=redis_url,
-        ray_address=ray_address,
+        ray_address=ray_address, retention=retention, archive_dir=archive_dir,
     )  # fmt: skip
-    raise typer.Exit(_guarded(run_serve(settings, out)))
+    raise typer.Exit(guarded(run_serve(settings, out)))
 
 
 @app.command()
@@ -95,7 +87,7 @@ def demo(
     from playtower.serving import run_demo
 
     settings = serve_settings(data_dir=data_dir, port=port, placement=placement)
-    raise typer.Exit(_guarded(run_demo(settings, out, rate=rate, players=players, seed=seed, seconds=seconds)))
+    raise typer.Exit(guarded(run_demo(settings, out, rate=rate, players=players, seed=seed, seconds=seconds)))
 
 
 @app.command("apply")
@@ -129,7 +121,7 @@ def apply_programme(
         f"{applied.written} written, {applied.unchanged} unchanged, {applied.deleted} deleted; {state} version "
         f"{applied.version} runs in {applied.passed} of {applied.of} partitions"
     )
-    _json(as_json, msgspec.to_builtins(applied))
+    print_json(as_json, msgspec.to_builtins(applied))
 
 
 @app.command()
@@ -150,7 +142,7 @@ def replay(
         report = asyncio.run(send(file, mapping, url=url, key=admin_key(data_dir), limit=limit, sort=sort, console=err))
     except (ClientError, EngineError) as error:
         raise fail(str(error)) from error
-    _json(as_json, report.as_json())
+    print_json(as_json, report.as_json())
     raise typer.Exit(0 if not report.interrupted and report.applied is not False else 1)
 
 
@@ -158,12 +150,13 @@ def replay(
 def audit(
     data_dir: DataDir = None,
     redis_url: RedisUrl = None,
+    archive_dir: ArchiveDir = None,
     as_json: Json = False,
 ) -> None:
     """Fold every log again and compare; exit 1 on a violation. Works beside a running engine and without one."""
     from playtower.auditing import run_audit
 
-    report = _guarded(run_audit(data_dir or Path("data"), redis_url or "", err))
+    report = guarded(run_audit(data_dir or Path("data"), redis_url or "", err, archive_dir))
     for violation in report["violations"][:50]:
         out.print(
             f"[red]{violation['check']}[/red] partition {violation['partition']} {violation['subject']}: "
@@ -173,7 +166,7 @@ def audit(
     counted = ("entries folded again", "players", "postings", "completions explained", "set aside", "waiting")
     numbers = ("entries", "players", "postings", "completions", "set_aside", "waiting")
     out.print(f"{verdict}: " + ", ".join(f"{report[n]:,} {what}" for n, what in zip(numbers, counted, strict=True)))
-    _json(as_json, report)
+    print_json(as_json, report)
     raise typer.Exit(0 if report["ok"] else 1)
 
 
@@ -189,7 +182,7 @@ def status(url: Url = URL, data_dir: DataDir = None, as_json: Json = False) -> N
     except ClientError as error:
         raise fail("\n  ".join(error.lines())) from error
     print_status(answer, out)
-    _json(as_json, answer)
+    print_json(as_json, answer)
 
 
 @app.command()
@@ -209,7 +202,7 @@ def bench(
     if name not in BENCHES:
         raise fail(f"there is no bench {name!r}; there are: {', '.join(BENCHES)}", 2)
     result = run(name, {"seconds": seconds, "profile": profile})
-    _json(as_json, result)
+    print_json(as_json, result)
 
 
 @keys_app.command("create")
@@ -227,7 +220,7 @@ def keys_create(
     body = {"name": name, "kind": kind} | ({"scopes": scope} if scope else {})
     made = _ask(url, data_dir, "POST", "/v1/keys", json=body, headers={"Idempotency-Key": new_id()})
     out.print(f"{made.get('key')}  ({made.get('id')}, {kind}); it is not shown again")
-    _json(as_json, made)
+    print_json(as_json, made)
 
 
 @keys_app.command("list")
@@ -236,7 +229,7 @@ def keys_list(url: Url = URL, data_dir: DataDir = None, as_json: Json = False) -
     answer = _ask(url, data_dir, "GET", "/v1/keys")
     for key in answer["items"]:
         out.print(f"{key['id']}  {key['kind']:<7} {' '.join(key.get('scopes', []))}  {key.get('name', '')}")
-    _json(as_json, answer)
+    print_json(as_json, answer)
 
 
 @keys_app.command("revoke")
@@ -255,22 +248,6 @@ def _ask(url: str, data_dir: Path | None, method: str, path: str, **options: Any
     except ClientError as error:
         raise fail("\n  ".join(error.lines())) from error
     return answer.json() if answer.content else {}
-
-
-def _guarded(work: Any) -> Any:
-    """Run to the end; errors a person can act on are one sentence."""
-    try:
-        return asyncio.run(work)
-    except (EngineError, TimeoutError, RuntimeError) as error:
-        raise fail(str(error)) from error
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-
-
-def _json(wanted: bool, value: Any) -> None:
-    if wanted:
-        sys.stdout.flush()
-        typer.echo(json.dumps(value, default=str))
 
 
 def main() -> None:

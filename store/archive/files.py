@@ -83,9 +83,15 @@ def read_name(path: Path) -> File | None:
     return File(kind, day[1], int(name[1]), bool(name[2]), name[3], name[4])
 
 
-def listed(root: Path) -> list[File]:
-    """Return every whole file in the archive, those that were joined into others too."""
-    found = (read_name(path) for kind in KINDS for path in (root / f"kind={kind}").glob("day=*/*.parquet"))
+def listed(root: Path, only: str = "", names: str = "") -> list[File]:
+    """Return every whole file in the archive, those that were joined into others too.
+
+    Args:
+        only: One kind of files; "" all.
+        names: What their names begin with.
+    """
+    kinds = (only,) if only else KINDS
+    found = (read_name(path) for kind in kinds for path in (root / f"kind={kind}").glob(f"day=*/{names}*.parquet"))
     return sorted((file for file in found if file), key=_order)
 
 

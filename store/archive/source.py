@@ -21,6 +21,8 @@ PAGE = 1_000  # entries read at once
 PIPELINE = 500  # commands of one round trip
 TRIM_STEP = 10_000  # entries that one XTRIM may remove
 _LEASE = "{store}:archivist"
+_ASKED = "{store}:archive-now"
+ASKED_MS = 900_000  # an asker that went away is forgotten
 _HOLD = """
 local held = redis.call('GET', KEYS[1])
 if held and held ~= ARGV[1] then return 0 end
@@ -78,6 +80,20 @@ class Source:
     async def hold(self, owner: str, ttl_ms: int) -> bool:
         """Take or prolong the archivist's lease; True while it is ours."""
         return bool(await self._redis.eval(_HOLD, 1, _LEASE, owner, ttl_ms))
+
+    async def ask(self, who: str) -> None:
+        """Ask the archivist that runs to archive everything at once."""
+        await self._redis.set(_ASKED, who, px=ASKED_MS)
+
+    async def asked(self) -> str:
+        """Return who asked for that, "" when nobody did."""
+        who = await self._redis.get(_ASKED)
+        return who.decode() if who else ""
+
+    async def answer(self, who: str) -> None:
+        """Note that it was done for who asked."""
+        if await self.asked() == who:
+            await self._redis.delete(_ASKED)
 
     async def now_ms(self) -> int:
         """Return the store's own time."""
