@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from crm.campaigns import CampaignConfig
 from crm.fields import Channel, ClockTime, Document, Language, Purpose, Seconds
 from crm.fields import language as check_language
+from crm.journeys.config import JourneyConfig
 from crm.segments_config import SegmentConfig
 from crm.templates import safe_url, syntax_error
 from crm.vocabulary import taken
@@ -193,5 +194,6 @@ KINDS: dict[str, type[BaseModel]] = {
     "templates": TemplateConfig,
     "settings": SettingsConfig,
     "campaigns": CampaignConfig,
+    "journeys": JourneyConfig,
     "segments": SegmentConfig,
 }

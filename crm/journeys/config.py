@@ -82,7 +82,7 @@ class EntryConfig(Document):
     """Who begins the journey, and when: by an event, a segment, a schedule, or a caller (``api``).
 
     ``where`` and ``audience`` are asked at that moment. ``once`` allows one entry for life. A player who
-    is in the segment because it was just published begins only with ``include_existing``. ``api`` may stand beside others.
+    is in the segment because it was just published begins only with ``include_existing``. ``api`` may be added.
     """
 
     event: EventName | None = None

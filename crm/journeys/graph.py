@@ -17,19 +17,19 @@ _KEEP, _EXIT = "keep", "exit"
 
 def problems(config: "JourneyConfig") -> list[Problem]:
     """Return everything wrong within one document, each with its path; empty: nothing."""
-    found = [
+    broken = [*_twice(("nodes",), [node.id for node in config.nodes]), *_leads_nowhere(config)]
+    return [
         *_twice(("steps",), [step.id for step in config.steps]),
         *_twice(("interrupts",), [interrupt.id for interrupt in config.interrupts]),
-        *_twice(("nodes",), [node.id for node in config.nodes]),
-        *_leads_nowhere(config),
+        *broken,
         *_helps(config),
         *_shares(config),
         *_migration(config),
         *_entry(config),
         *_fields(config),
+        # of a graph with broken ways, these would only say the same again
+        *([] if broken else [*_unreachable(config), *_circles(config)]),
     ]
-    # of a graph with broken ways, these would only say the same again
-    return found or [*_unreachable(config), *_circles(config)]
 
 
 def _twice(path: Path, ids: list[str]) -> Iterator[Problem]:
@@ -52,7 +52,7 @@ def _place(n: int, path: str) -> Path:
 def _leads_nowhere(config: "JourneyConfig") -> Iterator[Problem]:
     known = {node.id for node in config.nodes}
     for n, node in enumerate(config.nodes):
-        for path, target in [*node.ways, ("next", node.next)]:
+        for path, target in dict([*node.ways, ("next", node.next)]).items():
             if target is not None and target not in known:
                 yield _place(n, path), f"expected the id of a node, got {target!r}"
     for n, interrupt in enumerate(config.interrupts):

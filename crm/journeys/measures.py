@@ -1,0 +1,82 @@
+"""What ``journey.*`` means in a condition, and when time alone changes it. Times are turn time."""
+
+from collections.abc import Iterator, Mapping
+from math import ceil
+from typing import Any
+
+from crm.journeys.rules import Journey, Timed
+from domain.player import Enrolment
+
+PACE_MAX = 100.0
+_SHARE_OF_TIME_MIN = 0.01  # the first hundredth of the norm's time counts as one: no division by nothing
+
+
+def pace(journey: Journey, walk: Enrolment, now: int) -> float | None:
+    """Return how fast the player is: share of the norm's steps done / share of the norm's time gone.
+
+    1 is the norm, 0 no step yet. Three of five steps after 20 minutes of 14 days: 0.6 / 0.01 = 60, for less than a
+    hundredth of the norm's time counts as a hundredth. At most 100; None: the journey has no norm.
+    """
+    norm = journey.config.pace
+    if norm is None:
+        return None
+    share_of_time = max((now - walk.entered_at) / (norm.over * 1000), _SHARE_OF_TIME_MIN)
+    return min(steps_done(journey, walk) / norm.steps / share_of_time, PACE_MAX)
+
+
+def steps_done(journey: Journey, walk: Enrolment) -> int:
+    """Return how many of the journey's steps are done; steps of an older version do not count."""
+    return sum(step.id in walk.steps for step in journey.steps)
+
+
+class Measures(Mapping[str, Any]):
+    """The ``journey.*`` of one walk, worked out when asked for."""
+
+    __slots__ = ("_journey", "_now", "_walk")
+
+    def __init__(self, journey: Journey, walk: Enrolment, now: int) -> None:
+        self._journey = journey
+        self._walk = walk
+        self._now = now
+
+    def __getitem__(self, name: str) -> Any:
+        journey, walk = self._journey, self._walk
+        match name:
+            case "steps":
+                return {step.id: step.id in walk.steps for step in journey.steps}
+            case "steps_done":
+                return steps_done(journey, walk)
+            case "pace":
+                return pace(journey, walk, self._now)
+            case "elapsed_s":
+                return (self._now - walk.entered_at) // 1000
+            case "node_elapsed_s":
+                return (self._now - walk.arrived_at) // 1000
+            case "tries":
+                return len(walk.tries)
+            case "messages":
+                return walk.messages
+            case "data":
+                return walk.data
+            case _:
+                raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("steps", "steps_done", "pace", "elapsed_s", "node_elapsed_s", "tries", "messages", "data"))
+
+    def __len__(self) -> int:
+        return 8
+
+
+def edges(journey: Journey, walk: Enrolment, timed: Timed, now: int) -> Iterator[int]:
+    """Yield the moments (ms, after now) at which ``journey.*`` passes a number the condition compares it with."""
+    for since, numbers in ((walk.entered_at, timed.elapsed), (walk.arrived_at, timed.staying)):
+        yield from (at for number in numbers if (at := since + ceil(number) * 1000) > now)
+    norm, done = journey.config.pace, steps_done(journey, walk)
+    if norm is None or not done:
+        return
+    for number in timed.paces:
+        if number > 0:  # from this moment on the pace is less
+            at = walk.entered_at + int(done / norm.steps / number * norm.over * 1000) + 1
+            if at > now:
+                yield at

@@ -1,0 +1,79 @@
+"""What journeys say of other documents: templates, segments, metrics, currencies and each other."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from crm.journeys.config import JourneyConfig, JourneyNode, MessageNode, RewardNode, WebhookNode, conditions
+
+Documents = Mapping[str, Mapping[str, Mapping[str, Any]]]
+Line = tuple[str, str]  # journey, "path: problem"
+
+_POINTS = "points"  # always there
+
+
+def broken_references(configs: Mapping[str, JourneyConfig], documents: Documents) -> Iterator[Line]:
+    """Yield what names a thing that is not there, and journeys that begin each other in a circle."""
+    for name, config in configs.items():
+        entry = config.entry
+        if entry.segment and entry.segment not in documents.get("segments", {}):
+            yield name, f"entry.segment: expected the id of a segment, got {entry.segment!r}"
+        for path, tree in conditions(config):
+            yield from ((name, f"{path}{line}") for line in _unknown(tree, documents))
+        for n, node in enumerate(config.nodes):
+            for line in _of_node(node, configs, documents):
+                yield name, f"nodes.{n}.{line}"
+    yield from _circles(configs)
+
+
+def _of_node(node: object, configs: Mapping[str, JourneyConfig], documents: Documents) -> Iterator[str]:
+    match node:
+        case MessageNode(template=template):
+            yield from _template(template, documents, webhook=False)
+        case WebhookNode(template=str(template)):
+            yield from _template(template, documents, webhook=True)
+        case RewardNode(currency=currency) if currency not in {_POINTS, *documents.get("currencies", {})}:
+            yield f"currency: expected the id of a currency, got {currency!r}"
+        case JourneyNode(journey=journey) if journey not in configs:
+            yield f"journey: expected the id of a journey, got {journey!r}"
+
+
+def _template(template: str, documents: Documents, *, webhook: bool) -> Iterator[str]:
+    found = documents.get("templates", {}).get(template)
+    if found is None:
+        yield f"template: expected the id of a template, got {template!r}"
+    elif (found.get("channel") == "webhook") != webhook:
+        expected = (
+            "a template of the channel webhook" if webhook else "a template for people; a webhook has its own node"
+        )
+        yield f"template: expected {expected}, got {template!r} of {found.get('channel')!r}"
+
+
+def _unknown(tree: Any, documents: Documents) -> Iterator[str]:
+    """Yield ``.all[1].metric: problem`` for each name in a condition that is not there."""
+    if not isinstance(tree, Mapping):
+        return
+    for name in ("all", "any"):
+        for n, child in enumerate(tree.get(name, ())):
+            yield from (f".{name}[{n}]{line}" for line in _unknown(child, documents))
+    yield from (f".not{line}" for line in _unknown(tree.get("not"), documents))
+    for name, kind in (("segment", "segments"), ("metric", "metrics")):
+        if name in tree and tree[name] not in documents.get(kind, {}):
+            yield f".{name}: expected the id of a {name}, got {tree[name]!r}"
+
+
+def _circles(configs: Mapping[str, JourneyConfig]) -> Iterator[Line]:
+    begins = {
+        name: [node.journey for node in config.nodes if isinstance(node, JourneyNode)]
+        for name, config in configs.items()
+    }
+    for name in sorted(configs):
+        seen: set[str] = set()
+        found = list(begins[name])
+        while found:
+            other = found.pop()
+            if other == name:
+                yield name, "nodes: expected no circle of journeys that begin each other, got one back to this journey"
+                break
+            if other not in seen:
+                seen.add(other)
+                found += begins.get(other, ())
