@@ -11,7 +11,18 @@ import pytest
 from redis.asyncio import Redis
 
 from actors.processor import COMMIT_TRIES, Processor
-from store.ports import Appended, Commit, Refused, Token, Unavailable, Verdict, Write
+from store.ports import (
+    Appended,
+    Commit,
+    Refused,
+    Token,
+    Unavailable,
+    Verdict,
+    Visit,
+    Walk,
+    Write,
+    encode_walk,
+)
 from store.redis_lane import RedisLane
 from tests.contract.script import incoming
 from tests.contract.sides import RealSide
@@ -30,6 +41,9 @@ NO_STOP: Change = ("if inbox[i][3] ~= '1' and", "if false and")
 NO_DEDUPE: Change = ("if off then\n      out[i] =", "if false then\n      out[i] =")
 NO_HELD: Change = ("if m[1] and m[1] ~= A[1] and", "if false and")
 NO_BOUND: Change = ("if bound > 0 and", "if false and")
+NO_ARRIVED: Change = ("if later(r[1], last) then", "if true then")
+NO_CURSOR: Change = ("if cursor ~= A[6] then", "if not cursor then")
+NO_YIELD: Change = ("if most >= tonumber(A[4]) then", "if false then")
 
 
 class Bench:
@@ -38,6 +52,7 @@ class Bench:
     def __init__(self, side: RealSide) -> None:
         self.side = side
         self.lane = side.lane("players")
+        self.ways = side.ways()
         self.intake = side.intake(bound=0, keep_ms=0, clock="store", partitions=1)
 
     async def send(self, *names: str) -> list[str]:
@@ -143,6 +158,40 @@ async def more_is_sent_than_may_wait(bench: Bench) -> int:
     return int(await bench.side.redis.xlen("{0}:log"))
 
 
+async def two_owners_relay_one_outbox(bench: Bench) -> int:
+    """One of them has long lost the partition and does not know it; it read the outbox before it stopped."""
+    (end,) = await bench.send("e1")
+    token = await bench.acquire("n1")
+    await bench.commit(token, "0-0", end, relays=[(0, b"1"), (0, b"2"), (0, b"3")])
+    of_the_zombie = await bench.ways.outbox([0], 2)
+    await bench.ways.relay(await bench.ways.outbox([0], 9))
+    await bench.ways.relay(of_the_zombie)
+    return int(await bench.side.redis.xlen("{0}:log")) - 4
+
+
+async def a_visit_is_sent_again(bench: Bench) -> int:
+    """Its reply was lost, or a copy of it came late."""
+    visit = await _a_visit(bench)
+    await bench.ways.visit([visit], 64)
+    await bench.ways.visit([visit], 64)
+    return int(await bench.side.redis.xlen("{0}:log")) - 2
+
+
+async def a_walk_goes_on_while_others_wait(bench: Bench) -> int:
+    visit = await _a_visit(bench)
+    await bench.send("e2", "e3")
+    await bench.ways.visit([visit], 2)
+    return int(await bench.side.redis.xlen("{0}:log")) - 3
+
+
+async def _a_visit(bench: Bench) -> Visit:
+    (end,) = await bench.send("e1")
+    token = await bench.acquire("n1")
+    await bench.commit(token, "0-0", end, walks=[("w1", encode_walk(Walk("w1", "review")))])
+    await bench.side.redis.hset("{0}:t:meta", "done", 1)  # the tower has no backlog
+    return Visit(token, Walk("w1", "review", cursor="ann", visited=1), "", [b"visited ann"])
+
+
 Scenario = Callable[[Bench], Awaitable[int]]
 
 
@@ -158,6 +207,9 @@ Scenario = Callable[[Bench], Awaitable[int]]
         pytest.param(NO_DEDUPE, [], an_event_is_sent_again, id="dedupe"),
         pytest.param(NO_STOP, [], an_excluded_player_is_sent_a_message, id="stop"),
         pytest.param(NO_BOUND, [], more_is_sent_than_may_wait, id="backlog"),
+        pytest.param(NO_ARRIVED, [], two_owners_relay_one_outbox, id="arrived"),
+        pytest.param(NO_CURSOR, [], a_visit_is_sent_again, id="cursor"),
+        pytest.param(NO_YIELD, [], a_walk_goes_on_while_others_wait, id="yield"),
     ],
 )
 async def test_a_guard_prevents_its_harm_alone_and_nothing_else_does(
