@@ -11,6 +11,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from api import (
+    campaigns,
     cloudevents,
     commands,
     configuration,
@@ -22,8 +23,10 @@ from api import (
     operations,
     players,
     problems,
+    schemas,
     segments,
     socket,
+    templates,
     tokens,
     trace,
 )
@@ -33,6 +36,7 @@ from api.settings import Settings
 ROUTERS = (
     intake,
     cloudevents,
+    schemas,
     trace,
     dead_letters,
     tokens,
@@ -44,6 +48,8 @@ ROUTERS = (
     commands,
     messages,
     operations,
+    campaigns,
+    templates,
 )
 STATIC = Path(__file__).parent / "static"
 HEADERS_IN = ("Authorization", "Content-Type", "X-Retry-Count", "Prefer", "Idempotency-Key", "If-Match")

@@ -13,6 +13,7 @@ from crm.fields import Channel, Document, EventName, Id, Purpose, Seconds, Where
 from crm.recurrence import PER_MINUTE_MAX, PLAYER, ScheduleConfig
 
 PREFIX = "campaigns/"
+LEAVE = "leave"  # kind of visit: end what the run ``args["run"]`` (a walk's id) began in ``ref``
 
 Documents = Mapping[str, Mapping[str, Mapping[str, Any]]]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
@@ -108,12 +109,13 @@ def as_journey(campaign: CampaignConfig) -> dict[str, Any]:
     """Return a campaign as a journey document: entry, what comes between, the message."""
     send = campaign.send
     between = _between(send)
+    waits = bool(between) or (send.schedule is not None and send.schedule.zone == PLAYER)  # for their own time
     journey: dict[str, Any] = {"name": campaign.name, "entry": _entry(campaign)}
     if send.restart:
         journey["interrupts"] = [_occasion(send) | {"id": "restart", "to": "delay", "once": False}]
     if send.unless:
         journey["exit"] = {"on": [send.unless.model_dump(mode="json", exclude_unset=True)]}
-    return journey | {"nodes": [*between, _message(campaign, waits=bool(between))]}
+    return journey | {"nodes": [*between, _message(campaign, waits=waits)]}
 
 
 def _entry(campaign: CampaignConfig) -> dict[str, Any]:
@@ -142,11 +144,8 @@ def _occasion(send: SendConfig) -> dict[str, Any]:
 
 
 def _between(send: SendConfig) -> list[dict[str, Any]]:
-    node = {"id": "delay", "next": "message"}
     if send.delay:
-        return [node | {"kind": "delay", "for": send.delay}]
-    if send.schedule and send.schedule.zone == PLAYER:
-        return [node | {"kind": "delay", "until": "data.local"}]
+        return [{"id": "delay", "kind": "delay", "for": send.delay, "next": "message"}]
     return []
 
 

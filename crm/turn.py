@@ -5,6 +5,7 @@ the one turn. Nothing here reads a clock: ``entry.at`` is now.
 """
 
 from crm import identity, segments
+from crm.campaigns import LEAVE
 from crm.journeys import walking
 from crm.programme import CrmRules
 from crm.working import Turn, World
@@ -31,6 +32,8 @@ def take_turn(rules: CrmRules, world: World, before: Snapshot, state: Snapshot, 
         return turn.finished()
     segments.advance(rules.segments, turn, entry.entry)
     walking.advance(rules.journeys, turn, entry.entry)
+    if isinstance(entry.entry, Visited) and entry.entry.kind == LEAVE:
+        _call_off(rules, turn, entry.entry)
     if isinstance(entry.entry, Command) and (answer := _COMMANDS.get(entry.entry.name)):
         turn.effects.append(answer(rules.journeys, turn, entry.entry))
     return turn.finished()
@@ -42,6 +45,15 @@ def follow_up(rules: CrmRules, world: World, before: Snapshot, state: Snapshot, 
     segments.advance(rules.segments, turn, None)
     walking.advance(rules.journeys, turn, None)
     return turn.finished()
+
+
+def _call_off(rules: CrmRules, turn: Turn, visited: Visited) -> None:
+    """End what a run of a campaign began, if it is still under way."""
+    record = turn.journeys.get(visited.ref)
+    if record and record.active and record.active.cause == visited.args.get("run"):
+        walking.on_exit(
+            rules.journeys, turn, Command(turn.player, visited.walk, "exit_journey", {"journey": visited.ref})
+        )
 
 
 def _turn(

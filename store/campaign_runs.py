@@ -5,6 +5,7 @@ a list of runs outlives the partitions' memory of their walks. It is written bef
 was cut short is resumed by calling again, and a run that nobody resumes shows as not begun.
 """
 
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
@@ -28,12 +29,17 @@ class Run(Struct, frozen=True):
     asked_at: int
     by: str = ""  # id of the key
     version: int = 0  # programme version that was live
-    request: str = ""  # hash of what was asked for: the same key with something else is a conflict
+    request: str = ""  # what was asked for, as JSON: the same key with something else is a conflict
     stopped_at: int = 0
     stopped_by: str = ""
 
 
 _decoder = msgspec.json.Decoder(Run)
+
+
+def run_id(campaign: str, key: str) -> str:
+    """Return the id of the run that an idempotency key begins: the same key, the same run."""
+    return f"run_{blake2b(f'{campaign}|{key}'.encode(), digest_size=8).hexdigest()}"
 
 
 async def begin_run(redis: Redis, campaign: str, run: Run) -> Run:

@@ -133,6 +133,8 @@ def _visit(round_: Round, journey: Journey, visited: Visited) -> None:
         begin(round_, journey, "schedule", visited.args, until=until)
     elif entry.kind == "segment" and entry.include_existing:
         begin(round_, journey, "segment", visited.args)
+    elif entry.api:  # a campaign that a caller sends
+        begin(round_, journey, "api", visited.args)
 
 
 def _own_time(args: Mapping[str, Any], zone: str) -> int:
