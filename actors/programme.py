@@ -1,19 +1,19 @@
 """One version of the programme, validated as a whole and compiled: what a partition runs.
 
-The registry of kinds is here, because both rule packages meet here: each validates its own documents, this module
-those that belong to neither (``events``).
+The registry of kinds is here, because both rule packages meet here; each validates its own documents.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 import crm.config
+import crm.intake_config
 import gamification.config
 from crm.config import TemplateConfig
 from crm.programme import CrmRules, InvalidCrm, compile_crm
@@ -34,29 +34,8 @@ OLDER_MAX = 16  # versions before its own that a mission in progress may have be
 _NONE_OLDER: "Mapping[int, Programme]" = {}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _PATH = re.compile(r"[\w.\-\[\]]+")
-_PropertyName = Annotated[str, Field(min_length=1, max_length=100)]
 
-
-class PropertyConfig(BaseModel):
-    """What a property of an event holds. ``money`` arrives as integer minor units whatever the sender wrote."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    type: Literal["money", "integer", "number", "string", "boolean"]
-    required: bool = False
-
-
-class EventConfig(BaseModel):
-    """An event's mask. ``client`` lets browsers and games send it, with a public key or a player's token."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    client: bool = False
-    properties: Annotated[dict[_PropertyName, PropertyConfig], Field(max_length=200)] = {}
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] | None = None
-
-
-KINDS: dict[str, type[BaseModel]] = {**gamification.config.KINDS, **crm.config.KINDS, "events": EventConfig}
+KINDS: dict[str, type[BaseModel]] = {**gamification.config.KINDS, **crm.config.KINDS, **crm.intake_config.KINDS}
 SINGLE = {"policies": "default", "settings": "main"}  # kinds of one document
 PLANNED = frozenset(
     ("streaks", "tournaments", "rewards", "minigames", "segments", "journeys", "experiments", "connectors", "webhooks")
@@ -198,6 +177,7 @@ def _compile(version: int, documents: Documents, older: Mapping[int, Programme])
     if errors:  # references between documents that are not themselves sound would only repeat it
         raise _refused(errors)
     settings = documents.get("settings", {}).get("main", {})
+    errors += [_problem(line) for line in crm.intake_config.conflicts(documents)]
     rules = tower = None
     try:
         rules = compile_rules(
@@ -210,9 +190,9 @@ def _compile(version: int, documents: Documents, older: Mapping[int, Programme])
         errors += [_problem(line) for line in error.errors]
     try:
         tower = compile_crm(version, documents, older={number: programme.crm for number, programme in older.items()})
-    except InvalidCrm as error:
-        errors += [_problem(line) for line in error.errors]
-    if rules is None or tower is None:
+    except InvalidCrm as error:  # both packages compile segments: what both say is said once
+        errors += [found for line in error.errors if (found := _problem(line)) not in errors]
+    if errors or rules is None or tower is None:
         raise _refused(errors)
     return Programme(version, rules, tower, Metrics(rules))
 

@@ -16,9 +16,8 @@ from api.auth import credential, principal_of
 from api.context import Context
 from api.intake import Reader, json_response, read_body, report, rules_of, sender, take, take_one, wait_of
 from api.masks import Rejection
-from api.normalise import Rules, Segment, normalise
+from api.normalise import Accepted, Rules, Segment, normalise
 from domain.errors import BadRequest, Unauthorised
-from store.ports import Incoming
 
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
@@ -43,8 +42,8 @@ _decode = msgspec.json.Decoder(CloudEvent).decode
 _decode_batch = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-def read_cloud_event(raw: bytes, rules: Rules) -> tuple[Incoming, bool]:
-    """Return the log entry of one CloudEvent, and whether its id had to be made.
+def read_cloud_event(raw: bytes, rules: Rules) -> Accepted:
+    """Return the log entry of one CloudEvent.
 
     Raises:
         Rejection: it is refused for good.

@@ -17,6 +17,8 @@ from actors.clock import Clock, SystemClock
 from actors.ref import Players
 from actors.replies import Replies
 from api.feeds import Feeds
+from api.learning import Learning
+from api.mappings import DEFAULT, Mappings, compiled
 from api.masks import EventMask
 from api.settings import Settings
 from api.visible import visible_segments
@@ -26,6 +28,7 @@ from store.client import connect, is_transient
 from store.dead_letters import DeadLetters
 from store.identity import Identity, read_identity
 from store.intake import Intake
+from store.learned import Learned
 from store.ports import Incoming, Unavailable
 from store.programmes import Documents, Programmes
 from store.tasks import end
@@ -41,6 +44,7 @@ class LiveProgramme:
         self.version = 0
         self.documents: Documents = {}
         self.masks: dict[str, EventMask] = {}  # by event name
+        self._mappings = {DEFAULT: Mappings()}  # by key id
         self.visible: frozenset[str] = frozenset()  # segments that their members see
 
     async def refresh(self) -> None:
@@ -48,8 +52,13 @@ class LiveProgramme:
         version, documents = await self._programmes.current()
         if version != self.version:
             self.masks = {name: EventMask.of(document) for name, document in documents.get("events", {}).items()}
+            self._mappings = compiled(documents, self.masks)
             self.visible = visible_segments(documents.get("segments", {}))
             self.version, self.documents = version, documents
+
+    def mappings(self, source: str) -> Mappings:
+        """Return what holds for events sent with a key."""
+        return self._mappings.get(source) or self._mappings[DEFAULT]
 
 
 @dataclass
@@ -70,6 +79,8 @@ class Context:
     programme: LiveProgramme
     dead_letters: DeadLetters
     feeds: Feeds
+    learned: Learned
+    learning: Learning
     memory_full: bool = False
     counts: Counter[str] = field(default_factory=Counter)  # events_accepted, events_duplicate, events_rejected, ...
 
@@ -116,7 +127,7 @@ async def opened(settings: Settings) -> AsyncIterator[Context]:
     keep_ms = (settings.lateness_max_s + settings.dedupe_extra_s) * 1000
     intake = Intake(redis, identity.partitions, bound=settings.backlog_bound, keep_ms=keep_ms, clock=identity.clock)
     appender, replies, clock = Appender(intake), Replies(redis, settings.gateway_id), SystemClock()
-    access, programmes = Access(redis), Programmes(redis, intake)
+    access, programmes, learned = Access(redis), Programmes(redis, intake), Learned(redis)
     context = Context(
         settings=settings,
         identity=identity,
@@ -132,16 +143,21 @@ async def opened(settings: Settings) -> AsyncIterator[Context]:
         programme=LiveProgramme(programmes),
         dead_letters=DeadLetters(redis, identity.partitions),
         feeds=Feeds(redis, identity.partitions),
+        learned=learned,
+        learning=Learning(learned),
     )
     await context.replies.start()
     await context.keys.start()
     with contextlib.suppress(Unavailable):
         await context.programme.refresh()
-    watch = asyncio.create_task(context.watch())
+    watch, learn = asyncio.create_task(context.watch()), asyncio.create_task(context.learning.run())
     try:
         yield context
     finally:
         await end(watch)
+        await end(learn)
+        with contextlib.suppress(Unavailable, RedisError, OSError):  # counts of the last seconds are not worth more
+            await context.learning.flush()
         await context.feeds.stop()
         await context.keys.stop()
         await context.replies.stop()

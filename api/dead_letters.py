@@ -1,28 +1,55 @@
 """``/v1/dead-letters``: what was not applied, and sending it in again."""
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
-from msgspec import structs
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from actors.clock import new_id
 from api.auth import Principal, require
-from api.cloudevents import READER as CLOUD_EVENTS
 from api.context import Context, Ctx
 from api.idempotency import IdempotencyKey
-from api.intake import READERS, Reader, json_response, read_body
-from api.masks import Rejection
-from api.normalise import Rules, named
-from api.pages import instant
-from domain.entries import Command, Event, decode_entry, encode_entry
-from domain.errors import BadRequest, Busy, Conflict, Invalid, NotFound
-from store.dead_letters import DeadLetter, Replay, ReplayClaim
-from store.intake import DEDUPE_BUCKET_MS
-from store.ports import Incoming, Verdict
+from api.intake import json_response, read_body
+from api.names import snake_case
+from api.pages import instant, page
+from api.replays import Replays, event_of, read_letter
+from api.values import parse_time
+from domain.entries import decode_entry
+from domain.errors import BadRequest, Busy, Conflict, NotFound
+from store.dead_letters import DeadLetter, Replay
+from store.ports import Verdict
+
+MANY_MAX = 1_000  # letters of one replay
 
 router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"])
+Wanted = Callable[[DeadLetter], bool]
+
+
+class ReplayMany(BaseModel):
+    """Which letters to send in again: those named, or those not yet sent in that match all that is said."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ids: list[str] | None = Field(default=None, min_length=1, max_length=MANY_MAX)
+    code: str | None = Field(default=None, max_length=100)
+    event: str | None = Field(default=None, max_length=100)
+    since: int | float | str | None = None  # ISO 8601, or s or ms since 1970
+    until: int | float | str | None = None
+    limit: int = Field(default=MANY_MAX, ge=1, le=MANY_MAX)
+    cursor: str | None = None
+
+    @field_validator("since", "until")
+    @classmethod
+    def _time(cls, value: float | str | None) -> int | None:
+        return None if value is None else parse_time(value)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "ReplayMany":
+        if self.ids is not None and len(self.model_fields_set) > 1:
+            raise ValueError("expected either ids, or code, event, since, until, limit and cursor")
+        return self
 
 
 @router.get("")
@@ -31,14 +58,16 @@ async def index(
     _: Annotated[Principal, Depends(require("events:read"))],
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    code: Annotated[str | None, Query(max_length=100, description="Only refused with this code.")] = None,
+    event: Annotated[str | None, Query(max_length=100, description="Only events of this name.")] = None,
+    replayed: Annotated[bool | None, Query(description="Only sent in again, or only not.")] = None,
 ) -> dict[str, Any]:
     """List dead letters, newest first: intake's, and those that turns set aside."""
-    try:
-        letters, following = await context.dead_letters.page(cursor, limit)
-    except ValueError as error:
-        raise BadRequest(f"the cursor {cursor!r} is not one of ours", code="bad_cursor") from error
-    replays = await context.dead_letters.replays([letter.id for letter in letters])
-    return {"items": [_shown(*pair) for pair in zip(letters, replays, strict=True)], "next": following}
+    if code or event or replayed is not None:
+        found, following = await _found(context, cursor, limit, _wanted(context, code, event, None, None), replayed)
+    else:
+        found, following = await _newest(context, cursor, limit)
+    return page([_shown(context, *pair) for pair in found], following)
 
 
 @router.get("/{letter_id}")
@@ -48,7 +77,47 @@ async def show(
     """Show one dead letter."""
     letter = await _letter(context, letter_id)
     (replay,) = await context.dead_letters.replays([letter_id])
-    return _shown(letter, replay)
+    return _shown(context, letter, replay)
+
+
+@router.post("/replay")
+async def replay_many(
+    asked: ReplayMany,
+    context: Ctx,
+    principal: Annotated[Principal, Depends(require("events:write"))],
+    idempotency_key: IdempotencyKey,
+) -> Response:
+    """Send many letters in again, as they came, with the masks and mappings of now; oldest first.
+
+    Each has the rights of who sent it first. One that is still bad is listed with its reason and stays; one that was
+    sent in before is a duplicate. ``next`` is the cursor of older letters that match.
+    """
+    await context.programme.refresh()
+    hashed = sha256(asked.model_dump_json().encode()).hexdigest()
+    plan = await context.dead_letters.plan(idempotency_key, hashed, None)
+    following: str | None = None
+    if plan is None:
+        ids, following = (asked.ids, None) if asked.ids is not None else await _matching(context, asked)
+        unique = list(dict.fromkeys(ids or ()))
+        plan = await context.dead_letters.plan(idempotency_key, hashed, unique, following or "")
+        assert plan is not None, "it was just kept"
+    if plan.body != hashed:
+        raise Conflict("this Idempotency-Key was used with another body", code="idempotency_mismatch")
+    if plan.answer is None:
+        items = await Replays(context, idempotency_key, principal.id).run(plan.letters)
+        counted = dict.fromkeys(("accepted", "duplicate", "rejected"), 0)
+        for item in items:
+            counted[item["status"]] += 1
+        answer = {
+            "accepted": counted["accepted"],
+            "duplicates": counted["duplicate"],
+            "rejected": counted["rejected"],
+            "items": items,
+            "next": plan.next or None,
+        }
+        await context.dead_letters.answered(idempotency_key, plan, answer)
+        return json_response(answer)
+    return json_response(plan.answer)
 
 
 @router.post("/{letter_id}/replay")
@@ -66,11 +135,12 @@ async def replay(
     """
     letter = await _letter(context, letter_id)
     corrected = await read_body(context, request.headers, request.receive)
+    await context.programme.refresh()
     now = context.clock.now_ms()
     claim = await context.dead_letters.claim(idempotency_key, letter_id, sha256(corrected).hexdigest(), now)
     if claim.letter != letter_id or claim.body != sha256(corrected).hexdigest():
         raise Conflict("this Idempotency-Key was used with another letter or body", code="idempotency_mismatch")
-    entry = _entry(context, letter, claim, corrected, principal)
+    entry = read_letter(context, letter, claim, corrected, principal.id).entry
     (answer,) = await context.append([entry])
     if isinstance(answer, Verdict):
         raise Busy("too many events wait; a retry is safe", retry_after_s=1)
@@ -90,63 +160,49 @@ async def _letter(context: Context, letter_id: str) -> DeadLetter:
     return letter
 
 
-def _entry(context: Context, letter: DeadLetter, claim: ReplayClaim, corrected: bytes, by: Principal) -> Incoming:
-    """Return what goes into the log.
-
-    Raises:
-        Invalid: it is still not right, or its body was not kept whole.
-    """
-    if corrected.strip():
-        raw, reader = corrected, READERS[letter.type]
-        if b'"specversion"' in corrected:
-            reader = CLOUD_EVENTS
-    elif letter.truncated:
-        raise Invalid("the event was too large to keep whole: send it corrected", code="too_large")
-    elif letter.partition is not None:
-        return _again(letter, claim)
-    else:
-        raw, reader = letter.raw, CLOUD_EVENTS if letter.form == "cloudevents" else READERS[letter.type]
-    return _read(context, letter, claim, raw, reader, by)
+async def _matching(context: Context, asked: ReplayMany) -> tuple[list[str], str | None]:
+    """Return the ids of the letters that match and were not sent in again, oldest first, and the next cursor."""
+    since, until = (value if isinstance(value, int) else None for value in (asked.since, asked.until))
+    wanted = _wanted(context, asked.code, asked.event, since, until)
+    found, following = await _found(context, asked.cursor, asked.limit, wanted, False)
+    return [letter.id for letter, _ in reversed(found)], following
 
 
-def _read(
-    context: Context, letter: DeadLetter, claim: ReplayClaim, raw: bytes, reader: Reader, by: Principal
-) -> Incoming:
-    rules = Rules(
-        now=letter.at,  # when it came: what was in time then is in time now
-        new_id=new_id,
-        masks=context.programme.masks,
-        lateness_max_ms=context.settings.lateness_max_s * 1000,
-        max_event=context.settings.max_event,
-        recorded=context.identity.clock == "log",
-        source=by.id,
-    )
-    if letter.was_in_log:
-        rules = structs.replace(rules, message_id=f"{letter.event_id}~replay-{claim.n}")
-    elif named(raw)[0] is None:  # one that stays the same when this is asked again
-        rules = structs.replace(rules, message_id=letter.event_id or f"letter:{letter.id}")
+def _wanted(context: Context, code: str | None, event: str | None, since: int | None, until: int | None) -> Wanted:
+    name = snake_case(event) if event else ""
+
+    def wanted(letter: DeadLetter) -> bool:
+        return (
+            (not code or letter.code == code)
+            and (since is None or letter.at >= since)
+            and (until is None or letter.at < until)
+            and (not name or event_of(letter, context.programme.mappings(letter.source)) == name)
+        )
+
+    return wanted
+
+
+async def _found(
+    context: Context, cursor: str | None, limit: int, wanted: Wanted, replayed: bool | None
+) -> tuple[list[tuple[DeadLetter, Replay | None]], str | None]:
     try:
-        entry, _ = reader.read(raw, rules)
-    except Rejection as rejection:
-        raise Invalid(rejection.detail, code=rejection.code, path=rejection.path) from rejection
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(str(error), code="malformed") from error
-    return entry
+        return await context.dead_letters.find(cursor, limit, wanted, replayed=replayed)
+    except ValueError as error:
+        raise BadRequest(f"the cursor {cursor!r} is not one of ours", code="bad_cursor") from error
 
 
-def _again(letter: DeadLetter, claim: ReplayClaim) -> Incoming:
-    """Return the entry that a turn set aside, under its next id."""
-    entry = decode_entry(letter.raw)
-    if not isinstance(entry, Event | Command):
-        raise Invalid("only events and commands can be replayed", code="not_replayable")
-    again = structs.replace(entry, id=f"{letter.event_id}~replay-{claim.n}", reply_to="")
-    body = encode_entry(again)
-    occurred = entry.occurred_at if isinstance(entry, Event) else letter.at
-    said = sha256(body).hexdigest()[:16]
-    return Incoming(again.player, again.id, said, f"{claim.at // DEDUPE_BUCKET_MS}", body, "", occurred)
+async def _newest(
+    context: Context, cursor: str | None, limit: int
+) -> tuple[list[tuple[DeadLetter, Replay | None]], str | None]:
+    try:
+        letters, following = await context.dead_letters.page(cursor, limit)
+    except ValueError as error:
+        raise BadRequest(f"the cursor {cursor!r} is not one of ours", code="bad_cursor") from error
+    replays = await context.dead_letters.replays([letter.id for letter in letters])
+    return list(zip(letters, replays, strict=True)), following
 
 
-def _shown(letter: DeadLetter, replayed: Replay | None) -> dict[str, Any]:
+def _shown(context: Context, letter: DeadLetter, replayed: Replay | None) -> dict[str, Any]:
     body: Any = None
     if letter.partition is not None:
         body = msgspec.to_builtins(decode_entry(letter.raw), str_keys=True)
@@ -165,6 +221,7 @@ def _shown(letter: DeadLetter, replayed: Replay | None) -> dict[str, Any]:
         "path": letter.path,
         "player_id": letter.player or None,
         "event_id": letter.event_id or None,
+        "event": event_of(letter, context.programme.mappings(letter.source)) or None,
         "from": "intake" if letter.partition is None else "turn",
         "body": body,
         "truncated": letter.truncated,

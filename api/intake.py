@@ -22,7 +22,7 @@ from actors.clock import new_id
 from api.auth import Principal, credential, principal_of
 from api.context import Context
 from api.masks import Rejection
-from api.normalise import Rules, decode_batch, decode_segment, named, read_event, shift_of
+from api.normalise import Accepted, Rules, decode_batch, decode_segment, named, read_event, shift_of
 from api.problems import refused
 from api.visible import for_player
 from domain.effects import HistoryRecord, shown
@@ -40,6 +40,7 @@ PATHS = {
 }
 WAIT_MAX_S = 10.0
 BACKLOG_RETRY_S = 1
+CHANGED_SHOWN_MAX = 200  # events of a batch whose changes the answer lists; the trace has those of all
 
 router = APIRouter(tags=["events"])
 
@@ -62,6 +63,7 @@ class Intent(Struct):
     refusals: list[Refusal] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     made: dict[int, str] = field(default_factory=dict)  # message ids that were missing, by index
+    changed: dict[int, tuple[tuple[str, str], ...]] = field(default_factory=dict)  # what intake did to them, by index
 
 
 class Outcome(Struct):
@@ -76,7 +78,7 @@ class Outcome(Struct):
 class Reader(Struct, frozen=True):
     """How one raw event is read; dead letters remember ``form`` and ``type`` to read it again."""
 
-    read: Callable[[bytes, Rules], tuple[Incoming, bool]]  # Rejection when it is refused
+    read: Callable[[bytes, Rules], Accepted]  # Rejection when it is refused
     form: str = "segment"
     type: str = ""  # what the path says; "" when the body does
 
@@ -157,6 +159,8 @@ def rules_of(context: Context, principal: Principal, *, wait: bool = False, shif
         source=principal.id,
         reply_to=context.replies.channel if wait else "",
         shift=shift,
+        mappings=context.programme.mappings(principal.id),
+        learning=context.learning,
     )
 
 
@@ -203,8 +207,9 @@ async def take_one(context: Context, rules: Rules, raw: bytes, reader: Reader, w
     if outcome.intent.refusals:
         raise _problem_of(outcome.intent.refusals[0])
     entry, appended = outcome.intent.entries[0], outcome.appended[0]
+    changes = {"changes": shown_changes(outcome.intent.changed[0])} if outcome.intent.changed else {}
     if wait_s is None:
-        return json_response({**report(outcome), "event_id": entry.message_id})
+        return json_response({**report(outcome, one=True), "event_id": entry.message_id, **changes})
     record = await applied(context, entry.player, appended, wait_s)
     effects = record.effects if record else ()
     if rules.client:  # the key is in a browser, or the token is a player's
@@ -215,6 +220,7 @@ async def take_one(context: Context, rules: Rules, raw: bytes, reader: Reader, w
         "applied": record is not None,
         "effects": [shown(effect) for effect in effects],
         "duplicate": appended.duplicate,
+        **changes,
     }
     return json_response(body, {"Preference-Applied": f"wait={wait_s:g}"})
 
@@ -234,8 +240,8 @@ async def applied(context: Context, player: str, appended: Appended, wait_s: flo
         return None
 
 
-def report(outcome: Outcome) -> dict[str, Any]:
-    """Return the answer to a batch."""
+def report(outcome: Outcome, *, one: bool = False) -> dict[str, Any]:
+    """Return the answer to a batch, or to ``one`` event, whose changes the caller adds."""
     body: dict[str, Any] = {
         "success": True,
         "accepted": outcome.accepted,
@@ -244,7 +250,17 @@ def report(outcome: Outcome) -> dict[str, Any]:
     }
     if outcome.intent.made:
         body["ids"] = [{"index": index, "messageId": made} for index, made in outcome.intent.made.items()]
+    if (changed := outcome.intent.changed) and not one:
+        some = list(changed.items())[:CHANGED_SHOWN_MAX]
+        body["changed"] = [{"index": index, "changes": shown_changes(changes)} for index, changes in some]
+        if len(changed) > len(some):
+            body["changed_more"] = len(changed) - len(some)
     return body
+
+
+def shown_changes(changes: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
+    """Return what was done to an event as answers show it."""
+    return [{"path": path, "what": what} for path, what in changes]
 
 
 def json_response(body: Any, headers: dict[str, str] | None = None, status: int = 200) -> Response:
@@ -363,16 +379,18 @@ def _sort(rules: Rules, raws: list[bytes], reader: Reader) -> Intent:
     entries, places = intent.entries, intent.places
     for index, raw in enumerate(raws):
         try:
-            entry, made = reader.read(raw, rules)
+            accepted = reader.read(raw, rules)
         except Rejection as rejection:
             _refuse(intent, rules, reader, index, raw, rejection, None)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _malformed(error) from error
         else:
-            entries.append(entry)
+            entries.append(accepted.entry)
             places.append(index)
-            if made:
-                intent.made[index] = entry.message_id
+            if accepted.made:
+                intent.made[index] = accepted.entry.message_id
+            if accepted.changes:
+                intent.changed[index] = accepted.changes
     return intent
 
 
@@ -386,6 +404,7 @@ def _refuse(
     entry: Incoming | None,
 ) -> None:
     message_id, player = (entry.message_id, entry.player) if entry else named(raw)
+    intent.changed.pop(index, None)
     intent.refusals.append(Refusal(index, message_id, rejection.code, rejection.detail, rejection.path))
     intent.letters.append(
         DeadLetter(
@@ -399,6 +418,9 @@ def _refuse(
             raw=raw,
             form=reader.form,
             type=reader.type,
+            client=rules.client,
+            own=rules.player,
+            source=rules.source,
         )
     )
 

@@ -1,31 +1,17 @@
-"""What the configuration kind ``events`` says of an event: who may send it, and which properties it has.
-
-A mask turns money into integer minor units: an integer already is; a decimal string or a float is a major amount of
-``properties.currency``, by that currency's exponent (ISO 4217, table A.1; two unless listed here). Pure.
-"""
+"""What the configuration kind ``events`` says of an event: who may send it, and which properties it has. Pure."""
 
 import re
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from msgspec import Struct
 
+from api.values import Around, FieldMask, Unreadable, read_value
 from domain.errors import Invalid
 
-MONEY_MAX = 2**53  # exact in every JSON reader
 ID_MAX = 256
-DIGITS_MAX = 16  # of an amount; more would be computed for nothing
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_CURRENCY = re.compile(r"[A-Z]{3}")
-_EXPONENTS = {
-    code: exponent
-    for exponent, codes in (
-        (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
-        (3, "BHD IQD JOD KWD LYD OMR TND"),
-        (4, "CLF UYW"),
-    )
-    for code in codes.split()
-}
+
+Changes = list[tuple[str, str]]  # (path, what was done), in order
 
 
 class Rejection(Exception):
@@ -38,31 +24,32 @@ class Rejection(Exception):
         self.path = path
 
 
-class PropertyMask(Struct, frozen=True):
-    """What one property must be."""
-
-    type: str  # money integer number string boolean
-    required: bool = False
-
-
 class EventMask(Struct, frozen=True):
     """One document of the kind ``events``."""
 
     client: bool = False
-    properties: dict[str, PropertyMask] = {}
+    properties: dict[str, FieldMask] = {}
+    currency: str = ""
+    aliases: dict[str, tuple[str, ...]] = {}  # other names of its properties
+    money: tuple[str, ...] = ()  # which properties are
+    phones: bool = False  # some are
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> "EventMask":
         """Read a published document; it was validated when it was written, so anything odd asks for nothing."""
-        masks = {
-            name: PropertyMask(str(mask.get("type", "")), bool(mask.get("required", False)))
-            for name, mask in (document.get("properties") or {}).items()
-            if isinstance(mask, dict)
-        }
-        return cls(document.get("client") is True, masks)
+        currency = str(document.get("currency") or "")
+        documents = {name: mask for name, mask in (document.get("properties") or {}).items() if isinstance(mask, dict)}
+        masks = {name: FieldMask.of(mask, currency=currency) for name, mask in documents.items()}
+        aliases = {name: tuple(map(str, mask["aliases"])) for name, mask in documents.items() if mask.get("aliases")}
+        money = tuple(name for name, mask in masks.items() if mask.type == "money")
+        phones = any(mask.type == "phone" for mask in masks.values())
+        return cls(document.get("client") is True, masks, currency, aliases, money, phones)
 
-    def applied(self, properties: dict[str, Any]) -> dict[str, Any]:
-        """Return the properties as the rules see them.
+    def applied(self, properties: dict[str, Any], changes: Changes, country: str = "") -> dict[str, Any]:
+        """Return the properties as the rules see them; what is changed is added to ``changes``.
+
+        Args:
+            country: ISO 3166 alpha-2, by which phones without a country code are read.
 
         Raises:
             Rejection: ``bad_property``, with the path.
@@ -70,13 +57,24 @@ class EventMask(Struct, frozen=True):
         if not self.properties:
             return properties
         converted = dict(properties)
+        around = Around(country, properties.get("currency"))
+        if around.currency is None and self.currency and any(properties.get(name) is not None for name in self.money):
+            converted["currency"] = self.currency
+            changes.append(("properties.currency", f"{self.currency}, as the configuration says"))
         for name, mask in self.properties.items():
             value = converted.get(name)
             if value is None:
                 if mask.required:
-                    raise Rejection("bad_property", f"expected a {mask.type}, it is missing", f"properties.{name}")
+                    detail = f"expected {_article(mask.type)}, it is missing"
+                    raise Rejection("bad_property", detail, f"properties.{name}")
                 continue
-            converted[name] = _converted(name, value, mask.type, properties)
+            try:
+                found, done = read_value(value, mask, around)
+            except Unreadable as error:
+                raise Rejection("bad_property", error.detail, f"properties.{error.beside or name}") from error
+            converted[name] = found
+            if done:
+                changes.append((f"properties.{name}", done))
         return converted
 
 
@@ -102,70 +100,5 @@ def id_fault(value: str) -> str:
     return ""
 
 
-def exponent(currency: str) -> int:
-    """Return how many decimals a currency's minor unit stands for."""
-    return _EXPONENTS.get(currency, 2)
-
-
-def minor_units(value: str | float, currency: str) -> int:
-    """Return a major amount as minor units, exactly.
-
-    Raises:
-        ValueError: it is not a decimal number, or finer than the currency's minor unit.
-    """
-    try:
-        major = Decimal(str(value))
-    except InvalidOperation as error:
-        raise ValueError(f"expected a decimal amount, got {str(value)[:40]!r}") from error
-    if not major.is_finite() or major.adjusted() > DIGITS_MAX:
-        raise ValueError(f"expected an amount within 2^53 minor units, got {str(value)[:40]!r}")
-    minor = major.scaleb(exponent(currency))
-    whole = int(minor)
-    if whole != minor:
-        raise ValueError(f"expected at most {exponent(currency)} decimals for {currency}, got {str(value)[:40]!r}")
-    return whole
-
-
-def _converted(name: str, value: Any, kind: str, properties: dict[str, Any]) -> Any:
-    path = f"properties.{name}"
-    if kind == "money":
-        return _money(value, properties.get("currency"), path)
-    if kind == "integer":
-        if type(value) is float and value.is_integer() and abs(value) <= MONEY_MAX:
-            return int(value)
-        right = type(value) is int
-    elif kind == "number":
-        right = type(value) in (int, float)
-    elif kind == "string":
-        right = type(value) is str
-    elif kind == "boolean":
-        right = type(value) is bool
-    else:
-        right = True
-    if not right:
-        raise Rejection("bad_property", f"expected a {kind}, got {_type(value)}", path)
-    return value
-
-
-def _money(value: Any, currency: Any, path: str) -> int:
-    if type(value) is int:
-        amount = value
-    elif type(value) in (str, float):
-        if not isinstance(currency, str) or not _CURRENCY.fullmatch(currency):
-            raise Rejection("bad_property", "expected an ISO 4217 code beside a decimal amount", "properties.currency")
-        if len(str(value)) > 40 or "_" in str(value):
-            raise Rejection("bad_property", "expected a decimal amount", path)
-        try:
-            amount = minor_units(value, currency)
-        except ValueError as error:
-            raise Rejection("bad_property", str(error), path) from error
-    else:
-        raise Rejection("bad_property", f"expected a money amount, got {_type(value)}", path)
-    if abs(amount) > MONEY_MAX:
-        raise Rejection("bad_property", "expected an amount within 2^53 minor units", path)
-    return int(amount)
-
-
-def _type(value: Any) -> str:
-    names = {bool: "a boolean", str: "a string", dict: "an object", list: "an array", int: "an integer"}
-    return names.get(type(value), "a number")
+def _article(kind: str) -> str:
+    return f"an {kind}" if kind[:1] in "aeio" else f"a {kind}"

@@ -6,17 +6,20 @@ calls than ``track`` become events of a fixed name: ``identified page_viewed scr
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from api.masks import EventMask, Rejection, id_fault
+from api.learning import Learning
+from api.mappings import Mappings
+from api.masks import Changes, EventMask, Rejection, id_fault
+from api.names import snake_case
+from api.values import parse_time
 from domain.entries import Event, encode_entry
-from domain.ids import ANONYMOUS_PREFIX
+from domain.ids import ANONYMOUS_PREFIX, KEY_PREFIX
+from domain.spelling import spelled
 from store.intake import buckets
 from store.ports import Incoming
 
@@ -32,16 +35,16 @@ DEPTH_MAX = 10  # containers inside each other, ``properties`` counting as the f
 PROPERTIES_MAX = 300  # keys, nested ones included
 ITEMS_MAX = 4_000  # of lists, all together
 STRING_MAX = 100 * 1024
-NAME_MAX = 200
+CHANGES_MAX = 20  # noted of one event; the last one counts those beyond
+CHANGE_MAX = 200  # characters of a path, and of what was done
 INTEGER_MAX = 2**63
 FUTURE_MAX_MS = 5 * 60_000
 CLOCK_WRONG_MAX_MS = 400 * 86_400_000  # a sender's clock further ahead would make a dedupe bucket that never expires
 SKEW_TOLERANCE_MS = 10_000  # less between sentAt and arrival is the network, not the sender's clock
-SECONDS_BELOW = 100_000_000_000  # a smaller number is seconds, not milliseconds (until the year 5138)
 RESERVED = "cmd:"  # ids of commands
+_OWN_PREFIXES = (ANONYMOUS_PREFIX, KEY_PREFIX)
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
-_SPLITS = (re.compile(r"([A-Z]+)([A-Z][a-z])"), re.compile(r"([a-z0-9])([A-Z])"), re.compile(r"[\W_]+"))
 _PATH = re.compile(r" - at `\$\.?([^`]*)`")
 
 
@@ -98,6 +101,16 @@ class Rules(Struct, frozen=True):
     reply_to: str = ""
     message_id: str = ""  # overrides the event's own: a replay
     shift: int = 0  # ms, of the batch's sentAt
+    mappings: Mappings = Mappings()  # of this sender
+    learning: Learning | None = None  # notes what has no configuration
+
+
+class Accepted(Struct, frozen=True, gc=False):
+    """One event that is right."""
+
+    entry: Incoming
+    made: bool  # its message id was missing
+    changes: tuple[tuple[str, str], ...] = ()  # (path, what was done), for the receipt
 
 
 def shift_of(sent_at: str | float | None, now: int) -> int:
@@ -111,8 +124,8 @@ def shift_of(sent_at: str | float | None, now: int) -> int:
     return shift if abs(shift) > SKEW_TOLERANCE_MS else 0
 
 
-def read_event(raw: bytes, kind: str | None, rules: Rules) -> tuple[Incoming, bool]:
-    """Return the log entry of one raw event, and whether its message id had to be made.
+def read_event(raw: bytes, kind: str | None, rules: Rules) -> Accepted:
+    """Return the log entry of one raw event.
 
     Args:
         kind: What the path says it is; None: the body's ``type`` says.
@@ -130,13 +143,15 @@ def read_event(raw: bytes, kind: str | None, rules: Rules) -> tuple[Incoming, bo
     return normalise(body, raw, kind, rules)
 
 
-def normalise(body: Segment, raw: bytes, kind: str | None, rules: Rules) -> tuple[Incoming, bool]:
-    """Return the log entry of one decoded event, and whether its message id had to be made.
+def normalise(body: Segment, raw: bytes, kind: str | None, rules: Rules) -> Accepted:
+    """Return the log entry of one decoded event.
 
     Raises:
         Rejection: this event is refused for good.
     """
+    changes: Changes = []
     player = _player(body, rules)
+    anonymous = _anonymous(body, player, changes) if body.anonymous_id is not None else ""
     message_id, made = _message_id(body, rules)
     kind = kind or body.type or "track"
     properties, traits, context = body.properties or {}, body.traits or {}, body.context or {}
@@ -153,50 +168,46 @@ def normalise(body: Segment, raw: bytes, kind: str | None, rules: Rules) -> tupl
             traits = {}
     _check_values(properties, traits, context, raw)
 
+    stated = None if body.timestamp is None else _stated_time(body.timestamp)
+    # over what the sender says and resends: not sentAt, context, integrations, nor what the configuration makes of it
+    said = blake2b(_encode((player, kind, name, stated, properties, traits)), digest_size=8).hexdigest()
+    mappings = rules.mappings
+    if mappings.events and kind == "track" and (ours := mappings.events.get(spelled(name), name)) != name:
+        changes.append(("event", f"renamed from {name[:CHANGE_MAX]!r}"))
+        name = ours
     mask = rules.masks.get(name)
     if rules.client and (mask is None or not mask.client):
         raise Rejection("not_allowed", f"the configuration does not let clients send {name!r}", "event")
-
-    stated = None if body.timestamp is None else _stated_time(body.timestamp)
     occurred = rules.now if stated is None else _occurred(stated, body, rules)
-    # over what the sender says and resends: not sentAt, context, integrations, nor what a mask makes of it
-    said = blake2b(_encode((player, kind, name, stated, properties, traits)), digest_size=8).hexdigest()
+    if mappings.any_event or mappings.properties:
+        properties = mappings.properties_of(name, properties, changes)
+    if traits:
+        traits = mappings.traits_of(traits, context, changes)
+    if rules.learning is not None:
+        if mask is None or not mask.properties:
+            rules.learning.event(name, properties)
+        if traits:
+            rules.learning.traits(traits, mappings.configured)
     if mask is not None:
-        properties = mask.applied(properties)
-    event = Event(player, message_id, name, occurred, properties, traits, context, kind, rules.reply_to, rules.source)
+        properties = mask.applied(properties, changes, mappings.country_of(traits, context) if mask.phones else "")
+    noted = _noted(changes) if changes else ()
+    event = Event(
+        player, message_id, name, occurred, properties, traits, context, kind, rules.reply_to, rules.source, noted,
+        anonymous=anonymous,
+    )  # fmt: skip
     try:
         entry = encode_entry(event)
     except OverflowError as error:
         raise Rejection("number_out_of_range", "expected integers within 64 bits", "context") from error
     bucket, other = buckets(stated, rules.now)
-    return Incoming(player, message_id, said, bucket, entry, other, occurred), made
+    return Accepted(Incoming(player, message_id, said, bucket, entry, other, occurred), made, noted)
 
 
-@lru_cache(maxsize=4096)
-def snake_case(name: str) -> str:
-    """Return a name as it is inside: ``Order Completed``, ``orderCompleted`` and ``order.completed`` are one."""
-    name = _SPLITS[0].sub(r"\1_\2", name)
-    name = _SPLITS[1].sub(r"\1_\2", name)
-    name = _SPLITS[2].sub("_", name).strip("_").lower()
-    if len(name) > NAME_MAX:
-        raise Rejection("bad_event", f"expected a name of at most {NAME_MAX} characters", "event")
-    return name
-
-
-def parse_time(value: str | float) -> int:
-    """Return ISO 8601 or a number (s or ms since the epoch) as ms; a naive time is UTC.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if isinstance(value, str):
-        moment = datetime.fromisoformat(value)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return round(moment.timestamp() * 1000)
-    if not abs(value) < 10**15:
-        raise ValueError("too large")
-    return round(value * 1000) if abs(value) < SECONDS_BELOW else round(value)
+def _noted(changes: Changes) -> tuple[tuple[str, str], ...]:
+    """Return the changes as they are kept: bounded in number and length."""
+    kept = tuple((path[:CHANGE_MAX], done[:CHANGE_MAX]) for path, done in changes[:CHANGES_MAX])
+    more = len(changes) - CHANGES_MAX
+    return (*kept[:-1], ("", f"{more + 1} more")) if more > 0 else kept
 
 
 def named(raw: bytes) -> tuple[str | None, str]:
@@ -218,12 +229,38 @@ def _player(body: Segment, rules: Rules) -> str:
     elif anonymous is not None and anonymous != "":
         player, path = f"{ANONYMOUS_PREFIX}{anonymous}", "anonymousId"
     else:
-        raise Rejection("no_player", "expected userId or anonymousId", "userId")
+        player, path = _mapped_player(body, rules.mappings)
     if fault := id_fault(player):
         raise Rejection("bad_id", fault, path)
+    if ":" in player and player.startswith(_OWN_PREFIXES) and path != "anonymousId" and player != rules.player:
+        raise Rejection(
+            "bad_id",
+            f"ids that begin with {player.partition(':')[0]}: are the engine's; send an anonymousId as such",
+            path,
+        )
     if rules.player and player != rules.player:
         raise Rejection("not_allowed", "a player token sends events of its own player only", path)
     return player
+
+
+def _mapped_player(body: Segment, mappings: Mappings) -> tuple[str, str]:
+    """Return the player's id from where the mapping says it is, and that path."""
+    for root, name in mappings.player:
+        value = ((body.properties if root == "properties" else body.traits) or {}).get(name)
+        if type(value) in (str, int) and value != "":
+            return str(value), f"{root}.{name}"
+    raise Rejection("no_player", "expected userId or anonymousId", "userId")
+
+
+def _anonymous(body: Segment, player: str, changes: Changes) -> str:
+    """Return the routing id of an anonymousId that came beside the player's id, "" when there is none or it is bad."""
+    if body.anonymous_id == "":
+        return ""
+    anonymous = f"{ANONYMOUS_PREFIX}{body.anonymous_id}"
+    if fault := id_fault(anonymous):
+        changes.append(("anonymousId", f"ignored: {fault}"))
+        return ""
+    return "" if anonymous == player else anonymous
 
 
 def _message_id(body: Segment, rules: Rules) -> tuple[str, bool]:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends
 
 from api.auth import Principal, require
 from api.context import Ctx
+from api.intake import shown_changes
 from api.pages import instant
 from api.views import shown_decision, shown_effects
 from domain.effects import SetAside
@@ -39,6 +40,7 @@ def _shown(place: Found) -> dict[str, Any]:
         "status": "set_aside" if aside else "applied" if place.done else "accepted",
         "at": instant(place.at),
         "name": place.name,
+        "changes": shown_changes(place.changes),
         "effects": shown_effects(effects),
         "log": {"partition": place.partition, "offset": place.offset},
         "decisions": [shown_decision(decision) for decision in place.decisions],
@@ -51,6 +53,7 @@ def _rejected(letter: DeadLetter) -> dict[str, Any]:
         "status": "rejected",
         "at": instant(letter.at),
         "name": "",
+        "changes": [],
         "effects": [],
         "log": None,
         "decisions": [],

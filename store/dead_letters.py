@@ -5,7 +5,7 @@ added with a default at any time. A letter's public id names its stream: ``in-<s
 Bounded: a stream keeps about 100,000 letters, the index by event id two generations of as many.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -20,6 +20,8 @@ from store.ports import Unavailable
 LETTERS_MAX = 100_000  # of intake, about; the oldest go
 RAW_MAX = 32 * 1024  # bytes kept of a body; what was cut cannot be replayed without a corrected event
 REPLAY_KEPT_MS = 30 * 86_400_000  # how long an idempotency key answers the same again
+SCAN_CHUNK = 200
+SCAN_MAX = 20_000  # letters looked at for one page of a filtered list
 INTAKE = "in"
 INDEX = f"{DEAD_LETTERS}:index"  # event id -> letter id, of the newest LETTERS_MAX
 INDEX_BEFORE = f"{DEAD_LETTERS}:index:before"
@@ -40,6 +42,9 @@ class DeadLetter(Struct, frozen=True, omit_defaults=True):
     form: str = "segment"  # how ``raw`` is to be read: segment, cloudevents; a turn's is an entry
     type: str = ""  # what the path said of it: track, identify, ...; "" when the body says
     truncated: bool = False  # ``raw`` is the beginning only
+    client: bool = False  # sent with a public key or a player's token: sent in again, it may no more than that
+    own: str = ""  # the player of the token it came with
+    source: str = ""  # id of the key it came with
 
     @property
     def partition(self) -> int | None:
@@ -62,6 +67,7 @@ class Replay(Struct, frozen=True):
     offset: str
     at: int
     duplicate: bool = False
+    by: str = ""  # idempotency key of a replay of many
 
 
 class ReplayClaim(Struct, frozen=True):
@@ -71,6 +77,15 @@ class ReplayClaim(Struct, frozen=True):
     body: str  # hash
     n: int
     at: int
+
+
+class ReplayPlan(Struct, frozen=True):
+    """What an idempotency key of a replay of many stands for."""
+
+    body: str  # hash
+    letters: list[str]  # ids, in the order of their replay
+    next: str = ""  # cursor of the letters that match and were too many
+    answer: dict[str, Any] | None = None  # None: not all were tried yet
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -139,17 +154,60 @@ class DeadLetters:
         letters = [decode_dead_letter(data, _name(place)) for place, data in found[:limit]]
         return letters, letters[-1].id if len(found) > limit else None
 
+    async def find(
+        self, before: str | None, limit: int, wanted: Callable[[DeadLetter], bool], *, replayed: bool | None = None
+    ) -> tuple[list[tuple[DeadLetter, Replay | None]], str | None]:
+        """Return the letters that are wanted, newest first, and the cursor of the next page.
+
+        At most ``SCAN_MAX`` letters are looked at, so a page may be short and still have a next one.
+
+        Args:
+            replayed: Only those that were sent in again, or only those that were not.
+
+        Raises:
+            ValueError: the cursor is not one of ours.
+        """
+        found: list[tuple[DeadLetter, Replay | None]] = []
+        cursor = before
+        for _ in range(SCAN_MAX // SCAN_CHUNK):
+            letters, following = await self.page(cursor, SCAN_CHUNK)
+            letters_wanted = [letter for letter in letters if wanted(letter)]
+            replays = await self.replays([letter.id for letter in letters_wanted])
+            for letter, replay in zip(letters_wanted, replays, strict=True):
+                if replayed is None or replayed == (replay is not None):
+                    found.append((letter, replay))
+                    if len(found) == limit:
+                        return found, letter.id if letter is not letters[-1] or following else None
+            if following is None:
+                return found, None
+            cursor = following
+        return found, cursor
+
     async def get(self, letter_id: str) -> DeadLetter | None:
         """Return a letter by its public id."""
-        stream, _, stream_id = letter_id.partition("-")
+        return (await self.get_all([letter_id]))[0]
+
+    async def get_all(self, letter_ids: list[str]) -> list[DeadLetter | None]:
+        """Return letters by their public ids, None for those there are not."""
+        pipe = self._redis.pipeline(transaction=False)
+        known = [letter_id for letter_id in letter_ids if self._stream(letter_id)]
+        for letter_id in known:
+            stream_id = letter_id.partition("-")[2]
+            pipe.xrange(self._stream(letter_id), stream_id, stream_id)
+        answers = await _ask(pipe.execute()) if known else []
+        found = {
+            letter_id: decode_dead_letter(entries[0][1][b"d"], letter_id)
+            for letter_id, entries in zip(known, answers, strict=True)
+            if entries
+        }
+        return [found.get(letter_id) for letter_id in letter_ids]
+
+    def _stream(self, letter_id: str) -> str:
+        """Return the key of the stream that a public id names, "" when it names none."""
         try:
-            _place(letter_id)
+            return self._streams.get(_place(letter_id)[2], "")
         except ValueError:
-            return None
-        if stream not in self._streams:
-            return None
-        entries = await _ask(self._redis.xrange(self._streams[stream], stream_id, stream_id))
-        return decode_dead_letter(entries[0][1][b"d"], letter_id) if entries else None
+            return ""
 
     async def of_event(self, event_id: str) -> DeadLetter | None:
         """Return the newest letter that intake wrote about an event id."""
@@ -176,9 +234,47 @@ class DeadLetters:
             value = await _ask(self._redis.get(name))
         return msgspec.json.decode(value, type=ReplayClaim)
 
+    async def claims(self, key: str, letter_ids: list[str], now: int) -> list[ReplayClaim]:
+        """Number the replays of many letters as they came; the same key gives the same claims again."""
+        names = [f"{DEAD_LETTERS}:replay:{key}|{letter_id}" for letter_id in letter_ids]  # no key holds a |
+        known = await _ask(self._redis.mget(names)) if names else []
+        missing = [(name, id) for name, id, value in zip(names, letter_ids, known, strict=True) if value is None]
+        if missing:
+            pipe = self._redis.pipeline(transaction=False)
+            for _, letter_id in missing:
+                pipe.hincrby(f"{DEAD_LETTERS}:replay-counts", letter_id, 1)
+            numbers = await _ask(pipe.execute())
+            pipe = self._redis.pipeline(transaction=False)
+            for (name, letter_id), n in zip(missing, numbers, strict=True):
+                fresh = msgspec.json.encode(ReplayClaim(letter_id, "", n, now))
+                pipe.set(name, fresh, nx=True, px=REPLAY_KEPT_MS)
+            await _ask(pipe.execute())
+            known = await _ask(self._redis.mget(names))
+        return [msgspec.json.decode(value, type=ReplayClaim) for value in known]
+
     async def mark_replayed(self, letter_id: str, replay: Replay) -> None:
         """Note that a letter was sent in again."""
-        await _ask(self._redis.hset(REPLAYS, letter_id, msgspec.json.encode(replay)))
+        await self.mark_all_replayed({letter_id: replay})
+
+    async def mark_all_replayed(self, replays: dict[str, Replay]) -> None:
+        """Note that letters were sent in again."""
+        if replays:
+            marks = {letter_id: msgspec.json.encode(replay) for letter_id, replay in replays.items()}
+            await _ask(self._redis.hset(REPLAYS, mapping=marks))
+
+    async def plan(self, key: str, body: str, letter_ids: list[str] | None, following: str = "") -> ReplayPlan | None:
+        """Return what an idempotency key stands for: the first plan made under it, ``letter_ids`` if there is none."""
+        name = f"{DEAD_LETTERS}:replay-many:{key}"
+        if letter_ids is not None:
+            plan = msgspec.json.encode(ReplayPlan(body, letter_ids, following))
+            await _ask(self._redis.set(name, plan, nx=True, px=REPLAY_KEPT_MS))
+        value = await _ask(self._redis.get(name))
+        return msgspec.json.decode(value, type=ReplayPlan) if value else None
+
+    async def answered(self, key: str, plan: ReplayPlan, answer: dict[str, Any]) -> None:
+        """Keep the answer to a plan, for who asks again."""
+        kept = msgspec.json.encode(structs.replace(plan, answer=answer))
+        await _ask(self._redis.set(f"{DEAD_LETTERS}:replay-many:{key}", kept, px=REPLAY_KEPT_MS))
 
 
 def _cut(letter: DeadLetter) -> DeadLetter:

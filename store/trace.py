@@ -24,6 +24,7 @@ class Found(Struct):
     offset: str
     at: int = 0
     name: str = ""
+    changes: tuple[tuple[str, str], ...] = ()  # what intake changed: (path, what was done)
     done: bool = False  # the partition's commits have passed it
     record: HistoryRecord | None = None  # None with ``done``: it was applied without an effect
     decisions: list[Decision] = []
@@ -73,6 +74,7 @@ async def _records(redis: Any, found: list[Found]) -> None:
         if logged:
             entry = decode_entry(logged[0][1][b"e"])
             place.at, place.name = int(logged[0][1][b"a"]), getattr(entry, "name", "")
+            place.changes = getattr(entry, "changes", ())
         if recorded:
             place.record = decode_record(recorded[0][1][b"d"])
             place.at, place.name = place.at or place.record.at, place.name or place.record.name
