@@ -57,10 +57,10 @@ def _renumbered(walk: Enrolment, journey: str, entered: dict[str, int]) -> Enrol
 def _stop(turn: Turn, journey: str, walk: Enrolment) -> None:
     turn.groups.append(GroupOp(f"journeys/{journey}/{walk.node}", add=False))
     if walk.armed:
-        turn.clear_timer(walking.TIMER, journey, walk.armed, walk.generation)
+        turn.clear_timer(walking.TIMER, f"{journey}#{walk.number}", walk.armed, walk.generation)
 
 
 def _go_on(turn: Turn, journey: str, walk: Enrolment) -> None:
     turn.groups.append(GroupOp(f"journeys/{journey}/{walk.node}"))
     if walk.armed:
-        turn.set_timer(walking.TIMER, journey, walk.armed, walk.generation)
+        turn.set_timer(walking.TIMER, f"{journey}#{walk.number}", walk.armed, walk.generation)

@@ -61,6 +61,7 @@ class Ending(StrEnum):
     COMPLETED = "completed"
     EXPIRED = "expired"
     REMOVED = "removed"
+    MERGED = "merged"
 
 
 class Refusal(StrEnum):
@@ -127,6 +128,7 @@ _WORDS: dict[str, str] = {
     "completed": "It was walked to an end.",
     "expired": "Its time was over.",
     "removed": "Neither its version nor its node is in the programme any more.",
+    "merged": "Two profiles became one, and the other's walk through this journey goes on.",
     "journey_not_found": "There is no such journey in the live programme.",
     "not_open_to_callers": "The journey's entry does not say `api: true`.",
     "already_in_journey": "The player is in this journey.",

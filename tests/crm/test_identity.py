@@ -283,8 +283,14 @@ def _walk(number: int, node: str, **more: Any) -> Enrolment:
     return Enrolment(number, 1, node, NOON, NOON, due=NOON + MINUTE, armed=NOON + MINUTE, generation=4, **more)
 
 
+def _resting(*nodes: str) -> dict[str, Any]:
+    ways = zip(nodes, (*nodes[1:], None), strict=True)
+    rests = [{"id": node, "kind": "delay", "for": "1d", "next": target} for node, target in ways]
+    return {"entry": {"event": "never_happens"}, "nodes": rests}
+
+
 def test_a_walk_goes_on_where_it_was_and_hers_goes_before_the_guests() -> None:
-    town = Town()
+    town = Town(compile_programme(1, {"journeys": {"welcome": _resting("hi", "b"), "sale": _resting("wait")}}))
     town.does(GUEST)
     town.does(ADA)
     town.states[GUEST] = structs.replace(
@@ -306,7 +312,7 @@ def test_a_walk_goes_on_where_it_was_and_hers_goes_before_the_guests() -> None:
     assert JourneyEnded("welcome", 5, "merged", "hi") in town.effects[ADA]
     assert town.of(GUEST).journeys == {}
     assert town.groups["journeys/sale/wait"] == {ADA}
-    assert [t.ref for t in town.armed(ADA) if t.kind == "journey"] == ["sale"]
+    assert [t.ref for t in town.armed(ADA) if t.kind == "journey"] == ["sale#1"]
 
 
 @pytest.mark.parametrize(
