@@ -14,14 +14,24 @@ _SHARE_OF_TIME_MIN = 0.01  # the first hundredth of the norm's time counts as on
 def pace(journey: Journey, walk: Enrolment, now: int) -> float | None:
     """Return how fast the player is: share of the norm's steps done / share of the norm's time gone.
 
-    1 is the norm, 0 no step yet. Three of five steps after 20 minutes of 14 days: 0.6 / 0.01 = 60, for less than a
-    hundredth of the norm's time counts as a hundredth. At most 100; None: the journey has no norm.
+    1 is the norm. Three of five steps after 20 minutes of 14 days: 0.6 / 0.01 = 60, for less than a hundredth of the
+    norm's time counts as a hundredth. Without a step it is 1 until the norm's first step is due (a fifth of 14 days),
+    0 from then on. At most 100; None: the journey has no norm.
     """
     norm = journey.config.pace
     if norm is None:
         return None
+    done = steps_done(journey, walk)
+    if not done:
+        return 1.0 if now < _first_step_due(journey, walk) else 0.0
     share_of_time = max((now - walk.entered_at) / (norm.over * 1000), _SHARE_OF_TIME_MIN)
-    return min(steps_done(journey, walk) / norm.steps / share_of_time, PACE_MAX)
+    return min(done / norm.steps / share_of_time, PACE_MAX)
+
+
+def _first_step_due(journey: Journey, walk: Enrolment) -> int:
+    norm = journey.config.pace
+    assert norm is not None
+    return walk.entered_at + norm.over * 1000 // norm.steps
 
 
 def steps_done(journey: Journey, walk: Enrolment) -> int:
@@ -73,10 +83,12 @@ def edges(journey: Journey, walk: Enrolment, timed: Timed, now: int) -> Iterator
     for since, numbers in ((walk.entered_at, timed.elapsed), (walk.arrived_at, timed.staying)):
         yield from (at for number in numbers if (at := since + ceil(number) * 1000) > now)
     norm, done = journey.config.pace, steps_done(journey, walk)
-    if norm is None or not done:
+    if norm is None:
         return
+    if not done and timed.paces and (at := _first_step_due(journey, walk)) > now:
+        yield at
     for number in timed.paces:
-        if number > 0:  # from this moment on the pace is less
+        if done and number > 0:  # from this moment on the pace is less
             at = walk.entered_at + int(done / norm.steps / number * norm.over * 1000) + 1
             if at > now:
                 yield at
