@@ -172,7 +172,7 @@ async def status(context: Ctx, _: ReportsReader) -> dict[str, Any]:
             "journeys": [
                 {
                     "id": "welcome",
-                    "name": {"en": "Welcome"},
+                    "name": "Welcome",
                     "players": 312,
                     "nodes": [{"id": "w", "kind": "wait", "players": 312}],
                 }
@@ -239,7 +239,7 @@ def _journey(name: str, document: dict[str, Any], nodes: dict[str, int]) -> dict
     kinds = {node["id"]: str(node.get("kind", "")) for node in document.get("nodes", ())}
     return {
         "id": name,
-        "name": document.get("name") or {},
+        "name": document.get("name") or "",
         "players": sum(nodes.values()),
         "nodes": [
             {"id": node, "kind": kinds.get(node), "players": players}

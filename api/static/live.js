@@ -31,7 +31,9 @@ let watched = null; // {id, socket, view}
 let timer = 0;
 const samples = [];
 const names = new Map(); // mission id -> name
-const seen = { recent: new Set(), decisions: new Set() };
+const segmentNames = new Map();
+const journeyNames = new Map();
+const seen = { recent: new Set(), decisions: new Set(), steps: new Set() };
 
 // --- key ---------------------------------------------------------------------------------------------------------
 
@@ -125,6 +127,8 @@ function showLive(live) {
   $("backlog").textContent = count(live.backlog);
   showHealth(live);
   showHosts(live.hosts ?? []);
+  showSegments(live.segments ?? [], live.walks ?? 0);
+  showJourneys(live.journeys ?? [], live.steps ?? []);
   const outcomes = { cleared: "good", held: "warn", merged: "accent", rerouted: "accent", refused: "bad" };
   const recent = live.recent ?? [];
   const completions = recent.filter((item) => !(item.what in outcomes));
@@ -165,6 +169,49 @@ function showHealth(live) {
     health && !health.store ? el("span", { className: "bad", textContent: "The store does not answer" }) : "",
     gone.length ? el("span", { className: "bad", textContent: `No heartbeat from ${gone.join(", ")}` }) : "",
   );
+}
+
+function showSegments(segments, walks) {
+  for (const segment of segments) segmentNames.set(segment.id, text(segment.name, segment.id));
+  if (watched?.view) showMemberships(watched.view);
+  show("segments-empty", !segments.length);
+  show("walks", walks > 0);
+  $("walks").textContent = walks ? `Counts grow: players of ${plural(walks, "partition")} are being visited` : "";
+  const most = Math.max(...segments.map((segment) => segment.players), 1);
+  const order = [...segments].sort((a, b) => b.players - a.players || a.id.localeCompare(b.id));
+  redraw("segments", order, (segment) => el("li", {},
+    el("span", { textContent: segmentNames.get(segment.id), title: segment.id }),
+    el("span", { className: "count", textContent: count(segment.players) }),
+    bar(segment.players, most, `${segmentNames.get(segment.id)}: ${plural(segment.players, "player")}`)));
+}
+
+function showJourneys(journeys, steps) {
+  for (const journey of journeys) journeyNames.set(journey.id, text(journey.name, journey.id));
+  show("journeys-empty", !journeys.length);
+  redraw("journeys", journeys, (journey) => el("li", {},
+    el("div", { className: "line" },
+      el("span", { className: "name", textContent: journeyNames.get(journey.id), title: journey.id }),
+      el("span", { className: "count", textContent: plural(journey.players, "player") })),
+    el("p", { className: "tags" }, ...waiting(journey.nodes ?? []).map((node) =>
+      el("span", { className: `tag ${node.kind ? "accent" : "warn"}`, title: node.kind ?? "of an earlier version",
+        textContent: `${words(node.id)} ${count(node.players)}` })))));
+  feed("steps", steps, (step) => `${step.at}|${step.player}|${step.journey}|${step.node}|${step.outcome}`, (step) => [
+    el("span", {}, playerLink(step.player), " ",
+      el("span", { className: `tag ${step.ended ? "good" : step.node ? "" : "accent"}`, textContent: words(step.outcome) })),
+    el("span", { className: "when", textContent: time(step.at) }),
+    el("span", { className: "more", textContent: [journeyNames.get(step.journey) ?? words(step.journey), step.node && words(step.node)].filter(Boolean).join(": ") }),
+  ]);
+}
+
+/** The nodes at which somebody waits, in the order of the journey. */
+const waiting = (nodes) => nodes.filter((node) => node.players);
+
+/** Draws a list anew only when it says something else, and not from under a keyboard. */
+function redraw(name, items, item) {
+  const signature = JSON.stringify(items);
+  if ($(name).dataset.signature === signature || $(name).contains(document.activeElement)) return;
+  $(name).dataset.signature = signature;
+  $(name).replaceChildren(...items.map(item));
 }
 
 function showHosts(hosts) {
@@ -306,9 +353,15 @@ function showPlayer(view) {
   ].filter(Boolean).join(" · ");
   $("balances").replaceChildren(...Object.entries(view.balances ?? {}).map(([currency, held]) =>
     el("div", {}, el("dt", { textContent: words(currency) }), el("dd", { textContent: count(held.balance) }))));
+  showMemberships(view);
   showLevel(view);
   for (const mission of view.missions ?? []) names.set(mission.id, text(mission.name, mission.id));
   $("missions").replaceChildren(...byInterest(view.missions ?? []).map(missionItem));
+}
+
+function showMemberships(view) {
+  const named = (view.segments ?? []).map((id) => segmentNames.get(id) ?? words(id)); // names come with the first poll
+  redraw("memberships", named, (name) => el("span", { className: "tag", textContent: name }));
 }
 
 function showLevel(view) {

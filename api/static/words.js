@@ -12,7 +12,7 @@ export const words = (id) => String(id ?? "").replaceAll(/[-_]/g, " ").replace(/
 
 /** The text of the reader's language, else English, else the first. */
 export function text(texts, fallback = "") {
-  if (typeof texts === "string") return texts;
+  if (typeof texts === "string") return texts || words(fallback);
   const all = texts ?? {};
   const language = navigator.language.split("-")[0];
   return all[navigator.language] ?? all[language] ?? all.en ?? Object.values(all)[0] ?? words(fallback);
@@ -38,6 +38,8 @@ export function told(frame, missionName) {
       return { title: words(frame.achievement), gain: `Stage ${frame.stage}` };
     case "level":
       return { title: "New level", gain: words(frame.level) };
+    case "segment":
+      return { title: words(frame.segment), gain: frame.entered ? "Joined" : undefined, more: frame.entered ? undefined : "Left" };
     case "notification":
       return { title: frame.title || words(frame.template), more: frame.body };
     default:

@@ -57,7 +57,7 @@ async def test_the_live_page_shows_who_is_where(api: Api) -> None:
     assert live["journeys"] == [
         {
             "id": "welcome",
-            "name": {},
+            "name": "",
             "players": 3,
             "nodes": [
                 {"id": "hi", "kind": "message", "players": 0},
