@@ -16,7 +16,19 @@ from actors.clock import SystemClock, new_id
 from actors.processor import Processor
 from actors.programme import ProgrammeVersions
 from actors.reducers import PlayerReducer, TowerReducer
-from api import commands, configuration, duplicates, intake, messages, operations, players, problems, segments
+from api import (
+    campaigns,
+    commands,
+    configuration,
+    duplicates,
+    intake,
+    messages,
+    operations,
+    players,
+    problems,
+    segments,
+    templates,
+)
 from api.auth import ALGORITHM, PLAYER_SCOPE
 from api.context import Context, opened
 from api.settings import Settings
@@ -112,7 +124,18 @@ async def world_of(server: Server, redis: Redis, *, hosts: bool = True) -> Async
     await open_store(redis, partitions=PARTITIONS, clock=None, seed=SEED)
     app = FastAPI()
     problems.install(app)
-    for module in (intake, configuration, players, segments, duplicates, commands, messages, operations):
+    for module in (
+        intake,
+        configuration,
+        players,
+        segments,
+        duplicates,
+        commands,
+        messages,
+        operations,
+        campaigns,
+        templates,
+    ):
         app.include_router(module.router)
     settings = Settings.model_validate({"redis_url": server.url, "token_secret": TOKEN_SECRET, "gateway_id": new_id()})
     secret, _ = await Access(redis).create("server", ("admin",), now=T0)
@@ -146,6 +169,7 @@ async def _host(server: Server, lane: str, stopping: asyncio.Event) -> None:
             assert await processor.acquire(partition)
         while not stopping.is_set():
             await processor.step(20)
+            await processor.fire()
             if carrier is not None:
                 carrier.owns({partition: owned.token for partition, owned in processor.owned.items()})
                 await carrier.carry()
