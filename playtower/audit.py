@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct, structs
 from redis.asyncio import Redis
 
-from actors.partition import RULES_VERSION, PartState, decode_part
+from actors.partition import RULES_VERSION, PartState, count_entered, decode_part
 from actors.player import Player, Told, TurnFailed, Turns
 from actors.programme import ProgrammeVersions
 from domain.decisions import decode_decision, decode_delivery
@@ -25,7 +25,7 @@ from store.archive.files import place
 from store.archive.reading import ArchiveGap, decided_requests, log_rows
 from store.archive.source import archived
 from store.identity import Identity, read_identity
-from store.keys import PLAYERS, TOWER, Lane
+from store.keys import PLAYERS, TOWER, Lane, group
 from store.programmes import Programmes
 
 PAGE = 2_000  # log entries read at once
@@ -73,6 +73,7 @@ class _Refold:
         self.part = PartState()
         self.states: dict[str, Snapshot] = {}
         self.events: dict[str, list[LogEntry]] = {}
+        self.groups: dict[str, set[str]] = {}
         self._identity = identity
         self._versions = versions
         self._report = report
@@ -118,9 +119,14 @@ class _Refold:
         for account, amount in turns.accounts.items():
             accounts = self.part.accounts
             self.part = structs.replace(self.part, accounts=accounts | {account: accounts.get(account, 0) + amount})
+        if turns.entered:
+            self.part = count_entered(self.part, turns.entered)
         if turns.failed:
             self._report.set_aside += 1
             self.part = structs.replace(self.part, set_aside=self.part.set_aside + 1)
+        for add, name in turns.groups:
+            members = self.groups.setdefault(name, set())
+            members.add(player) if add else members.discard(player)
         return turns
 
     def _compare(self, entry: LogEntry, turns: Turns, stored: HistoryRecord | None) -> None:
@@ -233,8 +239,22 @@ class Audit:
             issued = sum(v for account, v in refold.part.accounts.items() if account.endswith(f":{currency}"))
             if held + issued:
                 self.report.blame(partition, "double entry", currency, f"players hold {held}, the other side {issued}")
+        await self._groups(partition, refold, until)
         if not moved and refold.part != part:
             self.report.blame(partition, "partition state", "part", f"folded again: {refold.part}; stored: {part}")
+
+    async def _groups(self, partition: int, refold: _Refold, until: str) -> None:
+        """Compare who is in the groups that turns ever touched, unless the partition moved on meanwhile."""
+        stored = {
+            name: {member.decode() for member in await self._redis.zrange(group(partition, name), 0, -1)}
+            for name in sorted(refold.groups)
+        }
+        if (await self._meta(PLAYERS, partition)).get("off", b"0-0").decode() != until:
+            return
+        for name, held in stored.items():
+            for player in sorted(refold.groups[name] ^ held):
+                where = "in the index" if player in held else "by the log"
+                self.report.blame(partition, "same groups", player, f"in {name} only {where}")
 
     async def _snapshot(self, partition: int, player: str, again: Snapshot) -> None:
         stored = {k.decode(): v for k, v in (await self._redis.hgetall(PLAYERS.state(partition, player))).items()}
