@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from hashlib import blake2b
 from math import ceil, isfinite
+from operator import itemgetter
 
 from domain.entries import Event
 from domain.player import Metric
@@ -84,12 +85,19 @@ def next_change(rule: MetricRule, state: Metric | None, now: int, thresholds: tu
     if not rule.width_ms:
         return 0
     place = _place(metric_value(rule, state, now), thresholds)
-    if place == 0 and rule.aggregate in ("count", "unique"):
-        return 0  # below all of them, and it only falls
+    if place == 0 and _only_falls(rule, state):
+        return 0  # below all of them for good
     for number, value in _as_they_leave(rule, state, now):
         if _place(value, thresholds) != place:
             return (number + rule.buckets) * rule.width_ms
     return 0
+
+
+def _only_falls(rule: MetricRule, state: Metric) -> bool:
+    """Tell whether what leaves the window can only lower the value (``max`` and ``last`` end as None)."""
+    if rule.aggregate == "sum":
+        return not state.buckets or min(state.buckets, key=itemgetter(1))[1] >= 0
+    return rule.aggregate in ("count", "unique")
 
 
 def _place(value: float | None, thresholds: tuple[float, ...]) -> int:

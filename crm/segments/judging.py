@@ -5,7 +5,7 @@ that changed. ``Segments.due`` says when time alone may change each; both it and
 earlier than needed, never later, so the deposit that puts "silent for 7 days" off writes nothing and moves no timer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from crm.segments.rules import SegmentRules, Touched
@@ -39,7 +39,7 @@ def advance(rules: SegmentRules, turn: Turn, entry: Entry | None) -> None:
             for name, due in held.due.items():
                 if due <= turn.at:
                     reasons.setdefault(name, "time")
-    if reasons or _is_our_timer(held, entry):
+    if _is_our_timer(held, entry) or (reasons and not _stays(rules, turn, reasons)):
         _judge(rules, turn, entry, reasons)
 
 
@@ -101,6 +101,23 @@ def _is_our_timer(held: Segments, entry: Entry | None) -> bool:
     return isinstance(entry, TimerFired) and entry.kind == TIMER and entry.due == held.armed
 
 
+def _stays(rules: SegmentRules, turn: Turn, names: Iterable[str]) -> bool:
+    """Tell whether each of these segments is as it was: then so is every other, and nothing is copied or written.
+
+    Points that every bet brings touch "close to gold" every time, and change it once.
+    """
+    held = turn.segments
+    for name in names:
+        condition = rules.conditions[name]
+        if condition.holds(turn) is not (name in held.member):
+            return False
+        if condition.timed:
+            due = held.due.get(name, 0)
+            if _next_due(due, next_change(condition, turn), turn.at) != due:
+                return False
+    return True
+
+
 def _judge(rules: SegmentRules, turn: Turn, entry: Entry | None, reasons: dict[str, str]) -> None:
     """Judge the segments that have a reason, in order, and arm the timer for what comes next."""
     held = turn.segments
@@ -118,7 +135,10 @@ def _judge(rules: SegmentRules, turn: Turn, entry: Entry | None, reasons: dict[s
             for other in rules.touched.segments.get(name, ()):
                 reasons.setdefault(other, by)
         if condition.timed:
-            _put_off(due, name, next_change(condition, turn), turn.at)
+            if following := _next_due(due.get(name, 0), next_change(condition, turn), turn.at):
+                due[name] = following
+            else:
+                due.pop(name, None)
     armed = _armed(turn, 0 if _is_our_timer(held, entry) else held.armed, due)
     if (member, due, armed, rules.version) == (held.member, held.due, held.armed, held.version):
         turn.segments = held  # nothing to write
@@ -149,16 +169,10 @@ def _change(turn: Turn, name: str, by: str) -> None:
         turn.groups.append(GroupOp(f"segments/{name}"))
 
 
-def _put_off(due: dict[str, int], name: str, following: int, now: int) -> None:
-    """Note when to judge again; a moment that is still to come and early enough is kept."""
+def _next_due(held: int, following: int, now: int) -> int:
+    """Return when to judge again, 0 for never; a moment that is still to come and early enough is kept."""
     following = min(following, now + DUE_MAX_MS)
-    held = due.get(name, 0)
-    if held > now and (not following or held <= following):
-        return
-    if following:
-        due[name] = following
-    else:
-        due.pop(name, None)
+    return held if held > now and (not following or held <= following) else following
 
 
 def _armed(turn: Turn, armed: int, due: dict[str, int]) -> int:
