@@ -47,7 +47,7 @@ class Answer:
         self.more = more  # there were more rows than asked for
 
 
-def connected(root: Path, files: list[File] | None = None, *, memory_mb: int = MEMORY_MB) -> duckdb.DuckDBPyConnection:
+def connected(root: Path, files: list[File], *, memory_mb: int = MEMORY_MB) -> duckdb.DuckDBPyConnection:
     """Return a connection that sees the archive's tables and views, and no other file.
 
     The tables ``archived_<kind>`` have the columns of the files and ``day``; times in them are ms.
@@ -63,7 +63,6 @@ def connected(root: Path, files: list[File] | None = None, *, memory_mb: int = M
             "preserve_insertion_order": False,
         },
     )
-    files = counting(listed(root)) if files is None else files
     con.execute("SET allowed_directories = [?]", [f"{root.absolute()}/"])
     con.execute("SET enable_external_access = false")
     con.execute("SET TimeZone = 'UTC'")
@@ -75,14 +74,14 @@ def connected(root: Path, files: list[File] | None = None, *, memory_mb: int = M
     return con
 
 
-def run_over(root: Path, ask: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-    """Return what ``ask`` answers over a fresh connection; again when a file went away meanwhile.
+def over(root: Path, ask: Callable[[duckdb.DuckDBPyConnection], T], files: Callable[[], list[File]]) -> T:
+    """Return what ``ask`` answers over a fresh connection to some files; again when one went away meanwhile.
 
     Raises:
         QueryError: it cannot be answered.
     """
     for left in reversed(range(TRIES)):
-        con = connected(root)
+        con = connected(root, files())
         try:
             return ask(con)
         except duckdb.IOException as error:
@@ -114,7 +113,7 @@ def query(root: Path, sql: str, *, limit: int = ROWS_MAX) -> Answer:
         rows = result.fetchmany(limit + 1)
         return Answer([column[0] for column in result.description], rows[:limit], more=len(rows) > limit)
 
-    return run_over(root, ask)
+    return over(root, ask, lambda: counting(listed(root)))
 
 
 def _table(con: duckdb.DuckDBPyConnection, root: Path, kind: str, files: list[File]) -> None:

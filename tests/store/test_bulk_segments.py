@@ -1,0 +1,231 @@
+"""Segments on the stream and over the archive: two ways to the same members, at any time (parity, STYLE section 3)."""
+
+import shutil
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actors.player import Player, Told
+from actors.programme import Programme, compile_programme
+from domain.entries import Entry, Event, LogEntry, ProgrammePublished, decode_entry, encode_entry
+from domain.player import Snapshot
+from store.archive.files import Archive, File, day_of
+from store.archive.rows import Raw, effect_rows, log_row, table_of
+from store.bulk_segments import Members, members_at, question
+
+MONDAY = 1_772_409_600_000  # 2026-03-02T00:00:00Z
+SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
+PLAYERS = ("ada", "bo", "cy")
+
+
+class Streamed:
+    """A few players of one partition who take their turns, timers included; all that the archive would hold of it."""
+
+    def __init__(self, documents: dict[str, Any], at: int = MONDAY) -> None:
+        self.documents = documents
+        self.programme: Programme = compile_programme(1, documents)
+        self.states: dict[str, Snapshot] = {}
+        self.timers: set[tuple[int, bytes]] = set()
+        self.raws: list[Raw] = []
+        self.at = at
+        self._append(ProgrammePublished(1), at)
+
+    def take(self, entry: Entry, at: int) -> None:
+        """Let time pass to ``at``, and the player take a turn."""
+        self.until(at)
+        self._turn(entry)
+
+    def until(self, at: int) -> None:
+        """Let time pass: what is due fires in order."""
+        while due := sorted(timer for timer in self.timers if timer[0] <= at):
+            self.timers.discard(due[0])
+            self.at = max(self.at, due[0][0])
+            self._turn(decode_entry(due[0][1]))
+        self.at = max(self.at, at)
+
+    def members(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {name: set() for name in self.documents["segments"]}
+        for player, state in self.states.items():
+            for name in state.segments.member:
+                found[name].add(player)
+        return found
+
+    def archived(self, root: Path, at: int) -> Members:
+        """Evaluate over the archive."""
+        asked = question(self.programme.crm.segments, self.programme.rules.metrics, self.documents)
+        assert not asked.refused
+        return members_at(root, 0, asked, at, versions={1: self.documents})
+
+    def _turn(self, entry: Entry) -> None:
+        offset = self._append(entry, self.at)
+        state = self.states.get(entry.player) or Snapshot(entry.player)
+        turns, after = Player(state).take([LogEntry(offset, self.at, entry)], Told(self.programme, 0, "seed"))
+        self.states[entry.player] = after
+        for is_set, due, member in turns.timers:
+            (self.timers.add if is_set else self.timers.discard)((due, member))
+        if turns.history:
+            raw = self.raws[-1]
+            self.raws[-1] = Raw(raw.offset, raw.at, raw.data, raw.player, turns.history[0][1])
+
+    def _append(self, entry: Entry, at: int) -> str:
+        offset = f"{at}-{len(self.raws)}"
+        self.raws.append(Raw(offset, at, encode_entry(entry), entry.player))
+        return offset
+
+
+def write_archive(root: Path, raws: Iterable[Raw], partition: int = 0) -> None:
+    """Write the archive that these entries make."""
+    days: dict[str, list[Raw]] = {}
+    for raw in raws:
+        days.setdefault(day_of(raw.at), []).append(raw)
+    with Archive(root) as archive:
+        for day, some in days.items():
+            first, last = some[0].offset, some[-1].offset
+            log = [log_row(partition, "players", raw) for raw in some]
+            archive.put(File("log", day, partition, False, first, last), table_of("log", log))
+            effects = [row for raw in some for row in effect_rows(partition, raw)[0]]
+            archive.put(File("effects", day, partition, False, first, last), table_of("effects", effects))
+
+
+def leaf(field: str, op: str, value: Any) -> dict[str, Any]:
+    return {"field": field, "op": op, "value": value}
+
+
+AMOUNTS = st.one_of(
+    st.integers(-5, 40), st.sampled_from([0.1, 0.2, 0.7, 12.5, -3.25, 1e300, 2**53, 2**60]),
+    st.sampled_from(["1", "x", True, None, [1], "y" * 70]),
+)  # fmt: skip
+TRAITS = st.dictionaries(
+    st.sampled_from(["tier", "age", "birthday", "timezone"]),
+    st.sampled_from(["gold", "silver", 17, 18, None, "2000-03-04", "Asia/Kathmandu", "America/Santiago", "no/where"]),
+    max_size=2,
+)
+CONTEXTS = st.sampled_from([{}, {}, {}, {"timezone": "Europe/Kyiv"}, {"timezone": "no/where"}, {"app": "ios"}])
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(PLAYERS),
+        st.sampled_from(["bet_placed", "deposit_completed", "visited"]),
+        st.one_of(st.sampled_from([0, 1, SECOND, 59_999, HOUR, DAY, 3 * DAY]), st.integers(0, 2 * DAY)),
+        st.one_of(st.just(0), st.sampled_from([-300_000, MINUTE, HOUR, DAY, 2 * DAY]), st.integers(0, 2 * DAY)),
+        AMOUNTS,
+        st.sampled_from(["a", "b", "c"]),
+        TRAITS,
+        CONTEXTS,
+    ),
+    max_size=25,
+)
+WHERES = st.one_of(
+    st.none(), st.none(),
+    st.sampled_from([
+        leaf("event.properties.kind", "eq", "a"),
+        leaf("event.properties.amount", "gt", 3),
+        {"not": leaf("event.properties.kind", "in", ["a", "b"])},
+        {"any": [leaf("event.context.app", "eq", "ios"), leaf("event.properties.amount", "between", [0, 10])]},
+    ]),
+)  # fmt: skip
+METRICS = st.fixed_dictionaries(
+    {
+        "event": st.sampled_from(["bet_placed", "deposit_completed"]),
+        "aggregate": st.sampled_from(["count", "sum", "max", "last", "unique", "since"]),
+        "window": st.sampled_from([None, "90s", "1h", "1d", "7d", "30d"]),
+        "where": WHERES,
+    }
+).map(lambda m: _metric(**m))
+OPS = st.sampled_from(["gte", "lt", "eq", "ne", "gt", "lte"])
+
+
+def _metric(event: str, aggregate: str, window: str | None, where: Any) -> dict[str, Any]:
+    document: dict[str, Any] = {"event": event, "aggregate": aggregate}
+    if aggregate not in ("count", "since"):
+        document["field"] = "properties.amount"
+    if window and aggregate != "since":
+        document["window"] = window
+    return document | ({"where": where} if where else {})
+
+
+def _branch(kind: str, nodes: list[dict[str, Any]]) -> dict[str, Any]:
+    return {kind: nodes}
+
+
+def _leaves(metrics: list[str], earlier: list[str]) -> st.SearchStrategy[dict[str, Any]]:
+    of_metrics = st.builds(
+        lambda metric, op, value: {"metric": metric, "op": op, "value": value},
+        st.sampled_from(metrics), OPS, st.sampled_from([0, 1, 2, 0.3, 10, 3_600, 86_400, 200_000]),
+    )  # fmt: skip
+    others = st.sampled_from(
+        [
+            {"metric": metrics[0], "op": "exists", "value": True},
+            leaf("player.traits.tier", "eq", "gold"),
+            leaf("player.traits.age", "gte", 18),
+            leaf("player.traits.tier", "exists", True),
+            leaf("player.traits.birthday", "anniversary", 0),
+            leaf("player.balance.points", "gte", 20),
+            leaf("player.level", "in", ["silver", "gold"]),
+            leaf("player.since.last_seen", "gte", 90_000),
+            leaf("player.since.first_seen", "lt", 200_000),
+            leaf("now.hour", "lt", 12),
+            leaf("now.weekday", "in", [1, 6]),
+            *({"segment": name} for name in earlier),
+        ]
+    )
+    return st.one_of(of_metrics, others)
+
+
+@st.composite
+def programmes(draw: st.DrawFn) -> dict[str, Any]:
+    metrics = {f"m{i}": metric for i, metric in enumerate(draw(st.lists(METRICS, min_size=1, max_size=3)))}
+    segments: dict[str, Any] = {}
+    for i in range(draw(st.integers(1, 3))):
+        leaves = _leaves(list(metrics), list(segments))
+        tree = st.recursive(
+            leaves,
+            lambda inner: st.one_of(
+                st.builds(lambda node: {"not": node}, inner),
+                st.builds(_branch, st.sampled_from(["all", "any"]), st.lists(inner, min_size=1, max_size=3)),
+            ),
+            max_leaves=4,
+        )  # fmt: skip
+        segments[f"s{i}"] = {"where": draw(tree)}
+    return {
+        "metrics": metrics,
+        "segments": segments,
+        "settings": {"main": {"timezone": draw(st.sampled_from(["UTC", "America/Santiago"]))}},
+        "earn-rules": {"bets": {"event": "bet_placed", "amount": 7}},
+        "levels": {"main": {"currency": "points", "levels": [
+            {"id": "bronze", "at": 0}, {"id": "silver", "at": 14}, {"id": "gold", "at": 35}]}},
+    }  # fmt: skip
+
+
+@settings(deadline=None)
+@given(
+    documents=programmes(),
+    events=EVENTS,
+    wait=st.one_of(st.sampled_from([0, 1, MINUTE, 7 * DAY]), st.integers(0, 40 * DAY)),
+)
+def test_the_archive_gives_the_members_that_the_stream_has(
+    documents: dict[str, Any], events: list[tuple[Any, ...]], wait: int
+) -> None:
+    """At the last event, between events, and long after, when only time has passed."""
+    streamed = Streamed(documents)
+    expected: list[tuple[int, dict[str, set[str]]]] = []
+    for n, (player, name, step, late, amount, kind, traits, context) in enumerate(events):
+        at = streamed.at + step
+        if step > 1 and n % 5 == 4:
+            between = streamed.at + step // 2
+            streamed.until(between)
+            expected.append((between, streamed.members()))
+        properties = {"amount": amount, "kind": kind}
+        streamed.take(Event(player, f"e{n}", name, at - late, properties, traits, context), at)
+    streamed.until(streamed.at + wait)
+    expected.append((streamed.at, streamed.members()))
+    root = Path(tempfile.mkdtemp(prefix="pt"))
+    try:
+        write_archive(root, streamed.raws)
+        for at, members in expected[-3:]:
+            assert streamed.archived(root, at).members == members, f"at {at}"
+    finally:
+        shutil.rmtree(root)
