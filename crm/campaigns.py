@@ -7,7 +7,7 @@ true of journeys (caps, an exit in the middle of a delay, a record of every step
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from crm.fields import Channel, Document, EventName, Id, Purpose, Seconds, Where
 from crm.recurrence import PER_MINUTE_MAX, PLAYER, ScheduleConfig
@@ -32,6 +32,13 @@ class FromConfig(Document):
     from_: Annotated[str, Field(alias="from", max_length=200)]
 
 
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, Mapping) else value
+
+
+Unless = Annotated[tuple[WhatConfig, ...], BeforeValidator(_as_list), Field(max_length=10)]
+
+
 class SendConfig(Document):
     """When: ``{now: api}`` by a call, ``{schedule: {...}}``, or ``{event, where, delay, unless, restart}``."""
 
@@ -40,7 +47,7 @@ class SendConfig(Document):
     event: EventName | None = None
     where: Where = None
     delay: Seconds = 0  # after the event
-    unless: WhatConfig | None = None  # what happens during the delay and makes the message pointless
+    unless: Unless = ()  # events that, during the delay, make the message pointless
     restart: bool = False  # the same event again begins the delay anew
 
     @model_validator(mode="after")
@@ -114,7 +121,7 @@ def as_journey(campaign: CampaignConfig) -> dict[str, Any]:
     if send.restart:
         journey["interrupts"] = [_occasion(send) | {"id": "restart", "to": "delay", "once": False}]
     if send.unless:
-        journey["exit"] = {"on": [send.unless.model_dump(mode="json", exclude_unset=True)]}
+        journey["exit"] = {"on": [what.model_dump(mode="json", exclude_unset=True) for what in send.unless]}
     return journey | {"nodes": [*between, _message(campaign, waits=waits)]}
 
 
