@@ -13,3 +13,6 @@ class MemberSettings(Struct, frozen=True):
     placement: str = "shared"  # shared, vip (players with the trait ``vip``), dedicated (every player)
     dedicated_max: int = 64
     namespace: str = "playtower"
+    archive_dir: str = ""  # absolute; on every node the same, if there are several
+    archive_wait_s: int = 300
+    retention_s: int = 0  # 0: the store keeps everything

@@ -2,10 +2,28 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gamification.durations import duration_s
+
+
+def _seconds(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.isdigit() else value
+
+
+def _duration(value: object) -> int:
+    return duration_s(_seconds(value))
+
+
+def _retention(value: object) -> int:
+    return 0 if _seconds(value) == 0 else _duration(value)
+
+
+Duration = Annotated[int, BeforeValidator(_duration)]  # seconds, or "5m"
+Retention = Annotated[int, BeforeValidator(_retention)]  # the same, or 0
 
 
 class ServeSettings(BaseSettings):
@@ -32,3 +50,11 @@ class ServeSettings(BaseSettings):
     ingest_key: str = ""
     backlog_bound: int = Field(10_000, ge=1)
     log_level: str = "info"
+    archive_dir: Path | None = None  # of the Parquet files; none: below the data directory
+    archive_wait: Duration = 300  # seconds an entry waits for others before it is archived
+    retention: Retention = 7 * 86_400  # seconds the store keeps what the archive holds; 0: for ever
+
+    @property
+    def archive(self) -> Path:
+        """Return where the archive is."""
+        return self.archive_dir or self.data_dir / "archive"

@@ -30,6 +30,7 @@ from store.identity import Identity, check_durability, open_store
 from store.intake import Intake
 from store.keys import ASSIGNMENT, DIRECTOR, HOSTS
 from store.programmes import Programmes
+from store.upgrade import upgrade
 
 NAMESPACE = "playtower"
 READY_WITHIN_S = 60.0
@@ -113,6 +114,9 @@ class Supervisor:
         self.identity = await open_store(
             redis, partitions=settings.partitions, clock=settings.clock, seed=secrets.token_hex(16)
         )
+        for what, count in (await upgrade(redis)).items():
+            if count:
+                self._say(f"this store was made by an older version: {count} {what} were added to its index")
         mode = await check_durability(redis, settings.durability)
         if mode == "relaxed":
             self._say(
@@ -130,7 +134,7 @@ class Supervisor:
             ray_runtime.tidy(settings.data_dir)
         # in the main thread: Ray installs signal handlers
         self._ray = ray_runtime.start(settings.data_dir, settings.ray_address, NAMESPACE)
-        from actors.ray_actors import RemoteCoordinator, RemoteDirector, RemoteHost
+        from actors.ray_actors import RemoteArchivist, RemoteCoordinator, RemoteDirector, RemoteHost
 
         members = MemberSettings(
             redis_url=self.redis_url,
@@ -140,8 +144,11 @@ class Supervisor:
             placement=settings.placement,
             dedicated_max=settings.dedicated_max,
             namespace=NAMESPACE,
+            archive_dir=str(settings.archive.absolute()),
+            archive_wait_s=settings.archive_wait,
+            retention_s=settings.retention,
         )
-        named = [("director", RemoteDirector), ("coordinator", RemoteCoordinator)]
+        named = [("director", RemoteDirector), ("archivist", RemoteArchivist), ("coordinator", RemoteCoordinator)]
         named += [(f"host-{n}", RemoteHost) for n in range(settings.hosts)]
         for name, remote in named:
             lifetime = {"lifetime": "detached"} if settings.ray_address else {}
