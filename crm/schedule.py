@@ -31,9 +31,7 @@ _NOBODY = Snapshot("")
 
 def opened(before: CrmRules, after: CrmRules, at: int) -> Step[Snapshot]:
     """Return what publishing ``after`` begins: a review walk when segments changed, timers of what is scheduled."""
-    changed = {name: c.tree for name, c in before.segments.conditions.items()} != {
-        name: c.tree for name, c in after.segments.conditions.items()
-    }
+    changed = before.segments.meanings != after.segments.meanings
     walks = (WalkAsked(f"review:{after.version}", REVIEW),) if changed else ()
     timers = [_first(after, name, at) for name in after.schedules if not _is_armed(before, after, name)]
     return Step(_NOBODY, timers=tuple(timer for timer in timers if timer), walks=walks)

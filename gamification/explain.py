@@ -80,7 +80,8 @@ def _asks_about_the_player(tree: Tree | None) -> bool:
     children = [*tree.get("all", ()), *tree.get("any", ()), *([tree["not"]] if "not" in tree else [])]
     if children:
         return any(_asks_about_the_player(child) for child in children)
-    return "metric" in tree or "segment" in tree or str(tree.get("field")).startswith("player.")
+    # now.* is the hour and day of the player's own zone
+    return "metric" in tree or "segment" in tree or str(tree.get("field")).startswith(("player.", "now."))
 
 
 def _amount(event: Event, path: tuple[str, ...]) -> int:

@@ -43,6 +43,7 @@ class SegmentRules:
     conditions: Mapping[str, Condition] = field(default_factory=dict)  # each follows those it names
     names: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by language
     touched: Touched = Touched()
+    meanings: Mapping[str, object] = field(default_factory=dict)  # where these differ, all players must be judged anew
 
 
 def compile_segments(version: int, documents: Documents, errors: list[str]) -> SegmentRules:
@@ -60,7 +61,15 @@ def compile_segments(version: int, documents: Documents, errors: list[str]) -> S
         except ValidationError as error:
             errors.extend(f"segments/{name}: {problem}" for problem in _problems(error))
     ordered = {name: conditions[name] for name in _order(conditions, errors)}
-    return SegmentRules(version, ordered, {name: configs[name].name for name in ordered}, _index(ordered))
+    meanings = {name: _meaning(condition, documents) for name, condition in ordered.items()}
+    return SegmentRules(version, ordered, {name: configs[name].name for name in ordered}, _index(ordered), meanings)
+
+
+def _meaning(condition: Condition, documents: Documents) -> object:
+    """Return what decides who is in, beside the player: the tree, the metrics it names, and whose midnight it means."""
+    metrics = documents.get("metrics", {})
+    zone = documents.get("settings", {}).get("main", {}).get("timezone", "UTC") if condition.asks_calendar else ""
+    return condition.tree, {name: metrics.get(name) for name in condition.metrics}, zone
 
 
 def _problems(error: ValidationError) -> Iterable[str]:

@@ -1,5 +1,6 @@
 """The audit's recount agrees with every completion the turn makes, and objects to ones it did not."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -62,9 +63,10 @@ def test_an_unearned_completion_is_told_apart() -> None:
     assert "there is none" in (explain_completion(rules, "gone", completion, player.log) or "")
 
 
-def test_a_condition_about_the_player_has_the_benefit_of_the_doubt() -> None:
-    vip = {"field": "player.traits.vip", "op": "exists"}
-    rules = programme(missions={"m": {"tasks": [{"id": "bets", "event": "bet_placed", "where": vip, "count": 1}]}})
+@pytest.mark.parametrize("field", ["player.traits.vip", "now.hour"])
+def test_a_condition_about_the_player_has_the_benefit_of_the_doubt(field: str) -> None:
+    where = {"field": field, "op": "eq", "value": -1}
+    rules = programme(missions={"m": {"tasks": [{"id": "bets", "event": "bet_placed", "where": where, "count": 1}]}})
     player = Player(rules, NOON + DAY)
     player.does("bet_placed")
     claimed = MissionCompleted("m", "m.0", window_from=NOON)
