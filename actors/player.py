@@ -52,7 +52,6 @@ class Turns(Struct, array_like=True):
     base: int  # version the batch was folded from
     fields: dict[str, bytes] = field(default_factory=dict)  # changed parts of the snapshot
     history: list[tuple[str, bytes]] = field(default_factory=list)  # offset, record
-    shown: list[bytes] = field(default_factory=list)  # records the player's socket shows
     outputs: list[bytes] = field(default_factory=list)  # for the tower's log
     keys: list[tuple[str, str]] = field(default_factory=list)  # effect key, cause
     timers: list[tuple[bool, int, bytes]] = field(default_factory=list)
@@ -248,7 +247,6 @@ def record_turn(turns: Turns, entry: LogEntry, effects: tuple[Effect, ...]) -> N
     if effects:
         data = encode_record(record)
         turns.history.append((entry.offset, data))
-        turns.shown.append(data)
         turns.recent += [(entry.at, turns.player, about, name) for about, name in recent_of(effects)]
     if reply_to:
         turns.replies.append((reply_to, encode_reply(Reply(turns.player, entry.offset, record))))

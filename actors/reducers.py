@@ -32,7 +32,6 @@ from domain.ids import partition_of
 from domain.player import PART_TYPES, Snapshot, all_parts, snapshot_from_parts
 from domain.step import Step
 from store.dead_letters import DeadLetter, encode_dead_letter
-from store.keys import poke
 from store.ports import Commit, Walk, Write, encode_walk
 
 
@@ -112,7 +111,6 @@ class PlayerReducer(_OverProgrammes):
                     self._partitions_own(folded, theirs)
         except TurnFailed as failed:
             raise PartitionStopped(str(failed)) from failed
-        _poke(folded.commit, partition, [player for player, _ in folded.commit.feeds])
         return folded
 
     def _partitions_own(self, folded: Folded[Snapshot], entries: list[LogEntry]) -> None:
@@ -160,8 +158,8 @@ class TowerReducer(_OverProgrammes):
     def version(self, state: Airspace) -> int:
         return state.version
 
-    async def fold(
-        self, partition: int, part: PartState, states: dict[str, Airspace], entries: list[LogEntry], known: Known
+    async def fold(  # a tower folds the same in every partition
+        self, _: int, part: PartState, states: dict[str, Airspace], entries: list[LogEntry], known: Known
     ) -> Folded[Airspace]:
         """Judge a batch in order, player by player."""
         folded: Folded[Airspace] = Folded(Commit("", ""), part=part)
@@ -185,7 +183,6 @@ class TowerReducer(_OverProgrammes):
                 air = structs.replace(air, version=before.version + 1)
                 folded.commit.writes.append(Write(player, before.version, air.version, fields))
             folded.states[player] = air
-        _poke(folded.commit, partition, [player for player, _, _ in folded.commit.inbox])
         return folded
 
 
@@ -210,7 +207,6 @@ def _write_turns(commit: Commit, turns: Turns, entries: list[LogEntry], partitio
     if turns.fields:
         commit.writes.append(Write(player, turns.base, turns.base + 1, turns.fields))
     commit.history += [(player, offset, record) for offset, record in turns.history]
-    commit.feeds += [(player, record) for record in turns.shown]
     commit.outputs += turns.outputs
     commit.timers += turns.timers
     commit.publishes += turns.replies
@@ -260,11 +256,6 @@ def _write_calendar(commit: Commit, step: Step[Snapshot], at: int) -> None:
     for asked in step.walks:
         walk = Walk(asked.id, asked.kind, asked.ref, asked.group, asked.per_minute, asked.args, at)
         commit.walks.append((asked.id, b"" if asked.stop else encode_walk(walk)))
-
-
-def _poke(commit: Commit, partition: int, players: list[str]) -> None:
-    if players:
-        commit.publishes.append((poke(partition), "\n".join(dict.fromkeys(players)).encode()))
 
 
 def _months(at: int) -> tuple[str, str]:

@@ -163,10 +163,9 @@ local function beside(t, more)
 end
 
 -- KEYS meta log | ARGV epoch nonce off_from off_to at|'' blob. All of a batch, or nothing.
--- blob: {done, writes, history, feeds, inbox, outputs, keys, timers, publishes, part, dead, index, more | absent}
+-- blob: {done, writes, history, inbox, outputs, keys, timers, publishes, part, dead, index, more | absent}
 --   writes  {player, version from, version to, {field, value, ...}}       snapshots, changed fields only
---   history {player, id, data}                                            what each entry did
---   feeds   {player, data}                                                only for players that have a feed
+--   history {player, id, data}    what each entry did; also to the feeds of players with a socket (players' lane)
 --   inbox   {player, data, legal '1'|'0', max}                            in-app delivery, refused while stopped
 --   outputs body                                                          into the tower's log
 --   keys    {bucket, previous bucket, key, cause}                         effect keys
@@ -183,8 +182,8 @@ local function commit(K, A)
   if m[3] ~= A[3] then return redis.error_reply('STALE offset is ' .. m[3]) end
   local b, t = base(K[1]), tag(K[1])
   local c = cmsgpack.unpack(A[6])
-  local done, writes, history, feeds, inbox, outputs = c[1], c[2], c[3], c[4], c[5], c[6]
-  local keys, timers, publishes, part, dead, index, more = c[7], c[8], c[9], c[10], c[11], c[12], c[13]
+  local done, writes, history, inbox, outputs, keys = c[1], c[2], c[3], c[4], c[5], c[6]
+  local timers, publishes, part, dead, index, more = c[7], c[8], c[9], c[10], c[11], c[12]
   for i = 1, #writes do
     local w = writes[i]
     local v = redis.call('HGET', b .. 's:' .. w[1], 'v') or '0'
@@ -215,12 +214,18 @@ local function commit(K, A)
       if h[2] == '*' then redis.call('XADD', b .. 'h:' .. h[1], '*', 'd', h[3])
       else redis.call('XADD', b .. 'h:' .. h[1], h[2], 'd', h[3]) end
     end
-    for i = 1, #feeds do
-      if redis.call('HEXISTS', t .. 'sockets', feeds[i][1]) == 1 then
-        redis.call('XADD', t .. 'feed:' .. feeds[i][1], 'MAXLEN', '~', 1000, '*', 'd', feeds[i][2])
+    local poked, listens, who = {}, false, nil -- gateways hear of players with a socket only
+    for i = 1, b == t and #history or 0 do
+      local h = history[i]
+      if h[1] ~= who then -- a player's records stand together
+        who = h[1]
+        listens = redis.call('HEXISTS', t .. 'sockets', who) == 1
+        if listens then poked[#poked + 1] = who end
       end
+      if listens then redis.call('XADD', t .. 'feed:' .. who, 'MAXLEN', '~', 1000, '*', 'd', h[3]) end
     end
     for i = 1, #inbox do
+      if redis.call('HEXISTS', t .. 'sockets', inbox[i][1]) == 1 then poked[#poked + 1] = inbox[i][1] end
       redis.call('XADD', t .. 'feed:' .. inbox[i][1], 'MAXLEN', '~', 1000, '*', 'n', inbox[i][2])
       redis.call('XADD', t .. 'inbox:' .. inbox[i][1], 'MAXLEN', '~', inbox[i][4], '*', 'n', inbox[i][2])
     end
@@ -236,6 +241,7 @@ local function commit(K, A)
     if part ~= '' then redis.call('HSET', K[1], 'part', part) end
     redis.call('HSET', K[1], 'off', A[4], 'seq', seq, 'tries', '0')
     redis.call('HINCRBY', K[1], 'done', done)
+    if #poked > 0 then redis.call('PUBLISH', t .. 'poke', table.concat(poked, '\n')) end
     for i = 1, #publishes do redis.call('PUBLISH', publishes[i][1], publishes[i][2]) end
   end)
   if not ok then -- fail-stop: a half commit must never be built upon

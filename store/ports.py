@@ -94,7 +94,6 @@ class Commit(Struct):
     at: str = ""  # only in a store with ``clock: log``: the time outputs are stamped with
     writes: list[Write] = field(default_factory=list)
     history: list[tuple[str, str, bytes]] = field(default_factory=list)  # player, offset or "*", record
-    feeds: list[tuple[str, bytes]] = field(default_factory=list)  # player, record
     inbox: list[tuple[str, bytes, bool]] = field(default_factory=list)  # player, delivery, legal
     outputs: list[bytes] = field(default_factory=list)  # entries for the tower's log
     keys: list[tuple[str, str, str, str]] = field(default_factory=list)  # bucket, previous bucket, key, cause

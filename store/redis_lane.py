@@ -23,7 +23,6 @@ def encode_commit(commit: Commit) -> bytes:
             for w in commit.writes
         ],
         commit.history,
-        commit.feeds,
         [[player, data, "1" if legal else "0", "200"] for player, data, legal in commit.inbox],
         commit.outputs,
         commit.keys,

@@ -114,7 +114,6 @@ class Script:
             "start": r.choices(["off", "last end", "other"], [90, 6, 4])[0],
             "entries": r.randint(1, 4),
             "writes": self._some(2, lambda: (_player(r), r.random() < 0.03, {"x": _bytes(r)})),
-            "feeds": self._some(2, lambda: (_player(r), _bytes(r))),
             "inbox": self._some(1, lambda: (_player(r), _bytes(r), r.random() < 0.3)),
             "outputs": self._some(2, lambda: _timer(r, 99)),
             "keys": self._some(1, lambda: (f"b{bucket}", f"b{bucket - 1}", f"k{r.randrange(4_000)}", _player(r))),
@@ -297,7 +296,7 @@ class Hands:
         ]
         commit.history = [(player, "*" if lane == "tower" else known[end], b"h") for player in plan["history"]]
         for name in (
-            "feeds", "inbox", "outputs", "keys", "timers", "part", "dead", "index", "groups", "relays", "walks",
+            "inbox", "outputs", "keys", "timers", "part", "dead", "index", "groups", "relays", "walks",
             "stops", "duplicates",
         ):  # fmt: skip
             setattr(commit, name, plan[name])

@@ -270,7 +270,6 @@ async def test_a_commit_writes_everything_together(side: Side) -> None:
         done=1,
         writes=[Write(ANN, 0, 1, {"wallet": b"10"})],
         history=[(ANN, end, b"record")],
-        feeds=[(ANN, b"delta")],
         inbox=[(ANN, b"hello", False)],
         outputs=[b"request"],
         keys=[("2100", "2099", "ann/welcome/0", "e1")],
@@ -285,7 +284,7 @@ async def test_a_commit_writes_everything_together(side: Side) -> None:
     assert state["meta"]["off"] == "#0"
     assert {k: state["meta"][k] for k in ("seq", "in", "done")} == {"seq": b"1", "in": b"1", "done": b"1"}
     assert state["h:ann"] == [("#0", {"d": b"record"})]
-    assert state["feed:ann"] == [{"d": b"delta"}, {"n": b"hello"}]
+    assert state["feed:ann"] == [{"d": b"record"}, {"n": b"hello"}]
     assert state["inbox:ann"] == [{"n": b"hello"}]
     assert state["t:log"] == [{"a": str(START).encode(), "e": b"request"}]
     assert state["t:meta"]["in"] == b"1"
@@ -368,7 +367,7 @@ async def test_only_players_with_a_socket_have_a_feed_of_deltas(side: Side) -> N
     (end,) = await desk.sent("e1")
     grant = await desk.own()
     await side.says_hello(0, BOB)
-    await desk.commit(grant.token, "0-0", end, feeds=[(ANN, b"a"), (BOB, b"b")])
+    await desk.commit(grant.token, "0-0", end, history=[(ANN, end, b"a"), (BOB, end, b"b")])
     state = await side.dump(0)
     assert ("feed:ann" in state, state["feed:bob"]) == (False, [{"d": b"b"}])
 

@@ -351,7 +351,7 @@ class ModelStore:
                 shared.players.add(w.player)
         for player, offset, record in c.history:
             m.history.setdefault(player, Stream()).add(offset, {"d": record}, now)
-        for player, record in c.feeds:
+        for player, _, record in c.history if is_players else ():
             if player in shared.sockets:
                 shared.feeds.setdefault(player, Stream()).add("*", {"d": record}, now, FEED_MAX)
         for player, delivery, _ in c.inbox:
