@@ -117,6 +117,7 @@ class MergeAsked(Struct, frozen=True, gc=False, array_like=True, tag="merge_aske
     player: str
     into: str
     cause: str
+    named: str = ""  # the id that was seen, where ``player`` is asked because that one lives on under it
 
 
 class Merged(Struct, frozen=True, gc=False, array_like=True, tag="merged", tag_field="entry"):

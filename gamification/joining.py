@@ -77,7 +77,9 @@ def _join_mission(turn: Turn, mission: MissionRule, mine: MissionProgress, their
     walk = _walk(turn, mission, _now(turn, my_rule, mine), _now(turn, their_rule, theirs), is_new=is_new)
     walk = _counted(walk, mine, theirs)
     rule = turn.rules.mission_of(mission, walk)
-    cycles.unwatch(turn, my_rule, mine)
+    is_rearmed = _timer(rule, walk) != _timer(my_rule, mine)
+    if is_rearmed:  # a timer that has come due may be on its way in the log: set again it would fire twice
+        cycles.unwatch(turn, my_rule, mine)
     turn.set_mission(mission.id, walk)
     if walk.status != mine.status or walk.cycle != mine.cycle:
         turn.effects.append(MissionStatus(mission.id, walk.status, walk.cycle))
@@ -86,7 +88,8 @@ def _join_mission(turn: Turn, mission: MissionRule, mine: MissionProgress, their
     for task in rule.tasks:
         if (actual := walk.actual.get(task.id, 0)) != mine.actual.get(task.id, 0):
             turn.effects.append(MissionProgressed(mission.id, task.id, actual, task.expected, walk.cycle))
-    cycles.watch(turn, rule, walk)
+    if is_rearmed:
+        cycles.watch(turn, rule, walk)
     if all(walk.actual.get(task.id, 0) >= task.expected for task in rule.tasks):
         complete(turn, rule, walk, turn.at)
 
@@ -109,6 +112,13 @@ def _walk(
         )
     better = theirs if _RANK.get(theirs.status, 0) > _RANK.get(mine.status, 0) else mine
     return replace(better, cycle=cycle)
+
+
+def _timer(rule: MissionRule, walk: MissionProgress) -> tuple[int, int]:
+    """Return when the walk's timer is due, and its generation; (0, 0) when none is set."""
+    if walk.status != "in_progress" or not rule.time_limit_ms:
+        return 0, 0
+    return cycles.deadline_of(rule, walk), walk.cycle
 
 
 def _is_later(turn: Turn, mission: MissionRule, theirs: int, mine: int) -> bool:

@@ -42,5 +42,5 @@ def _asked_again(asked: MergeAsked, owner: str) -> tuple[Entry, ...]:
     if asked.into == owner:
         return ()
     if is_anonymous(owner) or is_anonymous(asked.into):
-        return (structs.replace(asked, player=owner),)
-    return (MergeRefused(asked.into, asked.player, owner, asked.cause),)
+        return (structs.replace(asked, player=owner, named=asked.named or asked.player),)
+    return (MergeRefused(asked.into, asked.named or asked.player, owner, asked.cause),)

@@ -30,7 +30,7 @@ def on_asked(turn: Turn, asked: MergeAsked) -> None:
     elif lives_on != turn.player:
         _hand_over(turn, asked)
     elif not links.ask(turn, asked.into, asked.cause):
-        turn.relays.append(MergeRefused(asked.into, turn.player, "", asked.cause))
+        turn.relays.append(MergeRefused(asked.into, asked.named or turn.player, "", asked.cause))
 
 
 def join(turn: Turn, merged: Merged) -> None:

@@ -90,7 +90,7 @@ ENTRIES: dict[str, Entry] = {
     ),
     "visited": Visited("ada", "campaign:7", "journey", "campaigns/sale", {"local": True}),
     "walk": WalkAsked("campaign:7", "journey", "campaigns/sale", "segments/vips", 600, {"local": True}, True, ""),
-    "merge_asked": MergeAsked("anon:a1", "ada", "m1"),
+    "merge_asked": MergeAsked("anon:a1", "ada", "m1", "anon:a2"),
     "merged": Merged("ada", "anon:a1", {"profile": b"\x90"}, "m1"),
     "merge_refused": MergeRefused("ada", "anon:a1", "bob", "m1"),
     "key_claimed": KeyClaimed("key:email:ab", "ada", {"name": "Ada"}, "m1"),

@@ -24,6 +24,7 @@ from domain.entries import (
 )
 from domain.ids import partition_of
 from store.ports import decode_walk
+from tests.simulation import visitors
 from tests.simulation.model import LaneState, parsed
 from tests.simulation.programmes import versions
 
@@ -62,7 +63,7 @@ async def broken(world: "World") -> list[str]:
         if not problems:
             found += [problem async for problem in _refold(world, p, lane, m)]
         problems += [f"{lane} {p}: {problem}" for problem in found]
-    return problems
+    return problems + list(visitors.broken(world))
 
 
 def _lanes(world: "World") -> Iterator[tuple[int, str, LaneState]]:
@@ -91,7 +92,7 @@ def _acknowledged(world: "World", p: int, m: LaneState) -> Iterator[str]:
     places: dict[tuple[str, str], list[LogEntry]] = {}
     for entry in _entries(m):
         what = entry.entry
-        if isinstance(what, Event | Command) and what.name not in ("exclude", "readmit"):
+        if isinstance(what, Event | Command) and what.name not in ("exclude", "readmit") and not what.forwarded:
             places.setdefault((what.player, what.id), []).append(entry)
     yield from (f"{who} is in the log {len(found)} times" for who, found in places.items() if len(found) > 1)
     in_force = _first_published(m)  # a bet has an effect then, whatever the player's state

@@ -20,6 +20,8 @@ def _documents(version: int) -> dict[str, dict[str, Any]]:
     message = {"template": "done", "purpose": "reward"}
     return {
         "currencies": {"points": {}},
+        "metrics": {"bets": {"event": "bet_placed", "aggregate": "count"}},
+        "segments": {"regulars": {"where": {"metric": "bets", "op": "gte", "value": 3}}},
         "earn-rules": {"bet-points": {"event": "bet_placed", "amount": version}},
         "missions": {
             "three-bets": {

@@ -33,10 +33,12 @@ from tests.simulation.faults import FakeRedis, FaultyIntake, FaultyLane, FaultyP
 from tests.simulation.generous import FANS, Generous
 from tests.simulation.model import ModelStore
 from tests.simulation.programmes import versions
+from tests.simulation.visitors import Visitor, is_a_step
 
 START = 1_772_409_600_000  # 2026-03-02T00:00:00Z
 PARTITIONS = 2
 PLAYERS = ("ann", "bob", "cleo", "dan", "eve")
+CLIENTS = 3
 FAULTS_S = 8.0
 WAKE_S = 3.0  # into the calm, those that stand still go on: zombies in a world that has moved on
 CALM_S = 60.0  # most that draining may take; it takes a few
@@ -63,6 +65,7 @@ class Observed:
     verdicts: dict[str, int] = field(default_factory=dict)
     relays: dict[int, list[tuple[int, bytes]]] = field(default_factory=dict)  # source -> (to, entry), as committed
     walks: dict[tuple[int, str], set[str]] = field(default_factory=dict)  # p, walk -> who it must visit
+    ambushes: dict[str, int] = field(default_factory=dict)  # deaths at a step of a merge
     walks_asked: set[str] = field(default_factory=set)
     walks_stopped: set[str] = field(default_factory=set)
 
@@ -87,6 +90,8 @@ class WatchedStore(ModelStore):
                 if player in world.seen.excluded and not legal:
                     world.seen.broken_laws.append(f"{player} was sent a message after the exclusion was confirmed")
             self._watch_ways(token.partition, c)
+            if world.ambush and any(is_a_step(body) for _, body in c.relays):
+                world.lie_in_wait(world.life_of(self.of(token.partition).lanes[lane].owner), "after the commit")
         return verdict, detail
 
     def _watch_ways(self, partition: int, c: Commit) -> None:
@@ -105,6 +110,8 @@ class WatchedStore(ModelStore):
     def relay(self, source: int, to: int, rows: list[Outgoing], clock: str = "store") -> int:
         count = super().relay(source, to, rows, clock)
         self._world.note("relay", source, to, [row.id for row in rows], count)
+        if self._world.ambush and count and any(is_a_step(row.body) for row in rows):
+            self._world.lie_in_wait(self._world.life_of(self.of(source).lanes["players"].owner), "after the relay")
         return count
 
     def visit(self, visit: Visit, bound: int, clock: str = "store") -> Verdict:
@@ -160,7 +167,7 @@ class Process:
         reducer: Any = player_reducer(programmes) if is_players else TowerReducer(programmes)
         lane: Any = FaultyLane(wire, self.lane)
         self.processor = self.world.processor(
-            lane, Remembering(reducer, self.world), owner=self.name, nonce=self.world.nonce
+            lane, Remembering(reducer, self.world, life), owner=self.name, nonce=self.world.nonce
         )
         redis: Any = FakeRedis(wire)
         ways: Any = FaultyWays(wire)
@@ -171,13 +178,13 @@ class Process:
         self.task = asyncio.create_task(self.member.run())
         self.task.add_done_callback(self._ended)
 
-    def die(self) -> None:
+    def die(self, why: str = "") -> None:
         """Stop where it stands, like ``kill -9``, and come back a little later."""
         assert self.life is not None
         self.life.is_over = True
         self.world.seen.faults += 1
         self.world.seen.hits += 1
-        self.world.note("dies", self.name)
+        self.world.note("dies", self.name, why)
         self._restart_soon()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -213,6 +220,9 @@ class Life:
     def now_ms(self) -> int:
         return self._process.world.true_ms() + self._skew_ms
 
+    def die(self, why: str) -> None:
+        self._process.die(why)
+
     async def gate(self) -> None:
         """Between any two awaits: die, stand still, or go on."""
         world = self._process.world
@@ -234,9 +244,10 @@ class Life:
 class Remembering:
     """A reducer that tells the world what each commit was folded with, so that a refold can know the same."""
 
-    def __init__(self, reducer: Any, world: "World") -> None:
+    def __init__(self, reducer: Any, world: "World", life: Life) -> None:
         self._reducer = reducer
         self._world = world
+        self._life = life
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reducer, name)
@@ -244,6 +255,8 @@ class Remembering:
     async def fold(self, partition: int, part: Any, states: Any, entries: Any, known: Known) -> Folded[Any]:
         folded: Folded[Any] = await self._reducer.fold(partition, part, states, entries, known)
         self._world.folded[id(folded.commit)] = (folded.commit, known)
+        if any(is_a_step(body) for _, body in folded.commit.relays):
+            self._world.lie_in_wait(self._life, "before the commit")
         return folded
 
 
@@ -259,6 +272,7 @@ class World:
     Args:
         guards_off: Guards of the model to leave out, to see that the simulation sees it.
         processor: Makes the processor of a process; a test may give a broken one.
+        merges: Clients play anonymously, log in, share devices; processes die at the steps of merges.
     """
 
     def __init__(
@@ -269,10 +283,15 @@ class World:
         guards_off: frozenset[str] = frozenset(),
         processor: Callable[..., Processor[Any]] = Processor,
         mix: Mix | None = None,
+        merges: bool = False,
     ) -> None:
         self.seed = seed
         self.random = Random(seed)
         self.mix = mix or Mix.drawn(self.random)
+        self.merges = merges
+        self.devices: list[str] = []
+        self.visitors = [Visitor(n, PLAYERS, self.devices) for n in range(CLIENTS)] if merges else []
+        self.ambush = self.random.choice([0, 0.2, 0.5]) if merges else 0
         self.processor = processor
         self.loop = VirtualLoop()
         self.seen = Observed()
@@ -334,6 +353,18 @@ class World:
         self.seen.faults += 1
         self.loop.call_later(delay_s, arrive)
 
+    def life_of(self, name: str) -> "Life | None":
+        """Return the present life of a process."""
+        return next((process.life for process in self.processes if process.name == name), None)
+
+    def lie_in_wait(self, life: "Life | None", where: str) -> None:
+        """Now and then kill a process at a step of a merge: before it is written, after, or once it is relayed."""
+        if life is None or life.is_over or self.is_calm or not self.ambush:
+            return
+        if self.random.random() < self.ambush:
+            self.seen.ambushes[where] = self.seen.ambushes.get(where, 0) + 1
+            life.die(where)
+
     # The people in it
 
     def wire(self) -> FaultyIntake:
@@ -347,14 +378,14 @@ class World:
             rows: dict[int, list[Incoming]] = {}
             for _ in range(r.randint(1, 6)):
                 count += 1
-                row = self._row(f"c{number}-{count}")
+                row = self._row(number, f"c{number}-{count}")
                 rows.setdefault(partition_of(row.player, PARTITIONS), []).append(row)
             await asyncio.gather(*[self._deliver(intake, p, batch) for p, batch in rows.items()])
             await asyncio.sleep(r.expovariate(1.5))
 
-    def _row(self, name: str) -> Incoming:
+    def _row(self, number: int, name: str) -> Incoming:
         r, now = self.random, self.true_ms()
-        player = r.choice(PLAYERS)
+        player = r.choice([*PLAYERS, *self.devices[-3:]])
         occurred_at = now - r.choice([0, 0, 0, r.randrange(4_000)])
         if r.random() < 0.12:
             kind, args = r.choice(
@@ -368,8 +399,12 @@ class World:
             return Incoming(player, command.id, "print", *self._command_bucket(encode_entry(command), now))
         event = r.choice(["bet_placed"] * 6 + ["bet_won"] * 2 + ["support_case_opened", "support_case_solved"])
         properties = {"case": "c1", "case_id": "c1"} if event.startswith("support") else {}
-        body = encode_entry(Event(player, name, event, occurred_at, properties))
-        return Incoming(player, name, "print", buckets(occurred_at, now)[0], body, occurred_at=occurred_at)
+        if self.visitors:
+            sent = self.visitors[number].sends(r, name, event, occurred_at, properties)
+        else:
+            sent = Event(player, name, event, occurred_at, properties)
+        bucket = buckets(occurred_at, now)[0]
+        return Incoming(sent.player, name, "print", bucket, encode_entry(sent), occurred_at=occurred_at)
 
     def _command_bucket(self, body: bytes, now: int) -> tuple[str, bytes, str]:
         bucket, other = buckets(None, now)
@@ -400,7 +435,7 @@ class World:
         r, intake = self.random, self.wire()
         while not self.is_calm:
             await asyncio.sleep(r.uniform(0.5, 3))
-            player, count = r.choice(PLAYERS), self.nonce()
+            player, count = r.choice([*PLAYERS, *self.devices[-3:]]), self.nonce()
             reason = r.choice(["self_exclusion", ""])
             args = {"reason": reason, "since": self.true_ms(), "until": None} if reason else {}
             body = encode_entry(Command(player, f"cmd:{count}", "exclude" if reason else "readmit", args))
@@ -501,7 +536,7 @@ class World:
         self._assign(self.random)
         for process in self.processes:
             process.start()
-        people = [self.client(i) for i in range(3)] + [
+        people = [self.client(i) for i in range(CLIENTS)] + [
             self.officer(),
             self.publisher(),
             self.walker(),
@@ -560,11 +595,11 @@ def _at_once(check: Coroutine[Any, Any, list[str]]) -> list[str]:
     raise AssertionError("the laws waited for something")
 
 
-def run_seed(seed: int) -> tuple[int, str]:
+def run_seed(seed: int, *, merges: bool = False) -> tuple[int, str]:
     """Run one seed; return it with what went wrong, or "" when nothing did."""
     gc.disable()  # a run leaves cycles; collecting them now and then is cheaper than all the time
     try:
-        World(seed).run()
+        World(seed, merges=merges).run()
     except Exception as error:
         return seed, f"{type(error).__name__}: {error}"
     finally:
@@ -573,10 +608,14 @@ def run_seed(seed: int) -> tuple[int, str]:
     return seed, ""
 
 
-def run_seeds(seeds: Sequence[int], workers: int | None = None) -> dict[int, str]:
+def run_seeds(seeds: Sequence[int], workers: int | None = None, *, merges: bool = False) -> dict[int, str]:
     """Run seeds over several processes; return those that failed, with what went wrong."""
     with ProcessPoolExecutor(max_workers=workers or os.cpu_count()) as pool:
-        return {seed: problem for seed, problem in pool.map(run_seed, seeds, chunksize=10) if problem}
+        return {
+            seed: problem
+            for seed, problem in pool.map(partial(run_seed, merges=merges), seeds, chunksize=10)
+            if problem
+        }
 
 
 def main() -> int:
@@ -586,9 +625,10 @@ def main() -> int:
     parser.add_argument("--trace", action="store_true", help="print what happens")
     parser.add_argument("--seeds", type=int, default=2_000, help="how many to run, without --seed")
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--merges", action="store_true", help="with anonymous play and logins")
     options = parser.parse_args()
     if options.seed is not None:
-        world = World(options.seed, trace=options.trace)
+        world = World(options.seed, trace=options.trace, merges=options.merges)
         sys.stdout.write(f"{world.mix}\n")
         world.run()
         sys.stdout.write(
@@ -596,7 +636,7 @@ def main() -> int:
         )
         return 0
     started = time.perf_counter()
-    failed = run_seeds(range(options.first, options.first + options.seeds))
+    failed = run_seeds(range(options.first, options.first + options.seeds), merges=options.merges)
     for seed, problem in failed.items():
         sys.stdout.write(f"{seed}: {problem[:400]}\n")
     rate = options.seeds / (time.perf_counter() - started)
