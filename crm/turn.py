@@ -24,7 +24,7 @@ def take_turn(rules: CrmRules, world: World, before: Snapshot, state: Snapshot, 
         before: The player before the entry.
         state: The player after the game's part of this turn.
     """
-    if not rules.watches_players and not identity.concerns(state, entry.entry):
+    if not rules.watches_players and not state.journeys and not identity.concerns(state, entry.entry):
         return Step(state)
     turn = _turn(rules, world, before, state, entry)
     identity.advance(rules, turn, entry.entry)

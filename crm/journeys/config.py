@@ -5,14 +5,23 @@ here and by ``crm.journeys.graph``; what it says of other documents, when the pr
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from crm.fields import Channel, ClockTime, Document, EventName, Id, Purpose, Seconds, Where
 from crm.journeys.graph import problems
 from crm.recurrence import ScheduleConfig
+from domain.conditions import Tree, validate_condition
 
 NODES_MAX = 100
 STEPS_MAX = 50
@@ -176,10 +185,14 @@ class FromConfig(Document):
 
 
 def _skip(value: object) -> object:
-    return SkipStep.model_validate(value) if isinstance(value, dict) and "step" in value else value
+    if isinstance(value, dict) and "step" in value:
+        return SkipStep.model_validate(value)
+    if value is not None and not isinstance(value, SkipStep):
+        validate_condition(cast("Tree", value), "skip_when")
+    return value
 
 
-Skip = Annotated[SkipStep | Where, BeforeValidator(_skip)]
+Skip = Annotated[SkipStep | dict[str, Any] | None, BeforeValidator(_skip)]
 
 
 class _Node(Document):
@@ -360,6 +373,25 @@ class ExitNode(_Node):
         return []
 
 
+def _by_its_own_path(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
+    """Name what is wrong in a node by its place in the document: pydantic puts the node's kind into the path."""
+    try:
+        return handler(value)
+    except ValidationError as error:
+        raise ValidationError.from_exception_data(
+            error.title,
+            [
+                InitErrorDetails(
+                    type=found["type"],
+                    loc=found["loc"][1:],
+                    input=found["input"],
+                    ctx=found.get("ctx", {}),
+                )
+                for found in error.errors(include_url=False)
+            ],
+        ) from None
+
+
 NodeConfig = Annotated[
     MessageNode
     | DelayNode
@@ -372,6 +404,7 @@ NodeConfig = Annotated[
     | JourneyNode
     | ExitNode,
     Field(discriminator="kind"),
+    WrapValidator(_by_its_own_path),
 ]
 
 

@@ -74,7 +74,10 @@ def _validated(raw: Mapping[str, Mapping[str, Any]], errors: list[str]) -> Itera
         try:
             yield name, JourneyConfig.model_validate(document)
         except ValidationError as error:
-            for found in error.errors(include_url=False):
+            details = error.errors(include_url=False)
+            for found in details:
+                if found["type"] == "too_short" and any(len(other["loc"]) > len(found["loc"]) for other in details):
+                    continue  # a list whose items are bad is not also too short
                 path = ".".join(str(step) for step in found["loc"]) or "document"
                 said = str(found["msg"]).removeprefix("Value error, ")
                 got = "" if ", got" in said else f", got {found['input']!r:.60}"

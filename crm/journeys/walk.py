@@ -52,7 +52,7 @@ class Walk:
         self.journey = journey
         self.record = record
         self.held: Enrolment = record.active
-        self.place = self.held.node if self.held.armed else ""  # whose group the player is in
+        self.place = self.held.node if self.held.generation else ""  # whose group the player is in
         self.ended = False
 
     @property
@@ -278,10 +278,6 @@ class Walk:
         generation = self.held.generation + 1
         self.turn.set_timer(TIMER, self.ref, due, generation)
         self.change(armed=due, generation=generation)
-
-    def hear(self) -> None:
-        """Take note that the timer has fired: it is no longer set."""
-        self.change(armed=0)
 
     def _disarm(self) -> None:
         if self.held.armed:

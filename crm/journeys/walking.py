@@ -16,6 +16,8 @@ changed) is judged the same way, by conditions only.
 
 from typing import Any
 
+from msgspec import structs
+
 from crm.journeys import entering, versions
 from crm.journeys.config import JourneyNode
 from crm.journeys.reasons import Ending, Outcome, Reason, Refusal, explain
@@ -39,10 +41,10 @@ def advance(rules: JourneyRules, turn: Turn, entry: Entry | None) -> None:
     is_under_way = any(record.active for record in turn.journeys.values()) if turn.journeys else False
     if not is_under_way and not _may_begin(rules, turn, entry):
         return
+    if isinstance(entry, TimerFired) and entry.kind == TIMER:
+        _hear(turn, entry)
     round_ = Round(rules, turn)
     versions.take_up(round_)
-    if isinstance(entry, TimerFired) and entry.kind == TIMER:
-        _hear(round_, entry)
     for walk in list(round_.walks.values()):
         if not walk.ended:
             walk.asks()
@@ -100,12 +102,13 @@ def _may_begin(rules: JourneyRules, turn: Turn, entry: Entry | None) -> bool:
     )
 
 
-def _hear(round_: Round, timer: TimerFired) -> None:
-    """Note whose timer has fired; one of an older generation, or of a walk that is over, is ignored."""
+def _hear(turn: Turn, timer: TimerFired) -> None:
+    """Note whose timer has fired: it is no longer set. An older generation's changes nothing."""
     name, _, number = timer.ref.rpartition("#")
-    walk = round_.walks.get(name)
-    if walk is not None and str(walk.held.number) == number and walk.held.generation == timer.generation:
-        walk.hear()
+    record = turn.journeys.get(name)
+    walk = record.active if record is not None else None
+    if record is not None and walk is not None and str(walk.number) == number and walk.generation == timer.generation:
+        turn.set_journey(name, structs.replace(record, active=structs.replace(walk, armed=0)))
 
 
 def _see_to_the_others(round_: Round) -> None:

@@ -165,10 +165,7 @@ def test_an_exit_that_time_brings_needs_no_event(condition: dict[str, Any], mome
     if condition.get("all"):  # half of the norm's steps done at once: on pace until half of its time is gone, ...
         ada.does("walked_in")
     if condition.get("field") == "player.since.last_seen":
-        from msgspec import structs
-
-        seen = structs.replace(ada.snapshot.profile, first_seen_at=NOON, last_seen_at=NOON)
-        ada.snapshot = structs.replace(ada.snapshot, profile=seen)
+        ada.was_seen(NOON)
         ada.does("bet_placed")
     ada.waits(moment - 1)
     assert ada.at() == "w"

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import structs
+
 from crm.programme import CrmRules, compile_crm
 from crm.turn import follow_up, take_turn
 from domain.effects import Effect, JourneyEnded, JourneyEntered, JourneyStepped, SegmentEntered
@@ -99,9 +101,12 @@ class Traveller:
     def has(self, **traits: Any) -> None:
         """Change the profile beside the journeys, as an ``identify`` would."""
         profile = self.snapshot.profile
-        self.snapshot = with_parts(
-            self.snapshot, profile=Profile({**profile.traits, **traits}, profile.timezone, profile.locale)
-        )
+        self.snapshot = with_parts(self.snapshot, profile=structs.replace(profile, traits={**profile.traits, **traits}))
+
+    def was_seen(self, at: int) -> None:
+        """Let the player be known, and last seen at a time."""
+        profile = structs.replace(self.snapshot.profile, first_seen_at=at, last_seen_at=at)
+        self.snapshot = with_parts(self.snapshot, profile=profile)
 
     def waits(self, ms: int) -> None:
         """Let time pass; timers fire when they are due, in order."""
@@ -113,11 +118,16 @@ class Traveller:
             self.take(timer)
         self.now = until
 
-    def take(self, entry: Entry) -> list[Effect]:
-        """Take one turn as the actor does: the CRM's part, then follow-ups; return its effects."""
+    def take(self, entry: Entry, before: Snapshot | None = None) -> list[Effect]:
+        """Take one turn as the actor does: the CRM's part, then follow-ups; return its effects.
+
+        Args:
+            before: The player before the game's part of the turn, when that changed something.
+        """
         logged = LogEntry(f"{len(self.log) + 1}-0", self.now, entry)
         self.log.append(logged)
-        before = state = self.snapshot
+        state = self.snapshot
+        before = state if before is None else before
         effects: list[Effect] = []
         step = self._apply(take_turn(self.rules, self.world, before, state, logged), effects)
         for _ in range(FOLLOW_UPS_MAX):
