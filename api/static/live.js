@@ -4,6 +4,7 @@ import { PlayerSocket } from "./socket.js";
 import { byInterest, count, plural, rate, sparkline, text, time, told, words } from "./words.js";
 
 const POLL_MS = 1_000;
+const ENDS = { goal: "good", completed: "good", exit: "warn", expired: "warn", removed: "warn" }; // of a journey
 const HEALTH_EVERY = 10; // polls
 const SAMPLES_MAX = 90;
 const FEED_MAX = 40;
@@ -197,7 +198,7 @@ function showJourneys(journeys, steps) {
         textContent: `${words(node.id)} ${count(node.players)}` })))));
   feed("steps", steps, (step) => `${step.at}|${step.player}|${step.journey}|${step.node}|${step.outcome}`, (step) => [
     el("span", {}, playerLink(step.player), " ",
-      el("span", { className: `tag ${step.ended ? "good" : step.node ? "" : "accent"}`, textContent: words(step.outcome) })),
+      el("span", { className: `tag ${ENDS[step.outcome] ?? (step.node ? "" : "accent")}`, textContent: words(step.outcome) })),
     el("span", { className: "when", textContent: time(step.at) }),
     el("span", { className: "more", textContent: [journeyNames.get(step.journey) ?? words(step.journey), step.node && words(step.node)].filter(Boolean).join(": ") }),
   ]);

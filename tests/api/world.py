@@ -16,19 +16,8 @@ from actors.clock import SystemClock, new_id
 from actors.processor import Processor
 from actors.programme import ProgrammeVersions
 from actors.reducers import PlayerReducer, TowerReducer
-from api import (
-    campaigns,
-    commands,
-    configuration,
-    duplicates,
-    intake,
-    messages,
-    operations,
-    players,
-    problems,
-    segments,
-    templates,
-)
+from api import problems
+from api.app import ROUTERS
 from api.auth import ALGORITHM, PLAYER_SCOPE
 from api.context import Context, opened
 from api.settings import Settings
@@ -124,18 +113,7 @@ async def world_of(server: Server, redis: Redis, *, hosts: bool = True) -> Async
     await open_store(redis, partitions=PARTITIONS, clock=None, seed=SEED)
     app = FastAPI()
     problems.install(app)
-    for module in (
-        intake,
-        configuration,
-        players,
-        segments,
-        duplicates,
-        commands,
-        messages,
-        operations,
-        campaigns,
-        templates,
-    ):
+    for module in ROUTERS:
         app.include_router(module.router)
     settings = Settings.model_validate({"redis_url": server.url, "token_secret": TOKEN_SECRET, "gateway_id": new_id()})
     secret, _ = await Access(redis).create("server", ("admin",), now=T0)
