@@ -79,6 +79,20 @@ async def test_players_see_of_themselves_what_is_marked_visible(world: World) ->
     assert (await world.http.get("/v1/segments", headers=own)).status_code == 403
 
 
+async def test_a_player_who_claims_is_not_told_of_hidden_segments(world: World) -> None:
+    rich = {"where": {"field": "player.balance.gems", "op": "gte", "value": 3}}
+    await world.publish({**CRM, "segments": {"rich": rich}})
+    for n in range(2):
+        await bet(world, "amelia", f"m-{n}", "wait=5")
+    missions = (await world.http.get("/v1/me/missions", headers=world.token("amelia"))).json()["items"]
+    (completion,) = (waiting for mission in missions for waiting in mission["unclaimed"])
+    claim = f"/v1/me/completions/{completion['completion_id']}/claim"
+    claimed = await world.http.post(claim, headers=world.token("amelia") | {"Idempotency-Key": "k-1"})
+    assert claimed.status_code == 200, claimed.text
+    assert {effect["kind"] for effect in claimed.json()["effects"]} == {"completion_claimed", "points"}
+    assert (await world.http.get("/v1/players/amelia")).json()["segments"] == ["rich"]
+
+
 async def test_publishing_a_segment_has_the_players_there_are_judged(world: World) -> None:
     await world.publish({**CRM, "segments": {}})
     players = [f"player-{n}" for n in range(30)]
