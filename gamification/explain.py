@@ -5,7 +5,7 @@ enough matching events occurred from where the counting began. It is one-sided: 
 unsound, and it cannot see that an event was counted for an earlier cycle that began at the same instant.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import floor, isfinite
 from typing import Any
 
@@ -26,6 +26,7 @@ def explain_completion(
     *,
     cause: str | None = None,
     context_of: ContextOf | None = None,
+    brought: Mapping[str, int] | None = None,
 ) -> str | None:
     """Return None if the player's events account for the completion, else a sentence that says what is missing.
 
@@ -35,6 +36,7 @@ def explain_completion(
         cause: Id of the completing event; entries after it do not count. Without it, all are taken.
         context_of: The player as they were at an entry. Without it, a task whose condition asks about the player
             is recounted with the benefit of the doubt: every event of its name counts.
+        brought: By task, what profiles that joined while it was counted brought along; their events are in other logs.
     """
     mission = rules.missions.get(mission_id)
     if mission is None:
@@ -43,21 +45,27 @@ def explain_completion(
     if cause is not None and not any(entry.entry.id == cause for entry in counted if isinstance(entry.entry, Event)):
         return f"{mission_id}: the completing event {cause!r} is not among the events since {completion.window_from}"
     for task in mission.tasks:
-        found = sum(_worth(task, entry, context_of) for entry in counted)
+        found = sum(_worth(task, entry, context_of) for entry in counted) + (brought or {}).get(task.id, 0)
         if found < task.expected:
             return f"{mission_id}: task {task.id} needs {task.expected}, the log accounts for {found}"
     return None
 
 
 def _events_from(start: int, events: Sequence[LogEntry], cause: str | None) -> list[LogEntry]:
-    """Return each event once, from ``start`` in event time, up to the cause in log order."""
-    chosen: dict[str, LogEntry] = {}
-    for entry in events:
-        if isinstance(entry.entry, Event):
-            if entry.entry.occurred_at >= start:
-                chosen.setdefault(entry.entry.id, entry)
-            if entry.entry.id == cause:
-                break
+    """Return each event once, from ``start`` in event time, up to the cause in log order.
+
+    An id is the sender's: one that was sent on from another id of the person is another event's.
+    """
+    last = len(events)
+    if cause is not None:
+        of_cause = [
+            n for n, entry in enumerate(events, 1) if isinstance(entry.entry, Event) and entry.entry.id == cause
+        ]
+        last = of_cause[-1] if of_cause else last
+    chosen: dict[tuple[str, str], LogEntry] = {}
+    for entry in events[:last]:
+        if isinstance(entry.entry, Event) and entry.entry.occurred_at >= start:
+            chosen.setdefault((entry.entry.id, entry.entry.forwarded), entry)
     return list(chosen.values())
 
 

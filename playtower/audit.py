@@ -5,6 +5,7 @@ without the rules is: sums, unique ids, counters, and completions recounted from
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -17,25 +18,26 @@ from actors.player import Player, Told, TurnFailed, Turns
 from actors.programme import ProgrammeVersions
 from domain.decisions import decode_decision, decode_delivery
 from domain.effects import DuplicateLate, HistoryRecord, MissionCompleted, Posting, SetAside, decode_record
-from domain.entries import Command, Event, LogEntry, MessageRequest, ProgrammePublished, Unreadable, read_entry
-from domain.ids import partition_of
-from domain.player import Snapshot, all_parts, with_parts
+from domain.entries import Command, Event, LogEntry, Merged, MessageRequest, ProgrammePublished, Unreadable, read_entry
+from domain.ids import KEY_PREFIX, partition_of
+from domain.player import Snapshot, all_parts, snapshot_from_parts, with_parts
 from gamification.explain import explain_completion
 from store.archive.files import place
 from store.archive.reading import ArchiveGap, decided_requests, log_rows
 from store.archive.source import archived
 from store.identity import Identity, read_identity
-from store.keys import PLAYERS, TOWER, Lane, group
+from store.keys import PLAYERS, TOWER, Lane, group, outbox
 from store.programmes import Programmes
 
 PAGE = 2_000  # log entries read at once
+MERGED = "merged:"  # account of what goes from a profile that ended to the one it joined
 VIOLATIONS_MAX = 1_000  # listed; all are counted
 
 
 class Violation(Struct, frozen=True):
     """Something that must not be."""
 
-    partition: int
+    partition: int  # -1: of all of them together
     check: str
     subject: str  # player, event or key
     detail: str
@@ -77,7 +79,8 @@ class _Refold:
         self._identity = identity
         self._versions = versions
         self._report = report
-        self._ids: set[tuple[str, str]] = set()
+        self._ids: set[tuple[str, str, str]] = set()
+        self._joined: dict[str, list[tuple[int, Snapshot]]] = {}  # player -> when, the profile that joined
 
     async def fold(self, entry: LogEntry, stored: HistoryRecord | None) -> None:
         """Fold one entry and compare what it did with what is recorded."""
@@ -94,9 +97,13 @@ class _Refold:
         if not what.player:  # a walk or the calendar: nobody's turn
             return
         if isinstance(what, Event | Command):
-            if (what.player, what.id) in self._ids:
+            sent = (what.player, what.id, what.forwarded)  # sent on from another id, it is another sender's
+            if sent in self._ids:
                 self._blame("applied once", what.id, f"the log has this id of {what.player!r} twice")
-            self._ids.add((what.player, what.id))
+            self._ids.add(sent)
+        if isinstance(what, Merged):
+            profile = snapshot_from_parts(what.source, 0, what.parts)
+            self._joined.setdefault(what.player, []).append((entry.at, profile))
         self.events.setdefault(what.player, []).append(entry)
         self._compare(entry, self._take(entry, stored), stored)
 
@@ -147,9 +154,21 @@ class _Refold:
         if progress is not None and progress.programme != rules.version:
             rules = rules.older.get(progress.programme, rules)
         cause = entry.entry.id if isinstance(entry.entry, Event) else None
-        missing = explain_completion(rules, completion.mission, completion, self.events[player], cause=cause)
+        brought = self._brought(player, completion)
+        missing = explain_completion(
+            rules, completion.mission, completion, self.events[player], cause=cause, brought=brought
+        )
         if missing:
             self._blame("completions are explained", f"{player} {completion.completion_id}", missing)
+
+    def _brought(self, player: str, completion: MissionCompleted) -> Counter[str]:
+        """Return what profiles that joined since the counting began had counted; their own turns are audited there."""
+        brought: Counter[str] = Counter()
+        for at, profile in self._joined.get(player, ()):
+            held = profile.missions.get(completion.mission)
+            if held is not None and at >= completion.window_from:
+                brought.update(held.actual)
+        return brought
 
     def _blame(self, check: str, subject: str, detail: str) -> None:
         self._report.blame(self.partition, check, subject, detail)
@@ -168,6 +187,8 @@ class Audit:
         self._redis = redis
         self._identity = identity
         self._versions = ProgrammeVersions(Programmes(redis))
+        self._until: dict[int, str] = {}  # partition -> the offset its fold went to
+        self._accounts: Counter[str] = Counter()  # over all partitions
         self.report = AuditReport()
 
     async def run(self, progress: Callable[[int, int], None] = lambda _partition, _entries: None) -> AuditReport:
@@ -178,7 +199,19 @@ class Audit:
             except ArchiveGap as gap:
                 self.report.blame(partition, "trimmed log without archive", "log", str(gap))
             self.report.partitions += 1
+        await self._merges()
         return self.report
+
+    async def _merges(self) -> None:
+        """What ended profiles gave, others have taken, unless something is still on its way or moved meanwhile."""
+        for partition, until in self._until.items():
+            meta = await self._meta(PLAYERS, partition)
+            reached = meta.get("off", b"0-0").decode() == until and meta.get("in") == meta.get("done")
+            if not reached or await self._redis.xlen(outbox(partition)):
+                return
+        for account, amount in self._accounts.items():
+            if account.startswith(MERGED) and amount:
+                self.report.blame(-1, "merges balance", account, f"expected 0 over all partitions, got {amount}")
 
     async def _partition(self, partition: int, progress: Callable[[int, int], None]) -> None:
         meta = await self._meta(PLAYERS, partition)
@@ -205,6 +238,8 @@ class Audit:
             folded += len(page)
             self.report.entries += len(page)
             progress(partition, len(page))
+        self._until[partition] = until
+        self._accounts.update(refold.part.accounts)
         self._counters(partition, meta, folded)
         await self._states(partition, refold, part, until)
         for player, left in histories.items():
@@ -226,7 +261,7 @@ class Audit:
         moved = (await self._meta(PLAYERS, partition)).get("off", b"0-0").decode() != until
         sums: dict[str, int] = {}
         for player, again in refold.states.items():
-            self.report.players += 1
+            self.report.players += not player.startswith(KEY_PREFIX)
             if partition_of(player, self._identity.partitions) != partition:
                 self.report.blame(partition, "placed", player, "another partition's player")
             await self._ledger(partition, player, again, until)
