@@ -5,6 +5,7 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends
@@ -87,6 +88,12 @@ class Context:
     @property
     def partitions(self) -> int:
         return self.identity.partitions
+
+    @property
+    def archive(self) -> Path | None:
+        """Return where the archive is, None when there is none yet."""
+        root = Path(self.settings.archive_dir)
+        return root if self.settings.archive_dir and root.is_dir() else None
 
     async def append(self, entries: list[Incoming]) -> Answers:
         """Append client entries; all that one call brings goes through here once.

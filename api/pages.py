@@ -1,7 +1,7 @@
 """Lists by cursor, times as text, and the answers that many endpoints document alike."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Query
@@ -15,6 +15,9 @@ T = TypeVar("T")
 LIMIT_MAX = 200
 CHUNK = 200  # stream entries read at once
 CHUNKS_MAX = 10  # of one page; a page of a long history may be short and still have a next one
+Entries = list[tuple[bytes, dict[bytes, bytes]]]
+Older = Callable[[str, int], Awaitable[Entries]]
+LAST = "99999999999999-0"  # after every offset
 _OFFSET = re.compile(r"(\d{1,20}-\d{1,20})\.(\d{1,9})")
 
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="Most items of a page.")]
@@ -45,11 +48,13 @@ async def page_of_stream(
     limit: int,
     cursor: str | None,
     expand: Callable[[str, dict[bytes, bytes]], list[Any]],
+    older: "Older | None" = None,
 ) -> dict[str, Any]:
     """Return one page of a stream, newest first.
 
     Args:
         expand: Makes the items of one entry, newest first; an entry may have none, or several.
+        older: Reads on where the stream ends: the entries before an id, newest first. Their items say ``archived``.
 
     Raises:
         BadRequest: the cursor is not one of ours.
@@ -58,11 +63,13 @@ async def page_of_stream(
     items: list[Any] = []
     for _ in range(CHUNKS_MAX):
         entries = await redis.xrevrange(key, max=newest, count=CHUNK)
+        if older is not None and len(entries) < CHUNK:
+            entries += await older(entries[-1][0].decode() if entries else _after(newest), CHUNK - len(entries))
         for offset, fields in entries:
             for n, item in enumerate(expand(offset.decode(), fields)[taken:], taken):
                 if len(items) == limit:
                     return page(items, f"{offset.decode()}.{n}")
-                items.append(item)
+                items.append(item | {"archived": True} if b"archived" in fields else item)
             taken = 0
         if len(entries) < CHUNK:
             return page(items)
@@ -79,6 +86,16 @@ def _position(cursor: str | None) -> tuple[str, int]:
             f"expected a cursor that an earlier page gave as `next`, got {cursor[:60]!r}", code="bad_cursor"
         )
     return found[1], int(found[2])
+
+
+def _after(bound: str) -> str:
+    """Return the first id that an upper bound leaves out."""
+    if bound == "+":
+        return LAST
+    if bound.startswith("("):
+        return bound[1:]
+    ms, _, n = bound.partition("-")
+    return f"{ms}-{int(n) + 1}"
 
 
 def _before(offset: str) -> str:

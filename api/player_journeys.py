@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends
 from api.auth import Principal, require
 from api.context import Ctx
 from api.pages import Cursor, Limit, answers, instant, page, page_of_stream
+from api.past import past_of
 from api.views import known_player, live_programme
 from crm.journeys.reasons import explain
 from crm.journeys.view import journeys_view
@@ -85,6 +86,7 @@ async def read_steps(
         limit,
         cursor,
         lambda _offset, fields: steps_of(decode_record(fields[b"d"]), journey),
+        past_of(context, snapshot.player),
     )
 
 

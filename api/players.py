@@ -12,6 +12,7 @@ from msgspec import structs
 from api.auth import OwnPlayer, Principal, require
 from api.context import Context, Ctx
 from api.pages import CHUNK, Cursor, Limit, answers, instant, page, page_of_stream
+from api.past import past_of
 from api.views import (
     known_player,
     ledger_entries,
@@ -117,6 +118,7 @@ def _reads(prefix: str, subject: Callable[..., Any], tag: str, *, own: bool = Fa
             limit,
             cursor,
             lambda offset, fields: ledger_entries(offset, decode_record(fields[b"d"])),
+            past_of(context, player_id),
         )
 
     @router.get(
@@ -143,7 +145,7 @@ def _reads(prefix: str, subject: Callable[..., Any], tag: str, *, own: bool = Fa
             return [shown_record(offset, structs.replace(record, effects=effects))] if effects else []
 
         key = PLAYERS.history(partition_of(player_id, context.partitions), player_id)
-        return await page_of_stream(context.redis, key, limit, cursor, shown)
+        return await page_of_stream(context.redis, key, limit, cursor, shown, past_of(context, player_id))
 
     @router.get("/decisions", summary="The control tower's decisions, newest first", responses=_listed(_DECISION))
     async def read_decisions(
@@ -156,6 +158,7 @@ def _reads(prefix: str, subject: Callable[..., Any], tag: str, *, own: bool = Fa
             limit,
             cursor,
             lambda _offset, fields: [shown_decision(decode_decision(fields[b"d"]))],
+            past_of(context, player_id, TOWER),
         )
 
     @router.get(

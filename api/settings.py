@@ -28,6 +28,7 @@ class Settings(BaseModel):
     memory_share_max: float = Field(default=0.6, gt=0, le=1)  # of maxmemory; beyond it intake answers 503
     cors_origins: tuple[str, ...] = ("*",)
     socket_origins: tuple[str, ...] = ()  # allow-list of Origin for /v1/ws; empty: any
+    archive_dir: str = ""  # of the Parquet files; empty: nothing is read from there
     identity_timeout_s: float = 60.0  # how long a start waits for the store's identity
 
 

@@ -1,5 +1,6 @@
 """``GET /v1/events/{id}``: what became of an event, with every effect, message request and decision it caused."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -11,6 +12,7 @@ from api.pages import instant
 from api.views import shown_decision, shown_effects
 from domain.effects import SetAside
 from domain.errors import NotFound
+from store.archive.tracing import traced
 from store.dead_letters import DeadLetter
 from store.trace import Found, trace
 
@@ -23,6 +25,8 @@ async def event(
 ) -> dict[str, Any]:
     """Tell what became of an event. Where several players used its id, all are listed."""
     found = await trace(context.redis, context.partitions, event_id)
+    if context.archive and (not found or any(place.done and not place.name for place in found)):
+        found = await asyncio.to_thread(traced, context.archive, found, event_id)
     letter = await context.dead_letters.of_event(event_id)
     items = [_shown(place) for place in found]
     if letter is not None:
@@ -44,7 +48,7 @@ def _shown(place: Found) -> dict[str, Any]:
         "effects": shown_effects(effects),
         "log": {"partition": place.partition, "offset": place.offset},
         "decisions": [shown_decision(decision) for decision in place.decisions],
-    }
+    } | ({"archived": True} if place.archived else {})
 
 
 def _rejected(letter: DeadLetter) -> dict[str, Any]:

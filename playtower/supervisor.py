@@ -167,6 +167,7 @@ class Supervisor:
                     "gateway_id": f"{name}-{new_id()}",
                     "token_secret": self.token_secret(),
                     "backlog_bound": settings.backlog_bound,
+                    "archive_dir": str(settings.archive.absolute()),
                 }
             )
         }

@@ -28,6 +28,7 @@ class Found(Struct):
     done: bool = False  # the partition's commits have passed it
     record: HistoryRecord | None = None  # None with ``done``: it was applied without an effect
     decisions: list[Decision] = []
+    archived: bool = False  # the store has let go of it: what is told is the archive's
 
 
 async def trace(redis: Redis, partitions: int, event_id: str) -> list[Found]:

@@ -16,6 +16,7 @@ from msgspec import Struct
 from store.archive.files import File, counting, listed, note_of, place
 
 PAGE = 2_000  # rows at once
+LAST = "99999999999999-0"  # after every offset
 
 
 class ArchiveGap(Exception):
@@ -92,6 +93,16 @@ def find_event(root: Path, event_id: str) -> list[tuple[int, Row]]:
         table = _matching(root, file, pc.field("id") == event_id)
         found += [(file.partition, row) for row in _rows(table)]
     return found
+
+
+def entry_at(root: Path, partition: int, offset: str) -> Row | None:
+    """Return the entry of the players' log at an offset."""
+    ms, n = place(offset)
+    for file in lane_files(root, "log", partition):
+        if place(file.first) <= (ms, n) <= place(file.last):
+            for row in _rows(_matching(root, file, (pc.field("ms") == ms) & (pc.field("n") == n))):
+                return row
+    return None
 
 
 def _newest(
