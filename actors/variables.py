@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from actors.programme import Programme
+from crm.sources import ANY
 from crm.templates import Template
 from domain.calendar import as_datetime
 from domain.entries import Event
@@ -27,17 +28,19 @@ def filled_in(template: Template, given: Mapping[str, Any], scene: Scene) -> dic
     Args:
         given: What a rule, a journey or a caller brings; only ``player`` cannot be given.
     """
-    names = {name for name in _ROOTS if name in template.needs and (name == "player" or name not in given)}
-    variables = {**given, **{name: _ROOTS[name](template, scene) for name in names}}
-    if template.tones and "player" not in names:  # the trait tone picks the texts
+    variables = dict(given)
+    for root in template.names:
+        if root == "player" or (root in _ROOTS and root not in given):
+            variables[root] = _ROOTS[root](template, scene)
+    if template.tones and "player" not in template.names:  # the trait tone picks the texts
         variables["player"] = {"traits": scene[1].profile.traits}
     return variables
 
 
 def _player(template: Template, scene: Scene) -> dict[str, Any]:
     """Return the parts of the player that the template names; all of them when it computes names."""
-    is_any = bool(template.needs & {"player.?"})
-    parts = {name: part(scene) for name, part in _PARTS.items() if is_any or f"player.{name}" in template.needs}
+    named = _PARTS if ANY in template.parts else template.parts
+    parts = {name: _PARTS[name](scene) for name in named if name in _PARTS}
     if template.tones:
         parts["traits"] = scene[1].profile.traits
     return parts

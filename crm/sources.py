@@ -11,6 +11,7 @@ from msgspec import Struct
 from crm.sandbox import parse
 
 SOURCE_BYTES_MAX = 65_536
+ANY = "?"
 _TAGS_MAX = 2_000
 _TAG_MAX = 2_000  # characters of one tag
 _TAG_STARTS = re.compile(r"\{\{|\{%")
@@ -22,7 +23,7 @@ class Name(Struct, frozen=True):
     """A name that a template uses and does not itself assign: ``player.traits.city`` is (player, traits)."""
 
     root: str
-    second: str  # "" when the root stands alone, "?" when it is computed (``player[x]``)
+    second: str  # "" when the root stands alone, ANY when it is computed (``player[x]``)
     line: int
 
 
@@ -36,7 +37,7 @@ def names_used(template: BoundTemplate, source: str) -> Iterator[Name]:
 def _second(segments: list[Any]) -> str:
     if len(segments) < 2:
         return ""
-    return segments[1] if isinstance(segments[1], str) else "?"
+    return segments[1] if isinstance(segments[1], str) else ANY
 
 
 def syntax_error(source: str) -> str:

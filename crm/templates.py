@@ -11,7 +11,7 @@ from liquid.builtin.content import ContentNode
 from msgspec import Struct
 
 from crm.sandbox import parse
-from crm.sources import names_used, syntax_error
+from crm.sources import ANY, Name, names_used, syntax_error
 
 if TYPE_CHECKING:
     from crm.config import TemplateConfig
@@ -55,7 +55,8 @@ class Template(Struct, frozen=True):
     label: Texts = {}
     url: Text | None = None
     tones: dict[str, tuple[Texts, Texts]] = {}  # title and body; languages that a tone has not are the base's
-    needs: frozenset[str] = frozenset()  # names to be filled in, "root" and "root.second"; a computed one is "root.?"
+    names: frozenset[str] = frozenset()  # roots that the texts name
+    parts: tuple[str, ...] = ()  # of the player that they name; ANY among them: they compute names
 
 
 class Picked(Struct, frozen=True):
@@ -68,7 +69,7 @@ class Picked(Struct, frozen=True):
 
 def compile_template(name: str, config: "TemplateConfig") -> Template:
     """Parse a validated template, once: rendering costs 10 to 30 us, parsing ten times that."""
-    needs: set[str] = set()
+    needs: set[Name] = set()
     action = config.action
     title, body = _texts(config.title, needs), _texts(config.body, needs)
     return Template(
@@ -82,20 +83,20 @@ def compile_template(name: str, config: "TemplateConfig") -> Template:
             tone: (title | _texts(variant.title, needs), body | _texts(variant.body, needs))
             for tone, variant in config.tones.items()
         },
-        needs=frozenset(needs),
+        names=frozenset(name.root for name in needs),
+        parts=tuple(sorted({name.second or ANY for name in needs if name.root == "player"})),
     )
 
 
-def _texts(sources: Mapping[str, str], needs: set[str]) -> Texts:
+def _texts(sources: Mapping[str, str], needs: set[Name]) -> Texts:
     return {_tag(language): _text(source, needs) for language, source in sources.items()}
 
 
-def _text(source: str, needs: set[str]) -> Text:
+def _text(source: str, needs: set[Name]) -> Text:
     if "{{" not in source and "{%" not in source:
         return Text(source)
     template = parse(source)
-    for name in names_used(template, source):
-        needs |= {name.root, f"{name.root}.{name.second or '?'}"}
+    needs.update(names_used(template, source))
     literal = "".join(node.text for node in template.nodes if isinstance(node, ContentNode))
     return Text(" ".join(literal.split()), template)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from crm.sandbox import nearest, parse
-from crm.sources import Name, names_used
+from crm.sources import ANY, Name, names_used
 
 if TYPE_CHECKING:
     from crm.config import TemplateConfig
@@ -68,7 +68,7 @@ def _problem(name: Name, declared: tuple[str, ...]) -> str:
         near = nearest(name.root, known) or f", expected one of {' '.join(known)}, or a name in `variables`"
         return f"there is no {name.root!r}{near}"
     names = ROOTS[name.root]
-    if not names or name.second in ("", "?") or name.second in names:
+    if not names or name.second in ("", ANY) or name.second in names:
         return ""
     near = nearest(name.second, names) or f", expected one of {' '.join(sorted(names))}"
     return f"{name.root!r} has no {name.second!r}{near}"
