@@ -60,7 +60,6 @@ class Host:
         commit = Commit(offset, entry.offset, 1, outputs=list(outputs))
         if effects:
             commit.history.append((player, entry.offset, encode_record(record)))
-            commit.feeds.append((player, encode_record(record)))
             commit.publishes.append((poke(p), player.encode()))
         if event.reply_to:
             commit.publishes.append((event.reply_to, encode_reply(Reply(player, entry.offset, record))))
