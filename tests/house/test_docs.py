@@ -174,3 +174,17 @@ def test_the_licence_is_whole() -> None:
     assert "Apache License" in text[:200]
     assert "END OF TERMS AND CONDITIONS" in text
     assert "BSD-3-Clause" in read(ROOT / "NOTICE")
+
+
+@pytest.mark.parametrize("page", ["campaigns", "templates"])
+def test_the_documents_of_a_page_pass_the_checks_of_a_write(page: str) -> None:
+    from actors.programme import validate_document
+    from store.documents import from_yaml
+
+    named = [
+        (_DOCUMENT.match(code), code) for language, code in blocks(read(ROOT / f"docs/{page}.md")) if language == "yaml"
+    ]
+    assert named
+    for heading, code in named:
+        assert heading, f"no document: {code[:40]}"
+        validate_document(heading[1], heading[2], from_yaml(code))
