@@ -64,6 +64,13 @@ async def test_a_walk_has_ended_when_it_has_in_every_partition(redis: Redis) -> 
     assert (told.ended_at, told.outcome) == (500 + PARTITIONS - 1, "completed")
 
 
+async def test_a_walk_that_has_not_begun_everywhere_has_not_ended(redis: Redis) -> None:
+    await _keep(redis, lambda _: {"ended_at": 500, "outcome": "completed"}, count=PARTITIONS - 1)
+    told = await walk_progress(redis, PARTITIONS, "w")
+    assert told is not None
+    assert (told.ended_at, told.outcome, told.partitions_done) == (0, "", PARTITIONS - 1)
+
+
 async def test_a_walk_that_stopped_anywhere_was_stopped(redis: Redis) -> None:
     await _keep(redis, lambda p: {"ended_at": 500, "outcome": "stopped" if p == 3 else "completed"})
     told = await walk_progress(redis, PARTITIONS, "w")
