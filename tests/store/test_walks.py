@@ -9,9 +9,13 @@ from redis.asyncio import Redis
 from domain.entries import WalkAsked, decode_entry
 from store.intake import Intake
 from store.keys import PLAYERS, group, players, walk_stops, walks
-from store.ports import Walk, encode_walk
+from store.ports import Walk, decode_walk, encode_walk
 from store.walks import BadCursor, ask_walk, group_count, group_members, walk_progress
 
+KEPT = (  # as the first version wrote it; fields are only ever added at the end, with a default
+    b"\x9c\xa8review:7\xa6review\xa3vip\xacsegments/vip\xcd\x02X\x81\xa1k\x01\xcf\x00\x00\x01\x9c\xab\xd88\x00\xa3ann\x0c"
+    b"\xcf\x00\x00\x01\x9c\xab\xd9\xbe\xa0\xa9completed\xc2"
+)
 PARTITIONS = 20  # more than are read at once
 
 
@@ -37,6 +41,13 @@ async def test_ending_a_walk_is_another_request_of_the_same_id(redis: Redis, int
     await ask_walk(intake, PARTITIONS, asked)
     await ask_walk(intake, PARTITIONS, structs.replace(asked, stop=True))
     assert [entry.stop for entry in (await _logs(redis))[7]] == [False, True]  # type: ignore[attr-defined]
+
+
+def test_a_walk_that_was_stored_once_is_still_read() -> None:
+    times = {"asked_at": 1_772_409_600_000, "ended_at": 1_772_409_700_000}
+    walk = Walk("review:7", "review", "vip", "segments/vip", 600, {"k": 1}, cursor="ann", visited=12, **times)
+    assert decode_walk(KEPT) == structs.replace(walk, outcome="completed")
+    assert encode_walk(decode_walk(KEPT)) == KEPT
 
 
 async def test_a_walk_that_nobody_knows_has_no_progress(redis: Redis) -> None:
