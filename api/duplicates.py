@@ -33,8 +33,8 @@ Place = tuple[int, int, int]  # ms, sequence, partition: the order of the list
 @router.get(
     "",
     summary="Probable duplicates, newest first",
-    description="`score` runs from 0 to 1. Nothing is merged by itself; send an `alias` event to merge two profiles, "
-    "or dismiss the proposal.",
+    description="`score` runs from 0 to 1. Two users are never merged by the engine: a person looks, and dismisses the "
+    "proposal when it is done with.",
     responses=answers({"items": [_DUPLICATE], "next": None}, 400, 401, 403, 503),
 )
 async def list_duplicates(context: Ctx, _: PlayersReader, limit: Limit = 50, cursor: Cursor = None) -> dict[str, Any]:

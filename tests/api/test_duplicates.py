@@ -1,10 +1,13 @@
 """Probable duplicates, listed for a person to decide."""
 
 import pytest
+from redis.asyncio import Redis
 
 from domain.effects import DuplicateProposed, HistoryRecord, encode_record
 from store.keys import duplicates
 from tests.api.conftest import PARTITIONS, Api
+from tests.api.world import world_of
+from tests.conftest import Server
 
 pytestmark = pytest.mark.redis
 
@@ -51,3 +54,15 @@ async def test_an_unknown_cursor_is_refused(api: Api) -> None:
     for cursor in ("nonsense", "99-1-0", "1-2"):
         answer = await api.get(f"/v1/duplicates?cursor={cursor}")
         assert (answer.status_code, answer.json()["code"]) == (400, "bad_cursor")
+
+
+async def test_two_players_of_one_address_are_proposed_after_their_turns(server: Server, redis: Redis) -> None:
+    async with world_of(server, redis) as world:
+        await world.publish()
+        for player in ("amelia", "millie"):
+            traits = {"email": "amelia@example.com", "first_name": "Amelia"}
+            await world.happen(player, "identified", f"i-{player}", type="identify", traits=traits)
+        (found,) = (await world.until("/v1/duplicates", lambda page: page["items"]))["items"]
+        assert sorted(found["players"]) == ["amelia", "millie"]
+        assert 0.5 <= found["score"] <= 1
+        assert "email" in " ".join(found["reasons"])
