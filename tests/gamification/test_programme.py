@@ -132,6 +132,17 @@ def leaf(**node: Any) -> dict[str, Any]:
             "field: expected properties.<name> or context.<name>, got 'amount'",
         ),
         ("metrics", {"event": "e", "where": leaf(metric="x")}, "where: expected no metric in a metric's condition"),
+        (
+            "metrics",
+            {"event": "e", "aggregate": "since", "field": "properties.x"},
+            "expected no field with aggregate since",
+        ),
+        ("metrics", {"event": "e", "aggregate": "since", "window": "7d"}, "expected no window with aggregate since"),
+        (
+            "metrics",
+            {"event": "e", "where": {"field": "journey.pace", "op": "lt", "value": 1}},
+            "where.field: expected no journey.* here (the game's rules know no journey)",
+        ),
         ("metrics", {"event": "e", "window": "367d"}, "window: Input should be less than or equal to 31622400"),
         (
             "levels",
