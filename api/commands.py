@@ -17,6 +17,7 @@ from api.auth import OwnPlayer, Principal, require
 from api.context import Context, Ctx
 from api.idempotency import IdempotencyKey
 from api.pages import answers, wait_of
+from api.persons import HOPS_MAX, MOVED, owner_of
 from api.views import shown_effects
 from api.visible import for_player
 from domain.calendar import as_ms
@@ -104,10 +105,11 @@ async def claim_myself(
     responses=answers({"excluded": True, "reason": "self_exclusion", "in_flight": 0}, 401, 403),
 )
 async def read_exclusion(id: str, context: Ctx, _: PlayersReader) -> dict[str, Any]:
-    p = partition_of(id, context.partitions)
+    player = await owner_of(context, id)
+    p = partition_of(player, context.partitions)
     pipe = context.redis.pipeline(transaction=False)
-    pipe.hget(stop(p), id)
-    pipe.hlen(f"{{{p}}}:infl:{id}")
+    pipe.hget(stop(p), player)
+    pipe.hlen(f"{{{p}}}:infl:{player}")
     reason, in_flight = await pipe.execute()
     return {"excluded": reason is not None, "reason": reason.decode() if reason else None, "in_flight": in_flight}
 
@@ -140,6 +142,7 @@ async def _set_stop(
     context: Context, player: str, name: str, reason: str, args: dict[str, Any], source: str
 ) -> JSONResponse:
     """Set or lift the stop and append its entry in one step (DESIGN 2.1, rule 9)."""
+    player = await owner_of(context, player)  # should it be merged just now, the entry is sent on
     command = Command(player, new_id("cmd:"), name, args, source=source)
     in_flight = await context.intake.exclude(player, reason, encode_entry(command))
     answer = {"ok": True, "excluded": bool(reason), "in_flight": in_flight}
@@ -159,7 +162,7 @@ def _until(until: datetime | None, now: int) -> int | None:
 async def asked(
     context: Context, player: str, name: str, args: dict[str, Any], key: str, source: str, prefer: str | None
 ) -> JSONResponse:
-    """Ask the player and answer with what the turn did.
+    """Ask the player, or the one the id lives on under, and answer with what the turn did.
 
     Raises:
         EngineError: the turn refused the command; its code is the problem's.
@@ -167,6 +170,13 @@ async def asked(
     command = Command(player, f"cmd:{key}", name, args, reply_to=context.replies.channel, source=source)
     wait_s = wait_of(prefer, ANSWER_WITHIN_S)
     record = await context.players.ref(player).ask(command, timeout_s=wait_s)
+    for _ in range(HOPS_MAX):
+        if record is None or not (owner := _moved_to(record)):
+            break
+        if source.startswith("player:"):
+            raise Conflict(MOVED, code="player_moved")
+        command = structs.replace(command, player=owner)
+        record = await context.players.ref(owner).ask(command, timeout_s=wait_s)
     if record is None:
         detail = "It is in the log and will be applied. Ask again with the same Idempotency-Key to learn the outcome."
         answer = {"accepted": True, "command_id": command.id, "detail": detail}
@@ -174,6 +184,12 @@ async def asked(
     if source.startswith("player:"):
         record = structs.replace(record, effects=for_player(record.effects, context.programme.visible))
     return JSONResponse(answer_of(record))
+
+
+def _moved_to(record: HistoryRecord) -> str:
+    """Return the id that the command's player lives on under, "" when it was this player's to answer."""
+    moved = [e for e in record.effects if isinstance(e, Answered) and e.code == "moved"]
+    return str(moved[0].data["to"]) if moved else ""
 
 
 def answer_of(record: HistoryRecord) -> dict[str, Any]:

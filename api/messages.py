@@ -12,6 +12,7 @@ from api.auth import Principal, require
 from api.context import Context, Ctx
 from api.masks import check_id
 from api.pages import CHUNK, CHUNKS_MAX, answers
+from api.persons import owner_of
 from api.views import shown_decision
 from crm.fields import Channel, Purpose
 from domain.calendar import as_ms
@@ -123,10 +124,14 @@ async def read_message(request_id: str, context: Ctx, _: MessagesReader) -> dict
     player = await context.redis.hget(requests(partition), request_id) if partition < context.partitions else None
     if player is None:
         raise NotFound(f"there is no message request {request_id[:80]!r}", code="request_not_found")
-    decisions = [shown_decision(decision) for decision in await _decisions(context, player.decode(), request_id)]
+    asked = player.decode()
+    found_under = await _decisions(context, asked, request_id)
+    if not found_under and (owner := await owner_of(context, asked)) != asked:  # sent on: it is judged there
+        asked, found_under = owner, await _decisions(context, owner, request_id)
+    decisions = [shown_decision(decision) for decision in found_under]
     return {
         "request_id": request_id,
-        "player_id": player.decode(),
+        "player_id": asked,
         "status": decisions[0]["outcome"] if decisions else "pending",
         "decision": decisions[0] if decisions else None,
         "history": decisions,

@@ -6,14 +6,13 @@ from fastapi import APIRouter, Depends
 
 from api.auth import Principal, require
 from api.context import Ctx
-from api.pages import Cursor, Limit, answers, instant, page, page_of_stream
-from api.past import past_of
+from api.pages import Cursor, Limit, answers, instant, page
+from api.persons import page_of_person
 from api.views import known_player, live_programme
 from crm.journeys.reasons import explain
 from crm.journeys.view import journeys_view
 from domain.effects import HistoryRecord, JourneyEnded, JourneyEntered, JourneyStepped, decode_record
 from domain.errors import NotFound
-from domain.ids import partition_of
 from store.keys import PLAYERS
 
 router = APIRouter(prefix="/v1/players/{id}/journeys", tags=["Players"])
@@ -80,14 +79,11 @@ async def read_steps(
     snapshot = await known_player(context, id)
     if journey not in snapshot.journeys and journey not in (await live_programme(context)).crm.journeys.journeys:
         raise NotFound(f"there is no journey {journey[:120]!r}", code="journey_not_found")
-    return await page_of_stream(
-        context.redis,
-        PLAYERS.history(partition_of(snapshot.player, context.partitions), snapshot.player),
-        limit,
-        cursor,
-        lambda _offset, fields: steps_of(decode_record(fields[b"d"]), journey),
-        past_of(context, snapshot.player),
-    )
+
+    def shown(_offset: str, fields: dict[bytes, bytes]) -> list[dict[str, Any]]:
+        return steps_of(decode_record(fields[b"d"]), journey)
+
+    return await page_of_person(context, snapshot, PLAYERS.history, limit, cursor, shown, PLAYERS)
 
 
 def steps_of(record: HistoryRecord, journey: str) -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ from msgspec import structs
 
 from api.auth import OwnPlayer, Principal, require
 from api.context import Context, Ctx
-from api.pages import CHUNK, Cursor, Limit, answers, instant, page, page_of_stream
-from api.past import past_of
+from api.pages import CHUNK, Cursor, Limit, answers, instant, page
+from api.persons import page_of_person
 from api.views import (
     known_player,
     ledger_entries,
@@ -28,12 +28,13 @@ from crm.airspace import airspace_from_parts
 from domain.decisions import decode_decision, decode_delivery
 from domain.effects import decode_record
 from domain.errors import BadRequest
-from domain.ids import partition_of
-from domain.player import Profile, snapshot_from_parts
+from domain.ids import KEY_PREFIX, partition_of
+from domain.player import Profile, Snapshot, snapshot_from_parts
 from store.keys import PLAYERS, TOWER, inbox, stop
 
 SCANS_MAX = 50  # steps of one page of the list of players; a page may be short and still have a next one
 _SNAPSHOT_KEY = re.compile(rb"\{\d+\}:s:(.+)", re.DOTALL)
+_KEY_ACTOR = KEY_PREFIX.encode()
 _profile = msgspec.msgpack.Decoder(Profile)
 
 PlayersReader = Annotated[Principal, Depends(require("players:read"))]
@@ -111,15 +112,12 @@ def _reads(prefix: str, subject: Callable[..., Any], tag: str, *, own: bool = Fa
 
     @router.get("/ledger", summary="Every posting, newest first", responses=_listed(_ENTRY))
     async def read_ledger(context: Ctx, player_id: player, limit: Limit = 50, cursor: Cursor = None) -> dict[str, Any]:
-        await known_player(context, player_id)
-        return await page_of_stream(
-            context.redis,
-            PLAYERS.history(partition_of(player_id, context.partitions), player_id),
-            limit,
-            cursor,
-            lambda offset, fields: ledger_entries(offset, decode_record(fields[b"d"])),
-            past_of(context, player_id),
-        )
+        snapshot = await known_player(context, player_id, own=own)
+
+        def shown(offset: str, fields: dict[bytes, bytes]) -> list[Any]:
+            return ledger_entries(offset, decode_record(fields[b"d"]))
+
+        return await page_of_person(context, snapshot, PLAYERS.history, limit, cursor, shown, PLAYERS)
 
     @router.get(
         "/history",
@@ -135,7 +133,7 @@ def _reads(prefix: str, subject: Callable[..., Any], tag: str, *, own: bool = Fa
         ),
     )
     async def read_history(context: Ctx, player_id: player, limit: Limit = 50, cursor: Cursor = None) -> dict[str, Any]:
-        await known_player(context, player_id)
+        snapshot = await known_player(context, player_id, own=own)
 
         def shown(offset: str, fields: dict[bytes, bytes]) -> list[Any]:
             record = decode_record(fields[b"d"])
@@ -144,22 +142,18 @@ def _reads(prefix: str, subject: Callable[..., Any], tag: str, *, own: bool = Fa
             effects = for_player(record.effects, context.programme.visible)
             return [shown_record(offset, structs.replace(record, effects=effects))] if effects else []
 
-        key = PLAYERS.history(partition_of(player_id, context.partitions), player_id)
-        return await page_of_stream(context.redis, key, limit, cursor, shown, past_of(context, player_id))
+        return await page_of_person(context, snapshot, PLAYERS.history, limit, cursor, shown, PLAYERS)
 
     @router.get("/decisions", summary="The control tower's decisions, newest first", responses=_listed(_DECISION))
     async def read_decisions(
         context: Ctx, player_id: player, limit: Limit = 50, cursor: Cursor = None
     ) -> dict[str, Any]:
-        await known_player(context, player_id)
-        return await page_of_stream(
-            context.redis,
-            TOWER.history(partition_of(player_id, context.partitions), player_id),
-            limit,
-            cursor,
-            lambda _offset, fields: [shown_decision(decode_decision(fields[b"d"]))],
-            past_of(context, player_id, TOWER),
-        )
+        snapshot = await known_player(context, player_id, own=own)
+
+        def shown(_offset: str, fields: dict[bytes, bytes]) -> list[Any]:
+            return [shown_decision(decode_decision(fields[b"d"]))]
+
+        return await page_of_person(context, snapshot, TOWER.history, limit, cursor, shown, TOWER)
 
     @router.get(
         "/inbox",
@@ -179,15 +173,13 @@ def _reads(prefix: str, subject: Callable[..., Any], tag: str, *, own: bool = Fa
         ),
     )
     async def read_inbox(context: Ctx, player_id: player, limit: Limit = 50, cursor: Cursor = None) -> dict[str, Any]:
-        await known_player(context, player_id)
+        snapshot = await known_player(context, player_id, own=own)
         now = context.clock.now_ms()
-        return await page_of_stream(
-            context.redis,
-            inbox(partition_of(player_id, context.partitions), player_id),
-            limit,
-            cursor,
-            lambda _offset, fields: [shown_delivery(decode_delivery(fields[b"n"]), now)],
-        )
+
+        def shown(_offset: str, fields: dict[bytes, bytes]) -> list[Any]:
+            return [shown_delivery(decode_delivery(fields[b"n"]), now)]
+
+        return await page_of_person(context, snapshot, inbox, limit, cursor, shown)
 
     @router.get(
         "/segments",
@@ -195,7 +187,7 @@ def _reads(prefix: str, subject: Callable[..., Any], tag: str, *, own: bool = Fa
         responses=_listed({"id": "at-risk", "name": {"en": "At risk"}, "since": "2026-11-22T09:00:00.000Z"}),
     )
     async def read_segments(context: Ctx, player_id: player) -> dict[str, Any]:
-        items = shown_segments(await live_programme(context), await known_player(context, player_id))
+        items = shown_segments(await live_programme(context), await known_player(context, player_id, own=own))
         return page([item for item in items if not own or item["id"] in context.programme.visible])
 
     _add_later(router, "scores", player)
@@ -242,7 +234,7 @@ async def list_players(context: Ctx, _: PlayersReader, limit: Limit = 50, cursor
     for _step in range(SCANS_MAX):
         position, keys = await context.redis.scan(position, match="{*}:s:*", count=max(limit, 20))
         for key in keys:
-            if match := _SNAPSHOT_KEY.fullmatch(key):
+            if (match := _SNAPSHOT_KEY.fullmatch(key)) and not match[1].startswith(_KEY_ACTOR):
                 found[key] = match[1].decode()
         if not position or len(found) >= limit:
             break
@@ -264,20 +256,22 @@ def _last_seen(profile: bytes | None) -> str | None:
 @everyone.get(
     "/{id}/export",
     summary="Everything stored about the player, as one JSON document",
-    description="The snapshot, the whole history and ledger, the tower's facts and decisions, the inbox. Streamed.",
+    description="The snapshot, the whole history and ledger, the tower's facts and decisions, the inbox; first the "
+    "player's own, then that of each id that joined. Streamed.",
     responses=answers({"player": "amelia", "state": {}, "history": [], "decisions": [], "inbox": []}, 401, 403, 404),
 )
 async def export_player(id: str, context: Ctx, _: PlayersReader) -> StreamingResponse:
     return await _export(context, id)
 
 
-async def _export(context: Context, player_id: str) -> StreamingResponse:
-    await known_player(context, player_id)
+async def _export(context: Context, player_id: str, *, own: bool = False) -> StreamingResponse:
+    snapshot = await known_player(context, player_id, own=own)
     headers = {"Content-Disposition": 'attachment; filename="player.json"'}
-    return StreamingResponse(_exported(context, player_id), media_type="application/json", headers=headers)
+    return StreamingResponse(_exported(context, snapshot), media_type="application/json", headers=headers)
 
 
-async def _exported(context: Context, player_id: str) -> AsyncIterator[bytes]:
+async def _exported(context: Context, snapshot: Snapshot) -> AsyncIterator[bytes]:
+    player_id = snapshot.player
     p = partition_of(player_id, context.partitions)
     redis = context.redis
     state, tower, stopped = (
@@ -287,6 +281,7 @@ async def _exported(context: Context, player_id: str) -> AsyncIterator[bytes]:
     )
     head = {
         "player": player_id,
+        "merged_from": list(snapshot.identity.sources),
         "exported_at": instant(context.clock.now_ms()),
         "excluded": stopped.decode() if stopped else None,
         "state": _decoded(state, lambda version, parts: snapshot_from_parts(player_id, version, parts)),
@@ -294,19 +289,22 @@ async def _exported(context: Context, player_id: str) -> AsyncIterator[bytes]:
     }
     yield msgspec.json.encode(head)[:-1]
     now = context.clock.now_ms()
-    lists: list[tuple[str, str, Callable[[str, dict[bytes, bytes]], Any]]] = [
-        ("history", PLAYERS.history(p, player_id), lambda o, f: shown_record(o, decode_record(f[b"d"]))),
-        ("decisions", TOWER.history(p, player_id), lambda _, f: shown_decision(decode_decision(f[b"d"]))),
-        ("inbox", inbox(p, player_id), lambda _, f: shown_delivery(decode_delivery(f[b"n"]), now)),
+    lists: list[tuple[str, Callable[[int, str], str], Callable[[str, dict[bytes, bytes]], Any]]] = [
+        ("history", PLAYERS.history, lambda o, f: shown_record(o, decode_record(f[b"d"]))),
+        ("decisions", TOWER.history, lambda _, f: shown_decision(decode_decision(f[b"d"]))),
+        ("inbox", inbox, lambda _, f: shown_delivery(decode_delivery(f[b"n"]), now)),
     ]
     for name, key, shown in lists:
         yield f',"{name}":['.encode()
-        first, after = True, "-"
-        while entries := await redis.xrange(key, min=after, count=CHUNK):
-            for offset, fields in entries:
-                yield (b"" if first else b",") + msgspec.json.encode(shown(offset.decode(), fields))
-                first = False
-            after = "(" + entries[-1][0].decode()
+        first = True
+        for who in (player_id, *snapshot.identity.sources):
+            stream, after = key(partition_of(who, context.partitions), who), "-"
+            while entries := await redis.xrange(stream, min=after, count=CHUNK):
+                for offset, fields in entries:
+                    item = {**shown(offset.decode(), fields), "player_id": who}
+                    yield (b"" if first else b",") + msgspec.json.encode(item)
+                    first = False
+                after = "(" + entries[-1][0].decode()
         yield b"]"
     yield b"}"
 
@@ -325,7 +323,7 @@ me = APIRouter(prefix="/v1/me", tags=["Me"])
     responses=answers({"player": "amelia", "state": {}, "history": [], "decisions": [], "inbox": []}, 401, 403, 404),
 )
 async def export_me(context: Ctx, player_id: OwnPlayer) -> StreamingResponse:
-    return await _export(context, player_id)
+    return await _export(context, player_id, own=True)
 
 
 async def _myself(player_id: OwnPlayer) -> str:

@@ -9,11 +9,11 @@ import msgspec
 from actors.programme import Programme, ProgrammeVersions
 from api.context import Context
 from api.pages import instant
+from api.persons import SOURCES_READ_MAX, snapshot_of
 from crm.segments import shown as shown_by_rules
 from crm.why import explain
 from domain.decisions import Decision, Delivery
 from domain.effects import HistoryRecord, Posting, shown
-from domain.errors import NotFound
 from domain.ids import partition_of
 from domain.player import Snapshot
 from gamification.view import player_view
@@ -36,16 +36,14 @@ async def live_programme(context: Context) -> Programme:
     return await compiled(context).live()
 
 
-async def known_player(context: Context, player_id: str) -> Snapshot:
-    """Return the player's last committed snapshot.
+async def known_player(context: Context, player_id: str, *, own: bool = False) -> Snapshot:
+    """Return the last committed snapshot of the player; of the one it lives on under, when the id was merged.
 
     Raises:
         NotFound: nothing was ever committed for that id.
+        Conflict: the reader is the player (``own``), and the id was merged.
     """
-    snapshot = await context.players.ref(player_id).state()
-    if not snapshot.version:
-        raise NotFound(f"there is no player {player_id[:120]!r} (yet)", code="player_not_found")
-    return snapshot
+    return await snapshot_of(context, player_id, own=own)
 
 
 async def player_state(context: Context, player_id: str, *, own: bool = False) -> dict[str, Any]:
@@ -57,12 +55,12 @@ async def player_state(context: Context, player_id: str, *, own: bool = False) -
     Raises:
         NotFound: nothing was ever committed for that id.
     """
-    snapshot = await known_player(context, player_id)
+    snapshot = await known_player(context, player_id, own=own)
     programme = await live_programme(context)
     shown = shown_player(snapshot, programme, context.clock.now_ms())
     if own:
         shown["segments"] = [name for name in shown["segments"] if name in context.programme.visible]
-    return shown | await _place(context, player_id)
+    return shown | await _place(context, snapshot.player)
 
 
 def shown_player(snapshot: Snapshot, programme: Programme, now: int) -> dict[str, Any]:
@@ -71,6 +69,7 @@ def shown_player(snapshot: Snapshot, programme: Programme, now: int) -> dict[str
     profile = snapshot.profile
     return {
         "id": snapshot.player,
+        "merged_from": list(snapshot.identity.sources[-SOURCES_READ_MAX:]),
         "traits": profile.traits,
         "timezone": profile.timezone or programme.rules.timezone,
         "locale": profile.locale or None,

@@ -8,14 +8,14 @@ from domain.ids import is_anonymous
 from domain.player import Snapshot
 from domain.step import Step
 
-_SENT_ON = ("exclude", "readmit")  # nobody waits for their answer, and none may be lost
+_SENT_ON = ("exclude", "readmit", "message")  # nobody waits for their answer, and none may be lost
 
 
 def after_merge(state: Snapshot, entry: LogEntry) -> Step[Snapshot]:
     """Take the turn of an id that lives on under another.
 
-    Events, exclusions and profiles that arrive are relayed to it, other commands answered ``moved`` with where to
-    ask; timers and visits end quietly. The state never changes again.
+    Events, exclusions, messages and profiles that arrive are relayed to it, other commands answered ``moved`` with
+    where to ask; timers and visits end quietly. The state never changes again.
     """
     owner = state.identity.merged_into
     what = entry.entry

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from domain.entries import Merged, decode_entry
 from domain.ids import partition_of
 from playtower.audit import audit
-from store.keys import PLAYERS, outbox
+from store.keys import PLAYERS, TOWER, outbox
 from tests.api.world import PARTITIONS, World, world_of
 from tests.conftest import Server
 
@@ -25,11 +25,14 @@ MISSIONS: dict[str, Any] = {
 
 async def _settled(redis: Redis) -> None:
     async with asyncio.timeout(20):
+        before: list[Any] = []
         while True:
-            metas = [await redis.hmget(PLAYERS.meta(p), ["in", "done"]) for p in range(PARTITIONS)]
+            lanes = [lane.meta(p) for p in range(PARTITIONS) for lane in (PLAYERS, TOWER)]
             left = [await redis.xlen(outbox(p)) for p in range(PARTITIONS)]
-            if not any(left) and all(entered == done for entered, done in metas):
+            metas = [await redis.hmget(meta, ["in", "done"]) for meta in lanes]
+            if not any(left) and metas == before and all(entered == done for entered, done in metas):
                 return
+            before = metas
 
 
 async def _played(world: World) -> None:
