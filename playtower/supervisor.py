@@ -28,7 +28,7 @@ from store.embedded import EmbeddedStore
 from store.functions import load_functions
 from store.identity import Identity, check_durability, open_store
 from store.intake import Intake
-from store.keys import ASSIGNMENT, DIRECTOR, HOSTS
+from store.keys import ARCHIVIST, ASSIGNMENT, DIRECTOR, HOSTS
 from store.programmes import Programmes
 from store.upgrade import upgrade
 
@@ -36,7 +36,10 @@ NAMESPACE = "playtower"
 READY_WITHIN_S = 60.0
 LOOK_EVERY_S = 0.5
 GATEWAY_STOPS_WITHIN_S = 15.0
-DIRECTOR_SILENT_LOOKS = 10  # looks without a director's lease before it is started anew
+WATCHED = {  # actor -> its lease, and how many looks without it before the actor is started anew
+    "director": (DIRECTOR, 10),
+    "archivist": (ARCHIVIST, 120),
+}
 _LIBC = ctypes.CDLL(None)  # loaded before any thread exists
 
 Say = Callable[[str], None]
@@ -56,7 +59,7 @@ class Supervisor:
         self._gateways: dict[str, subprocess.Popen[bytes]] = {}
         self._ray: Any = None
         self._members: list[tuple[str, Any]] = []
-        self._silent = 0
+        self._silent = dict.fromkeys(WATCHED, 0)
         self.identity: Identity | None = None
         self.redis_url = settings.redis_url
 
@@ -123,7 +126,7 @@ class Supervisor:
                 "relaxed durability: a power cut, or a crash of the store while its disk is slow, can take back up to "
                 "about 3 seconds of acknowledged events"
             )
-        await redis.delete(HOSTS, ASSIGNMENT, DIRECTOR)  # nobody of an earlier run is left
+        await redis.delete(HOSTS, ASSIGNMENT, DIRECTOR, ARCHIVIST)  # nobody of an earlier run is left
         intake = Intake(redis, self.identity.partitions, bound=0, keep_ms=0, clock=self.identity.clock)
         await Programmes(redis, intake).resume()
 
@@ -215,17 +218,15 @@ class Supervisor:
             if process.poll() is not None:
                 self._say(f"{name} died (exit {process.returncode}); starting it again")
                 self._start_gateway(name)
-        try:
-            self._silent = 0 if await redis.exists(DIRECTOR) else self._silent + 1
-        except (RedisError, OSError):
-            return
-        if self._silent >= DIRECTOR_SILENT_LOOKS:
-            self._silent = 0
-            self._say("the director is silent; ending it, Ray starts it anew")
-            self._restart_director()
-
-    def _restart_director(self) -> None:
-        self._ray.kill(dict(self._members)["director"], no_restart=False)
+        for name, (lease, looks) in WATCHED.items():
+            try:
+                self._silent[name] = 0 if await redis.exists(lease) else self._silent[name] + 1
+            except (RedisError, OSError):
+                return
+            if self._silent[name] >= looks:
+                self._silent[name] = 0
+                self._say(f"the {name} is silent; ending it, Ray starts it anew")
+                self._ray.kill(dict(self._members)[name], no_restart=False)
 
     def _stop_gateways(self) -> None:
         for process in self._gateways.values():

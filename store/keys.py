@@ -7,6 +7,7 @@ API_KEYS = "{store}:keys"
 HOSTS = "{store}:hosts"  # host -> heartbeat
 ASSIGNMENT = "{store}:assignment"  # "p" or "t:p" -> host
 DIRECTOR = "{store}:director"
+ARCHIVIST = "{store}:archivist"
 DEAD_LETTERS = "{store}:dead"  # what intake refused; a partition's own are in {p}:dead
 UPGRADES = "{store}:upgrades"  # what was added to a store of an older version -> how many
 PROGRAMME_DRAFT = "{programme}:draft"

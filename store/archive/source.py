@@ -14,13 +14,12 @@ from redis.asyncio import Redis
 from domain.entries import read_entry
 from store.archive.files import place
 from store.archive.rows import Raw
-from store.keys import PLAYERS, TOWER, Lane
+from store.keys import ARCHIVIST, PLAYERS, TOWER, Lane
 
 LANES = (PLAYERS, TOWER)
 PAGE = 1_000  # entries read at once
 PIPELINE = 500  # commands of one round trip
 TRIM_STEP = 10_000  # entries that one XTRIM may remove
-_LEASE = "{store}:archivist"
 _ASKED = "{store}:archive-now"
 ASKED_MS = 900_000  # an asker that went away is forgotten
 _HOLD = """
@@ -79,7 +78,7 @@ class Source:
 
     async def hold(self, owner: str, ttl_ms: int) -> bool:
         """Take or prolong the archivist's lease; True while it is ours."""
-        return bool(await self._redis.eval(_HOLD, 1, _LEASE, owner, ttl_ms))
+        return bool(await self._redis.eval(_HOLD, 1, ARCHIVIST, owner, ttl_ms))
 
     async def ask(self, who: str) -> None:
         """Ask the archivist that runs to archive everything at once."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 from msgspec import structs
 
+from domain.calendar import DAY_MS
 from store.archive.files import Archive, File, day_of, place, with_note
 from store.archive.rows import Raw, Rows, decision_row, effect_rows, log_row, size_of, table_of
 from store.archive.source import Reached, Source
@@ -17,6 +18,7 @@ from store.keys import PLAYERS
 
 ENTRIES_MAX = 20_000  # of one pass
 BYTES_MAX = 64 * 1024 * 1024  # of one pass, as stored; the rows take about four times that
+DAYS_MAX = 60  # of one pass; a replayed year has many
 SMALL = 5_000  # rows; a file with fewer is joined with what follows on its day
 
 Tables = dict[tuple[str, str], tuple[str, str, pa.Table]]  # kind, day -> first offset, last offset, rows
@@ -94,7 +96,15 @@ async def _gathered(source: Source, at: Reached) -> list[Raw]:
         raws += page
         size += size_of(page)
         after = page[-1].offset
-    return raws
+    return _within_days(raws)
+
+
+def _within_days(raws: list[Raw]) -> list[Raw]:
+    """Return the entries of the first days: each makes files of its own, and a pass must not take long."""
+    days = list(dict.fromkeys(raw.at // DAY_MS for raw in raws))
+    if len(days) <= DAYS_MAX:
+        return raws
+    return [raw for raw in raws if raw.at // DAY_MS < days[DAYS_MAX]]
 
 
 def _entries(at: Reached, raws: list[Raw]) -> Tables:

@@ -17,13 +17,13 @@ SHOP = ROOT / "examples" / "replay" / "shop"
 ROWS = 4_000
 
 
-def playtower(*words: str) -> dict[str, Any]:
+def playtower(*words: str, status: int = 0) -> dict[str, Any]:
     """Run a command of the command line; the JSON of its last line."""
     done = subprocess.run(
         [sys.executable, "-m", "playtower.cli", *words, "--json"],
         capture_output=True, text=True, check=False, timeout=200, env=os.environ | {"PLAYTOWER_ADMIN_KEY": ADMIN},
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr + done.stdout
+    assert done.returncode == status, done.stderr + done.stdout
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
 

@@ -59,6 +59,18 @@ async def test_what_was_committed_is_in_the_archive_byte_for_byte(redis: Redis, 
     assert [row["journey"] for row in rows_of(tmp_path, "journey_steps")] == ["welcome"] * 3
 
 
+async def test_a_pass_is_bounded_in_days(
+    redis: Redis, tmp_path: Path, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.archive.writing.DAYS_MAX", 2)
+    filled, source, archive = Filled(redis), Source(redis, 1), opened(tmp_path)
+    await some_days(filled, range(5))
+    (at, _) = await source.reached()
+    assert await run_pass(source, archive, at) == 12
+    await archived_all(source, archive)
+    check_whole(filled, tmp_path)
+
+
 async def test_what_is_not_committed_yet_is_left_for_later(redis: Redis, tmp_path: Path, opened: Opened) -> None:
     filled = Filled(redis)
     offset = await filled.plays("ada", MONDAY)

@@ -8,10 +8,12 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from actors.player import Player, Told
 from actors.programme import Programme, compile_programme
-from domain.entries import Entry, Event, LogEntry, ProgrammePublished, decode_entry, encode_entry
+from domain.effects import HistoryRecord, ProfileMerged, SetAside, encode_record
+from domain.entries import Entry, Event, LogEntry, ProgrammePublished, Visited, decode_entry, encode_entry
 from domain.player import Snapshot
 from store.archive.files import Archive, File, day_of
 from store.archive.rows import Raw, effect_rows, log_row, table_of
@@ -46,6 +48,13 @@ class Streamed:
             self.at = max(self.at, due[0][0])
             self._turn(decode_entry(due[0][1]))
         self.at = max(self.at, at)
+
+    def publish(self, version: int, documents: dict[str, Any]) -> None:
+        """Publish another version; the review walk comes by every player."""
+        self.documents, self.programme = documents, compile_programme(version, documents)
+        self._append(ProgrammePublished(version), self.at)
+        for player in list(self.states):
+            self._turn(Visited(player, f"review:{version}", "review"))
 
     def members(self) -> dict[str, set[str]]:
         found: dict[str, set[str]] = {name: set() for name in self.documents["segments"]}
@@ -194,6 +203,10 @@ def programmes(draw: st.DrawFn) -> dict[str, Any]:
         "metrics": metrics,
         "segments": segments,
         "settings": {"main": {"timezone": draw(st.sampled_from(["UTC", "America/Santiago"]))}},
+        "journeys": {"tour": {"entry": {"event": "visited"}, "nodes": [
+            {"id": "say", "kind": "profile", "next": "give",
+             "set": {"tier": draw(st.sampled_from(["gold", None])), "timezone": "Asia/Kathmandu"}},
+            {"id": "give", "kind": "reward", "currency": "points", "amount": 3}]}},
         "earn-rules": {"bets": {"event": "bet_placed", "amount": 7}},
         "levels": {"main": {"currency": "points", "levels": [
             {"id": "bronze", "at": 0}, {"id": "silver", "at": 14}, {"id": "gold", "at": 35}]}},
@@ -229,3 +242,123 @@ def test_the_archive_gives_the_members_that_the_stream_has(
             assert streamed.archived(root, at).members == members, f"at {at}"
     finally:
         shutil.rmtree(root)
+
+
+BETS = {"event": "bet_placed", "aggregate": "count"}
+
+
+def members_of(streamed: Streamed, at: int | None = None, versions: dict[int, Any] | None = None) -> Members:
+    """Evaluate over an archive of its own."""
+    root = Path(tempfile.mkdtemp(prefix="pt"))
+    try:
+        write_archive(root, streamed.raws)
+        rules = streamed.programme
+        asked = question(rules.crm.segments, rules.rules.metrics, streamed.documents)
+        found = members_at(
+            root, 0, asked, streamed.at if at is None else at, versions=versions or {1: streamed.documents}
+        )
+        assert found.members == streamed.members() or at is not None
+        return found
+    finally:
+        shutil.rmtree(root)
+
+
+def programme(metrics: dict[str, Any], segments: dict[str, Any], **kinds: Any) -> dict[str, Any]:
+    return {"metrics": metrics, "segments": {name: {"where": tree} for name, tree in segments.items()}, **kinds}
+
+
+def bets(streamed: Streamed, count: int, player: str = "ada", step: int = SECOND, **properties: Any) -> None:
+    for n in range(count):
+        at = streamed.at + step
+        shown = {name: value(n) if callable(value) else value for name, value in properties.items()}
+        streamed.take(Event(player, f"{player}-{len(streamed.raws)}", "bet_placed", at, shown), at)
+
+
+def test_of_more_values_than_a_metric_holds_the_same_ones_count() -> None:
+    games = {"event": "bet_placed", "aggregate": "unique", "field": "properties.game", "window": "1d"}
+    wide = programme(
+        {"games": games},
+        {"wide": {"metric": "games", "op": "eq", "value": 256}, "most": {"metric": "games", "op": "gte", "value": 40}},
+    )
+    streamed = Streamed(wide)
+    bets(streamed, 300, game=lambda n: f"g{n}", step=MINUTE)
+    bets(streamed, 50, "bo", game=lambda n: (n % 2 and n) or float(n))
+    assert members_of(streamed).members == {"wide": {"ada"}, "most": {"ada", "bo"}}
+    streamed.until(streamed.at + DAY - 40 * MINUTE)
+    assert members_of(streamed).members["wide"] == set()
+
+
+def test_fractions_are_added_in_the_order_of_the_ring() -> None:
+    spent = {"event": "bet_placed", "aggregate": "sum", "field": "properties.amount"}
+    tenths = [0.1, 0.2, 0.3, 1e16, -1e16, 0.7]
+    tree = {"metric": "spent", "op": "eq", "value": sum(tenths[1:], tenths[0])}
+    streamed = Streamed(programme({"spent": spent}, {"exact": tree}))
+    bets(streamed, 6, amount=lambda n: tenths[n])
+    bets(streamed, 6, "bo", amount=lambda n: sorted(tenths)[n])
+    members_of(streamed)
+
+
+def test_a_metric_counts_only_while_it_was_in_the_programme() -> None:
+    before = programme({}, {"busy": {"field": "player.since.first_seen", "op": "gte", "value": 0}})
+    after = programme({"bets": BETS}, {"busy": {"metric": "bets", "op": "gte", "value": 3}})
+    streamed = Streamed(before)
+    bets(streamed, 3)
+    streamed.publish(2, after)
+    bets(streamed, 2)
+    bets(streamed, 3, "bo")
+    versions = {1: before, 2: after}
+    assert members_of(streamed, versions=versions).members == {"busy": {"bo"}}
+    bets(streamed, 1)
+    assert members_of(streamed, versions=versions).members == {"busy": {"ada", "bo"}}
+
+
+def test_a_turn_that_was_set_aside_counts_for_nothing() -> None:
+    streamed = Streamed(
+        programme(
+            {"bets": BETS},
+            {"any": {"metric": "bets", "op": "gte", "value": 2}},
+        )
+    )
+    bets(streamed, 2)
+    last = streamed.raws[-1]
+    record = encode_record(HistoryRecord("x", "bet_placed", last.at, (SetAside("boom"),)))
+    streamed.raws[-1] = structs.replace(last, record=record)
+    assert members_of(streamed, at=streamed.at).members == {"any": set()}
+
+
+def test_players_whose_profiles_were_joined_are_left_out_and_said_so() -> None:
+    streamed = Streamed(
+        programme(
+            {"bets": BETS},
+            {"any": {"metric": "bets", "op": "gte", "value": 1}},
+        )
+    )
+    for player in ("ada", "anon:1", "bo"):
+        bets(streamed, 1, player)
+    for player, effect in (("ada", ProfileMerged(source="anon:1")), ("anon:1", ProfileMerged(into="ada"))):
+        at = next(i for i, raw in enumerate(streamed.raws) if raw.player == player)
+        raw = streamed.raws[at]
+        streamed.raws[at] = structs.replace(raw, record=encode_record(HistoryRecord("x", "merged", raw.at, (effect,))))
+    found = members_of(streamed, at=streamed.at)
+    assert (found.members, found.unknown) == ({"any": {"bo"}}, {"ada", "anon:1"})
+
+
+def test_a_metric_by_the_players_state_at_the_time_is_refused_with_a_sentence() -> None:
+    by_state = {"not": leaf("player.traits.vip", "eq", True)}
+    documents = programme(
+        {"bets": BETS, "vip-bets": BETS | {"where": by_state}},
+        {
+            "vips": {"metric": "vip-bets", "op": "gte", "value": 1},
+            "others": {"not": {"segment": "vips"}},
+            "fine": {"metric": "bets", "op": "gte", "value": 1},
+        },
+    )
+    compiled = compile_programme(1, documents)
+    asked = question(compiled.crm.segments, compiled.rules.metrics, documents)
+    assert list(asked.conditions) == ["fine"]
+    assert asked.refused["others"] == asked.refused["vips"]
+    assert asked.refused["vips"] == (
+        "the metric vip-bets counts by player.traits.vip as it was at each event, which the archive does not hold"
+    )
+    some = question(compiled.crm.segments, compiled.rules.metrics, documents, ["others"])
+    assert list(some.refused) == ["vips", "others"]
