@@ -43,7 +43,7 @@ class Round:
 class Walk:
     """A walk under way. ``held`` is its stored form, replaced at each change."""
 
-    __slots__ = ("ended", "held", "journey", "place", "record", "round", "turn")
+    __slots__ = ("been", "ended", "held", "journey", "place", "record", "round", "turn")
 
     def __init__(self, round_: Round, journey: Journey, record: JourneyRecord) -> None:
         assert record.active is not None
@@ -54,6 +54,7 @@ class Walk:
         self.held: Enrolment = record.active
         self.place = self.held.node if self.held.generation else ""  # whose group the player is in
         self.ended = False
+        self.been: set[str] = set()  # nodes that this turn has led to
 
     @property
     def ref(self) -> str:
@@ -190,21 +191,22 @@ class Walk:
     def travel(self, target: str | None) -> None:
         """Walk from node to node until one waits or the journey ends; goal and exits are asked at each."""
         self.leave()
-        here: set[str] = set()
+        is_on_the_way = False
         while True:
             if target is None:
                 self.end(Ending.COMPLETED, Reason.LAST_NODE)
                 return
             node = self.journey.nodes[target]
-            if here and self._ends_on_the_way():
+            if is_on_the_way and self._ends_on_the_way():
                 return
-            if target in here:
+            if target in self.been:
                 self._pause(node, self.turn.at + AGAIN_MS, Reason.SAME_NODE_AGAIN)
                 return
             if self.round.passed >= NODES_PER_TURN_MAX and not node.config.waits:
                 self._pause(node, self.turn.at, Reason.TOO_MANY_NODES)
                 return
-            here.add(target)
+            self.been.add(target)
+            is_on_the_way = True
             way = self._arrive(node)
             if self.ended or way is None:
                 break

@@ -246,3 +246,15 @@ def test_a_journey_that_cannot_be_begun_is_not_waited_for() -> None:
     ada.does("signed_up")
     assert (ada.told(), ada.at("j")) == (["inner", "after", "after"], "COMPLETED")
     assert ("call", "refused", "journey_refused") in ada.steps("j")
+
+
+def test_a_journey_that_begins_another_again_and_again_rests_between() -> None:
+    rules = programme(journeys={
+        "j": journey({"id": "call", "kind": "journey", "journey": "k", "wait": True, "next": "call"}),
+        "k": journey({"id": "end", "kind": "exit"}, entry=API),
+    })  # fmt: skip
+    ada = Traveller(rules)
+    ada.does("signed_up")
+    assert (len(ada.entries("k")), ada.steps("j")[-1]) == (1, ("call", "paused", "same_node_again"))
+    ada.waits(10 * HOUR)
+    assert len(ada.entries("k")) == 1 + 10 * 60
