@@ -57,6 +57,8 @@ async def test_what_was_empty_is_named_and_another_locale_and_tone_can_be_tried(
     assert shown["language"]["why"] == "programme_locale"
     assert shown["content"]["body"] == "Hey !  is yours."
     assert shown["languages"]["en"]["empty"] == ["code", "player.traits.first_name"]
+    assert (await preview(world, {"sample": {"code": ""}}))["languages"]["en"]["empty"][0] == "code"
+    assert (await preview(world, {"sample": {"code": "x"}}))["languages"]["en"]["empty"] == ["player.traits.first_name"]
     shown = await preview(world, {"player_id": "bo", "locale": "uk", "tone": "formal"})
     assert shown["tone"] == {"picked": "friendly", "why": "trait"}, "a tone the template has not"
     assert shown["content"]["body"].startswith("Вітаємо"), "language before tone"
@@ -138,4 +140,7 @@ async def test_a_stored_version_that_names_what_is_unknown_loads_and_can_be_gone
     await world.publish({"templates": {"code": CODE}})
     refused = await world.http.put("/v1/config/templates/code", json=old)
     assert "there is no 'a_word_of_an_earlier_release'" in refused.text
+    await programmes.put("templates", "code", old)  # in a draft that an earlier release left
+    assert "a_word_of" in str((await world.http.get("/v1/programme/diff")).json()["errors"])
+    assert (await world.http.post("/v1/programme/publish")).status_code == 422
     assert (await world.http.post("/v1/programme/rollback", json={"version": first})).status_code == 200
