@@ -11,7 +11,8 @@ from actors.player import request_id
 from api.auth import Principal, require
 from api.context import Context, Ctx
 from api.masks import check_id
-from api.pages import CHUNK, CHUNKS_MAX, answers
+from api.pages import CHUNK, CHUNKS_MAX, LAST, answers
+from api.past import past_of
 from api.persons import owner_of
 from api.views import shown_decision
 from crm.fields import Channel, Purpose
@@ -157,6 +158,10 @@ async def _decisions(context: Context, player: str, request: str) -> list[Decisi
         decisions = (decode_decision(fields[b"d"]) for _offset, fields in entries)
         found += [decision for decision in decisions if decision.request_id == request]
         if len(entries) < CHUNK:
+            if not found and (older := past_of(context, player, TOWER)) is not None:  # the store may have let go of it
+                past = await older(entries[-1][0].decode() if entries else LAST, CHUNKS_MAX * CHUNK)
+                decisions = (decode_decision(fields[b"d"]) for _offset, fields in past)
+                found = [decision for decision in decisions if decision.request_id == request]
             break
         newest = "(" + entries[-1][0].decode()
     return found

@@ -87,6 +87,17 @@ async def test_an_event_is_traced_with_its_decisions_when_nothing_of_it_is_left_
     assert (await world.http.get("/v1/events/nobody-sent-this")).status_code == 404
 
 
+async def test_what_became_of_a_message_is_told_after_the_store_has_let_go_of_its_decision(
+    world: World, tmp_path: Path
+) -> None:
+    await played(world)
+    ((decision,), _) = [await pages(world, f"/v1/players/amelia/{name}") for name in ("decisions", "inbox")]
+    before = (await world.http.get(f"/v1/messages/{decision['request_id']}")).json()
+    await let_go(world, tmp_path)
+    assert (await world.http.get(f"/v1/messages/{decision['request_id']}")).json() == before
+    assert before["status"] == "cleared"
+
+
 async def test_the_audit_begins_in_the_archive_and_says_when_that_has_a_gap(world: World, tmp_path: Path) -> None:
     await played(world)
     await let_go(world, tmp_path)
