@@ -14,6 +14,7 @@ from domain.entries import Visited, encode_entry
 from store.ports import Commit, Token, Verdict, Visit, Walk, Ways
 
 CARRY_MAX = 256  # entries of one outbox in one pass
+RETRY_MS = 250  # entries whose destination did not answer wait so long
 VISITS_MAX = 64  # of one walk at once: what a live event may find before it in its log
 VISITS_ROUND = 128  # of all walks in one round of the member: some 10 ms of turns
 WALK_BOUND = 64  # entries that wait in a lane; with so many, a walk lets the live traffic go first
@@ -44,6 +45,8 @@ class Carrier:
         self._partitions = partitions
         self._tokens: dict[int, Token] = {}
         self._outboxes: set[int] = set()  # partitions whose outbox may hold something
+        self._held: set[int] = set()  # partitions with entries whose destination did not answer
+        self._retry_at = 0  # ms
         self._unread: set[int] = set()  # partitions whose walks must be looked up
         self._courses: deque[_Course] = deque()  # in turn
         self._looked_at = 0
@@ -77,6 +80,10 @@ class Carrier:
         Raises:
             Unavailable: the store did not answer; the next pass begins with the same entries.
         """
+        now = self._clock.now_ms()
+        if self._held and not 0 < self._retry_at - now <= RETRY_MS:
+            self._outboxes |= self._held
+            self._held.clear()
         if not self._outboxes:
             return 0
         asked = sorted(self._outboxes)
@@ -84,8 +91,11 @@ class Carrier:
         there = await self._ways.relay(found) if found else {}
         if until := {source: found[source][count - 1].id for source, count in there.items() if count}:
             await self._ways.relayed(until)
-        # A full page may have others behind it; one that did not all arrive is tried again.
-        self._outboxes -= {p for p in asked if p not in found or there[p] == len(found[p]) < CARRY_MAX}
+        if failed := {p for p, count in there.items() if count < len(found[p])}:
+            self._held |= failed
+            self._retry_at = now + RETRY_MS
+        # A full page may have others behind it.
+        self._outboxes -= {p for p in asked if p not in found or p in failed or len(found[p]) < CARRY_MAX}
         return sum(there.values())
 
     async def walk(self) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from actors.carrier import VISITS_MAX, VISITS_ROUND, WALK_BOUND, WALKS_EVERY_MS, YIELD_MS, Carrier
+from actors.carrier import RETRY_MS, VISITS_MAX, VISITS_ROUND, WALK_BOUND, WALKS_EVERY_MS, YIELD_MS, Carrier
 from domain.entries import TimerFired, Visited, decode_entry, encode_entry
 from store.ports import Commit, Outgoing, Token, Unavailable, Visit, Walk, Write, decode_walk, encode_walk
 from tests.simulation.model import ModelStore, ModelWays
@@ -172,10 +172,23 @@ async def test_a_destination_that_does_not_answer_keeps_its_entries_and_holds_up
     house.commit(0, relays=[(0, entry("a")), (1, entry("b")), (0, entry("c"))])
     await house.carrier.carry()
     assert (house.arrived(0), len(house.store.of(0).out.ids)) == (["a", "c"], 2)
-    assert house.carrier.is_busy
     house.ways.deaf = set()
+    house.now += RETRY_MS
     await house.carrier.carry()
     assert (house.arrived(0), house.arrived(1), house.store.of(0).out.ids) == (["a", "c"], ["b"], [])
+
+
+async def test_a_destination_that_does_not_answer_is_not_asked_all_the_time(house: House) -> None:
+    house.ways.deaf = {1}
+    house.commit(0, relays=[(1, entry("a"))])
+    for _ in range(10):
+        await house.carrier.carry()
+        assert not house.carrier.is_busy
+    assert house.ways.calls["relay"] == 1
+    house.now -= 60 * MINUTE  # a clock that was set back does not make it wait for longer
+    house.ways.deaf = set()
+    await house.carrier.carry()
+    assert house.arrived(1) == ["a"]
 
 
 # Walks
