@@ -22,8 +22,8 @@ _DUPLICATE = {
     "id": "17-1764580000000-0",
     "at": "2026-11-22T09:00:00.000Z",
     "players": ["amelia", "amelia-2"],
-    "score": 0.86,
-    "reasons": ["same_email", "same_name"],
+    "score": 0.7,
+    "reasons": ["email", "name"],
     "cause": "m-3",
 }
 

@@ -315,10 +315,10 @@ route = WebSocketRoute("/v1/ws", player_socket)
 
 
 async def player_state(context: Context, player: str) -> dict[str, Any]:
-    """Return the player as ``GET /v1/me`` shows it; only the id when nothing was ever committed."""
+    """Return the player as ``GET /v1/me`` shows it; only the id when nothing was ever committed, or it was merged."""
     try:
         return await views.player_state(context, player, own=True)
-    except NotFound:
+    except (NotFound, Conflict):
         return {"id": player}
 
 

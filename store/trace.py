@@ -7,12 +7,15 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from domain.decisions import Decision, decode_decision
-from domain.effects import HistoryRecord, MessageRequested, decode_record
+from domain.effects import Forwarded, HistoryRecord, MessageRequested, decode_record
 from domain.entries import decode_entry
+from domain.ids import partition_of
 from store.client import is_transient
 from store.keys import PLAYERS, TOWER, buckets, dedupe
 from store.ports import Unavailable
 
+HOPS_MAX = 16  # of a chain of merged ids that is followed
+RECORDS_MAX = 1_000  # of the player an event was sent on to, that are looked through
 DECISIONS_MAX = 1_000  # of a player after the event, that are looked through
 
 
@@ -40,6 +43,7 @@ async def trace(redis: Redis, partitions: int, event_id: str) -> list[Found]:
     try:
         found = await _places(redis, partitions, event_id)
         await _records(redis, found)
+        await _follow(redis, partitions, found, event_id)
         await _decisions(redis, found)
     except (RedisError, OSError) as error:
         raise (Unavailable(str(error)) if is_transient(error) else error) from error
@@ -80,6 +84,35 @@ async def _records(redis: Any, found: list[Found]) -> None:
             place.record = decode_record(recorded[0][1][b"d"])
             place.at, place.name = place.at or place.record.at, place.name or place.record.name
         place.done = bool(recorded) or (reached is not None and _parsed(reached) >= _parsed(place.offset.encode()))
+
+
+async def _follow(redis: Any, partitions: int, found: list[Found], event_id: str) -> None:
+    """Add the places that a merged id sent the event on to; what it caused is told there."""
+    sent = [(place, to) for place in found if (to := _sent_to(place.record))]
+    for _ in range(HOPS_MAX):
+        if not sent:
+            return
+        pipe = redis.pipeline(transaction=False)
+        for place, to in sent:  # it arrived there after it was sent, by the same server's clock
+            key = PLAYERS.history(partition_of(to, partitions), to)
+            pipe.xrange(key, place.offset.split("-")[0], "+", count=RECORDS_MAX)
+        following: list[tuple[Found, str]] = []
+        for (place, to), entries in zip(sent, await pipe.execute(), strict=True):
+            records = ((offset.decode(), decode_record(fields[b"d"])) for offset, fields in entries)
+            arrived = next(((o, r) for o, r in records if r.id == event_id and r.name == place.name), None)
+            if arrived is None:
+                continue
+            offset, record = arrived
+            there = Found(to, partition_of(to, partitions), offset, record.at, record.name, done=True, record=record)
+            if all((other.player, other.offset) != (to, offset) for other in found):
+                found.append(there)
+            if onwards := _sent_to(record):
+                following.append((there, onwards))
+        sent = following
+
+
+def _sent_to(record: HistoryRecord | None) -> str:
+    return next((effect.to for effect in record.effects if isinstance(effect, Forwarded)), "") if record else ""
 
 
 async def _decisions(redis: Any, found: list[Found]) -> None:

@@ -137,6 +137,17 @@ async def test_a_devices_token_does_not_open_the_profile_it_became_part_of(
         assert (claim.status_code, claim.json()["code"]) == (409, "player_moved")
 
 
+async def test_the_trace_of_an_event_goes_on_where_it_was_sent_on_to(server: Server, redis: Redis) -> None:
+    async with world_of(server, redis) as world:
+        await _met(world)
+        await world.happen(GUEST, "bet_placed", "late")
+        await _settled(redis)
+        items = (await world.http.get("/v1/events/late")).json()["items"]
+    assert [item["player_id"] for item in items] == [GUEST, ANN]
+    assert items[0]["effects"] == [{"kind": "forwarded", "to": ANN}]
+    assert {effect["kind"] for effect in items[1]["effects"]} >= {"points"}
+
+
 async def test_an_address_is_no_player(server: Server, redis: Redis) -> None:
     async with world_of(server, redis) as world:
         await world.happen(ANN, "identified", "i1", traits={"email": "ann@example.com"})
