@@ -288,6 +288,8 @@ def _asked(command: Command, state: Snapshot, entry: LogEntry, told: Told) -> Me
 def _content(template: str, given: dict[str, Any], state: Snapshot, entry: LogEntry, told: Told) -> dict[str, Any]:
     """Return a template's words for the player; ``given`` is what the rule or the caller brings."""
     crm = told.programme.crm
+    if not template:  # a journey calls another system plainly: what it brings is the message
+        return {"title": "", "body": "", "payload": given.get("payload") or {}}
     if template not in crm.templates:
         return {"title": template, "body": ""}
     event = entry.entry if isinstance(entry.entry, Event) else None

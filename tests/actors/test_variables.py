@@ -92,3 +92,14 @@ def test_only_what_is_named_is_computed() -> None:
     assert needed("{{ event.properties.game }}")["event"]["properties"] == {"game": "chess"}
     assert set(needed("{{ player[x] }}")["player"]) >= {"id", "traits", "missions", "segments"}
     assert "missions" not in needed("{{ recommendations.missions.size }}")
+
+
+def test_a_plain_call_of_a_journey_carries_its_payload() -> None:
+    node = {"id": "call", "kind": "webhook", "payload": {"who": {"from": "event.properties.name"}, "n": 3}}
+    journeys = {"caller": {"entry": {"event": "signed_up"}, "nodes": [node]}}
+    told = Told(compile_programme(1, {**DOCUMENTS, "journeys": journeys}), 0, "seed")
+    turns, _ = Player(Snapshot("ann")).take(
+        [LogEntry("1-0", AT, Event("ann", "e", "signed_up", AT, {"name": "Ann"}))], told
+    )
+    (request,) = [entry for entry in map(decode_entry, turns.outputs) if isinstance(entry, MessageRequest)]
+    assert (request.channels, request.content["payload"]) == (("webhook",), {"who": "Ann", "n": 3})
