@@ -87,6 +87,7 @@ class Person:
         while (timer := min(self.timers, key=lambda timer: timer.due, default=None)) and timer.due <= until:
             del self.timers[timer]
             self.fired += 1
+            assert self.fired < 2_000, "a timer is set again for the moment it fired at"
             self.now = max(self.now, timer.due)
             changes += [(self.now, effect) for effect in self.take(timer)]
         self.now = until
