@@ -210,12 +210,10 @@ async def test_a_mapping_of_a_key_goes_on_top_of_the_default(api: Api, host: Hos
 async def test_a_retry_after_the_mapping_changed_is_still_a_duplicate(api: Api, host: Host) -> None:
     said = bet(event="Ставка", properties={"Сумма": "12.50", "currency": "EUR"})
     person = who({"Телефон": "050 123 45 67"})
-    for documents in ({}, MAPPED, {}):
+    for n, documents in enumerate(({}, MAPPED, {})):
         await api.publish(documents)
-        await api.post("/v1/track", said)
-        await api.post("/v1/identify", person)
-    answers = [(await api.post("/v1/track", said)).json(), (await api.post("/v1/identify", person)).json()]
-    assert [answer["duplicates"] for answer in answers] == [1, 1]
+        answers = [(await api.post("/v1/track", said)).json(), (await api.post("/v1/identify", person)).json()]
+        assert [answer.get("duplicates") for answer in answers] == ([1, 1] if n else [0, 0])
     assert [event.name for event in await events(host)] in (["ставка", "identified"], ["identified", "ставка"])
 
 
