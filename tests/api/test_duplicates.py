@@ -25,7 +25,7 @@ async def test_proposals_of_all_partitions_are_paged_newest_first(api: Api) -> N
     await proposed(api, 11)
     for limit in (1, 2, 5, 50):
         items, cursor = [], ""
-        while True:
+        for _ in range(12):  # pages that go round would never end
             answer = (await api.get(f"/v1/duplicates?limit={limit}{cursor}")).json()
             items += answer["items"]
             if answer["next"] is None:

@@ -64,7 +64,7 @@ async def test_who_waits_at_a_node_is_listed_in_pages(world: World) -> None:
         await world.happen(f"player-{n}", "signed_up", "m-1")
     found: list[Any] = []
     path: str | None = "/v1/journeys/welcome/nodes/first-bet/players?limit=3"
-    while path:
+    while path and len(found) < 20:
         answer = (await world.http.get(path)).json()
         found += answer["items"]
         path = f"{path.partition('&')[0]}&cursor={answer['next']}" if answer["next"] else None
