@@ -290,6 +290,8 @@ def _content(template: str, given: dict[str, Any], state: Snapshot, entry: LogEn
     crm = told.programme.crm
     if not template:  # a journey calls another system plainly: what it brings is the message
         return {"title": "", "body": "", "payload": given.get("payload") or {}}
+    if not template:  # a webhook's plain payload
+        return {"title": "", "body": "", "payload": given.get("payload", {})}
     if template not in crm.templates:
         return {"title": template, "body": ""}
     event = entry.entry if isinstance(entry.entry, Event) else None

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import Any
 
+from crm.journeys.graph import FIELDS
 from crm.journeys.rules import Journey, Timed
 from domain.player import Enrolment
 
@@ -50,6 +51,12 @@ class Measures(Mapping[str, Any]):
         self._now = now
 
     def __getitem__(self, name: str) -> Any:
+        if name not in FIELDS:
+            raise KeyError(name)
+        return self.get(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a measure; the inherited way through an exception costs as much as the rest of a turn."""
         journey, walk = self._journey, self._walk
         match name:
             case "steps":
@@ -69,13 +76,13 @@ class Measures(Mapping[str, Any]):
             case "data":
                 return walk.data
             case _:
-                raise KeyError(name)
+                return default
 
     def __iter__(self) -> Iterator[str]:
-        return iter(("steps", "steps_done", "pace", "elapsed_s", "node_elapsed_s", "tries", "messages", "data"))
+        return iter(FIELDS)
 
     def __len__(self) -> int:
-        return 8
+        return len(FIELDS)
 
 
 def edges(journey: Journey, walk: Enrolment, timed: Timed, now: int) -> Iterator[int]:

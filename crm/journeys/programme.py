@@ -53,6 +53,7 @@ def compile_journey(name: str, config: JourneyConfig) -> Journey:
     steps = tuple(Milestone(step.id, _occasion(step)) for step in config.steps)
     interrupts = tuple(Interrupt(i.id, _occasion(i), i.to, i.once) for i in config.interrupts)
     occasions = [*((goal,) if goal else ()), *exits, *(s.occasion for s in steps), *(i.occasion for i in interrupts)]
+    timed = _timed(occasion.condition for occasion in occasions if not occasion.event)
     return Journey(
         id=name,
         config=config,
@@ -63,7 +64,8 @@ def compile_journey(name: str, config: JourneyConfig) -> Journey:
         goal=goal,
         exits=exits,
         interrupts=interrupts,
-        timed=_timed(occasion.condition for occasion in occasions if not occasion.event),
+        timed=timed,
+        asks_clock=_ask_clock(timed),
         listens=frozenset(occasion.event for occasion in occasions if occasion.event),
         asks=any(not occasion.event for occasion in occasions),
     )
@@ -130,6 +132,7 @@ def _node(config: NodeConfig) -> Node:
     waking = [skip_when] if skip_when else []
     if wanted is not None and not wanted.event and wanted.condition:
         waking.append(wanted.condition)
+    timed = _timed(waking) if config.waits else ()
     return Node(
         config,
         skip_step=skip_step,
@@ -143,7 +146,8 @@ def _node(config: NodeConfig) -> Node:
         if isinstance(config, BranchNode)
         else (),
         shares=_shares(config) if isinstance(config, SplitNode) else (),
-        timed=_timed(waking) if config.waits else (),
+        timed=timed,
+        asks_clock=_ask_clock(timed),
     )
 
 
@@ -174,6 +178,10 @@ def _timed(conditions: Iterable[Condition | None]) -> tuple[Timed, ...]:
         if condition.timing is not None or any(edges.values()):
             found.append(Timed(condition, *(tuple(sorted(numbers)) for numbers in edges.values())))
     return tuple(found)
+
+
+def _ask_clock(timed: tuple[Timed, ...]) -> bool:
+    return any(one.condition.timing is not None for one in timed)
 
 
 def _is_numeric(value: Any) -> bool:

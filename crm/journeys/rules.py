@@ -72,6 +72,7 @@ class Node:
     paths: tuple[tuple[Condition, str | None], ...] = ()  # of a branch
     shares: tuple[tuple[float, str, str | None], ...] = ()  # of a split: upper bound, id, node
     timed: tuple[Timed, ...] = ()
+    asks_clock: bool = False  # when those change depends on more than the walk
 
     @property
     def id(self) -> str:
@@ -101,6 +102,7 @@ class Journey:
     exits: tuple[Occasion, ...] = ()
     interrupts: tuple[Interrupt, ...] = ()
     timed: tuple[Timed, ...] = ()
+    asks_clock: bool = False  # when those change depends on more than the walk
     listens: frozenset[str] = frozenset()  # events that steps, goal, exits and interrupts name
     asks: bool = False  # some of those are conditions, asked in every turn
 

@@ -43,7 +43,19 @@ class Round:
 class Walk:
     """A walk under way. ``held`` is its stored form, replaced at each change."""
 
-    __slots__ = ("been", "ended", "held", "journey", "place", "record", "round", "turn")
+    __slots__ = (
+        "_before",
+        "_measured",
+        "_measures",
+        "been",
+        "ended",
+        "held",
+        "journey",
+        "place",
+        "record",
+        "round",
+        "turn",
+    )
 
     def __init__(self, round_: Round, journey: Journey, record: JourneyRecord) -> None:
         assert record.active is not None
@@ -55,6 +67,8 @@ class Walk:
         self.place = self.held.node if self.held.generation else ""  # whose group the player is in
         self.ended = False
         self.been: set[str] = set()  # nodes that this turn has led to
+        self._before = self.held
+        self._measured: Enrolment | None = None
 
     @property
     def ref(self) -> str:
@@ -69,7 +83,9 @@ class Walk:
 
     def asks(self) -> None:
         """Let ``journey.*`` of the next conditions be this walk's."""
-        self.turn.journey = Measures(self.journey, self.held, self.turn.at)
+        if self._measured is not self.held:
+            self._measured, self._measures = self.held, Measures(self.journey, self.held, self.turn.at)
+        self.turn.journey = self._measures
 
     def judge(self) -> None:
         """Note milestones, then end the walk for its goal, an exit or its age, wherever the player is."""
@@ -161,7 +177,8 @@ class Walk:
 
     def _interrupt(self) -> Interrupt | None:
         for interrupt in self.journey.interrupts:
-            is_used = interrupt.once and f"interrupt:{interrupt.id}" in self.held.used
+            used = self.held.used
+            is_used = interrupt.once and bool(used) and f"interrupt:{interrupt.id}" in used
             if not is_used and interrupt.occasion.happens(self.turn):
                 return interrupt
         return None
@@ -169,8 +186,10 @@ class Walk:
     def _struggles(self) -> str | None:
         """Count a try in vain; return where help is once there were too many."""
         struggle = self.node.struggle
+        if struggle is None or not struggle.occasion.happens(self.turn):
+            return None
         key = f"struggle:{self.held.node}"
-        if struggle is None or key in self.held.used or not struggle.occasion.happens(self.turn):
+        if key in self.held.used:
             return None
         since = self.turn.at - struggle.within_ms if struggle.within_ms else 0
         tries = (*(at for at in self.held.tries if at > since), self.turn.at)
@@ -273,6 +292,8 @@ class Walk:
         if self.place != self.held.node:
             self.turn.groups.append(GroupOp(self._group(self.held.node)))
             self.place = self.held.node
+        if self.held is self._before and self.held.armed and not (self.journey.asks_clock or self.node.asks_clock):
+            return  # nearly every event: nothing has moved that the timer depends on
         due = min(self._deadlines())
         if self.held.armed and self.held.armed <= due:
             return  # it wakes early at worst, and is set anew then
@@ -293,8 +314,9 @@ class Walk:
             yield self.held.due
         if dwell := self._dwells_until():
             yield dwell
-        if self.journey.timed or self.node.timed:
-            self.asks()
+        if not self.journey.timed and not self.node.timed:
+            return
+        self.asks()
         for timed in (*self.journey.timed, *self.node.timed):
             if at := next_change(timed.condition, self.turn):
                 yield at
