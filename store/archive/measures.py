@@ -143,17 +143,25 @@ def _unique(con: duckdb.DuckDBPyConnection, measure: Measure, rows: str, bucket:
         oldest = max(now, *names.values()) - rule.buckets + 1
         found[player] = sum(last >= oldest for last in names.values())
     crowded = [player for player, names in newest.items() if len(names) > UNIQUE_MAX]
-    return found | {player: _as_a_ring(con, rule, rows, player, at) for player in crowded}
+    return found | (_as_rings(con, rule, rows, crowded, at) if crowded else {})
 
 
-def _as_a_ring(con: duckdb.DuckDBPyConnection, rule: MetricRule, rows: str, player: str, at: int) -> Value:
-    """Fold one player's events: which of too many values are held depends on their order."""
+def _as_rings(
+    con: duckdb.DuckDBPyConnection, rule: MetricRule, rows: str, players: list[str], at: int
+) -> dict[str, Value]:
+    """Fold some players' events: which of too many values are held depends on their order."""
+    found: dict[str, Value] = {}
     state: Metric | None = None
-    for (data,) in _fetched(con, f"SELECT data FROM ({rows}) WHERE player = ? ORDER BY ms, n", player):
+    current = ""
+    sql = f"SELECT player, data FROM ({rows}) WHERE player IN (SELECT unnest(?)) ORDER BY player, ms, n"
+    for player, data in _fetched(con, sql, players):
+        if player != current:
+            state, current = None, player
         event = decode_entry(data)
         assert isinstance(event, Event)
         state = counted(rule, state, event)
-    return metric_value(rule, state, at)
+        found[player] = metric_value(rule, state, at)
+    return found
 
 
 def _rows(con: duckdb.DuckDBPyConnection, measure: Measure, at: int) -> str:

@@ -66,6 +66,7 @@ def connected(root: Path, files: list[File], *, memory_mb: int = MEMORY_MB) -> d
     con.execute("SET allowed_directories = [?]", [f"{root.absolute()}/"])
     con.execute("SET enable_external_access = false")
     con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET parquet_metadata_cache = true")  # every question opens the same files
     for kind in KINDS:
         _table(con, root, kind, [file for file in files if file.kind == kind])
     for name, select in _VIEWS.items():

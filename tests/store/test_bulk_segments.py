@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
@@ -118,7 +119,7 @@ EVENTS = st.lists(
     st.tuples(
         st.sampled_from(PLAYERS),
         st.sampled_from(["bet_placed", "deposit_completed", "visited"]),
-        st.one_of(st.sampled_from([0, 1, SECOND, 59_999, HOUR, DAY, 3 * DAY]), st.integers(0, 2 * DAY)),
+        st.one_of(st.sampled_from([0, 1, 90 * SECOND, HOUR, DAY, 7 * DAY, 30 * DAY]), st.integers(0, 2 * DAY)),
         st.one_of(st.just(0), st.sampled_from([-300_000, MINUTE, HOUR, DAY, 2 * DAY]), st.integers(0, 2 * DAY)),
         AMOUNTS,
         st.sampled_from(["a", "b", "c"]),
@@ -163,7 +164,7 @@ def _branch(kind: str, nodes: list[dict[str, Any]]) -> dict[str, Any]:
 def _leaves(metrics: list[str], earlier: list[str]) -> st.SearchStrategy[dict[str, Any]]:
     of_metrics = st.builds(
         lambda metric, op, value: {"metric": metric, "op": op, "value": value},
-        st.sampled_from(metrics), OPS, st.sampled_from([0, 1, 2, 0.3, 10, 3_600, 86_400, 200_000]),
+        st.sampled_from(metrics), OPS, st.sampled_from([0, 1, 1, 2, 3, 0.3, 10, 3_600, 86_400, 604_800]),
     )  # fmt: skip
     others = st.sampled_from(
         [
@@ -286,6 +287,25 @@ def test_of_more_values_than_a_metric_holds_the_same_ones_count() -> None:
     assert members_of(streamed).members == {"wide": {"ada"}, "most": {"ada", "bo"}}
     streamed.until(streamed.at + DAY - 40 * MINUTE)
     assert members_of(streamed).members["wide"] == set()
+
+
+@pytest.mark.parametrize(
+    ("window", "last_ms"), [("90s", 2 * MINUTE), ("1h", HOUR), ("1d", DAY), ("7d", 7 * DAY), ("30d", 30 * DAY)]
+)
+def test_windows_end_at_the_edge_of_the_bucket_that_the_stream_ends_them_at(window: str, last_ms: int) -> None:
+    """One bet at the beginning of a bucket: it counts until the window's last bucket is over, to the millisecond."""
+    kinds = ("count", "sum", "max", "last", "unique")
+    fields = {kind: {} if kind == "count" else {"field": "properties.amount"} for kind in kinds}
+    metrics = {kind: BETS | {"aggregate": kind, "window": window} | fields[kind] for kind in kinds}
+    tree = {kind: {"metric": kind, "op": "gte", "value": 1} for kind in kinds}
+    streamed = Streamed(programme(metrics, tree))
+    bets(streamed, 1, step=DAY, amount=3)
+    played_at = streamed.at
+    inside = []
+    for at in (played_at + last_ms - 1, played_at + last_ms):
+        streamed.until(at)
+        inside.append({name for name, players in members_of(streamed).members.items() if players})
+    assert inside == [set(kinds), set()]
 
 
 def test_fractions_are_added_in_the_order_of_the_ring() -> None:
