@@ -44,6 +44,18 @@ def _documents(version: int) -> dict[str, dict[str, Any]]:
                 ],
             },
         },
+        "journeys": {
+            "comfort": {
+                "entry": {"event": "bet_won"},
+                "nodes": [
+                    {"id": "rest", "kind": "delay", "for": "2s", "next": "again"},
+                    {"id": "again", "kind": "wait", "for": {"event": "bet_won"}, "timeout_s": 3, "on_event": "gift"},
+                    {"id": "gift", "kind": "reward", "currency": "points", "amount": 1, "next": "inner"},
+                    {"id": "inner", "kind": "journey", "journey": "inner", "wait": True},
+                ],
+            },
+            "inner": {"entry": {"api": True}, "nodes": [{"id": "nap", "kind": "delay", "for": "1s"}]},
+        },
         "templates": {"done": {"channel": "in_app", "title": {"en": "Done"}, "body": {"en": "Well done"}}},
         "policies": {
             "default": {

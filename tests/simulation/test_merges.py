@@ -12,6 +12,7 @@ import pytest
 from msgspec import structs
 
 import actors.player
+import crm.journeys.merge
 import gamification.merge
 from crm.identity import forwarding, merging
 from domain.effects import Forwarded, decode_record
@@ -114,6 +115,9 @@ def _never_refuses(state: Any, entry: Any) -> Step[Any]:
         (actors.player, "after_merge", _keeps_profiles_that_arrive_late),
         (actors.player, "after_merge", _never_refuses),
         (merging.duplicates, "withdraw", lambda _turn: None),
+        (merging.journeys, "leave", lambda turn: setattr(turn, "journeys", {})),
+        (merging.journeys, "join", lambda _turn, _source: None),
+        (crm.journeys.merge, "_go_on", lambda *_: None),
     ],
 )
 def test_the_laws_see_a_broken_merge(

@@ -6,8 +6,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from actors.partition import decode_part
-from domain.effects import Forwarded, SetAside, decode_record
-from domain.entries import Event, MergeAsked, Merged, MergeRefused, ProgrammePublished, decode_entry
+from domain.effects import Forwarded, JourneyEntered, SetAside, decode_record
+from domain.entries import Event, MergeAsked, Merged, MergeRefused, ProgrammePublished, TimerFired, decode_entry
 from domain.ids import partition_of
 from domain.player import Snapshot, snapshot_from_parts
 from tests.simulation.model import parsed
@@ -71,6 +71,7 @@ def broken(world: "World") -> Iterator[str]:
     states = {player: state for player, state in everybody.items() if not player.startswith("key:")}
     yield from _accounts(world)
     yield from _claims(everybody)
+    yield from _walks(world, states)
     owners: dict[str, str] = {}
     for player in states:
         owner, hops = player, 0
@@ -79,9 +80,11 @@ def broken(world: "World") -> Iterator[str]:
         if hops == 50:
             yield f"{player} lives on in a circle"
         owners[player] = owner
-    bets = Counter[str]()
+    bets, entered = Counter[str](), Counter[tuple[str, str]]()
     for player, count in _bets(world).items():
         bets[owners.get(player, player)] += count
+    for player, journey in _entries_into_journeys(world):
+        entered[owners.get(player, player), journey] += 1
     for player, state in states.items():
         if state.identity.merged_into:
             yield from _ended(world, player, state, states[owners[player]])
@@ -91,6 +94,9 @@ def broken(world: "World") -> Iterator[str]:
         if counted != bets[player]:
             ids = [other for other, owner in owners.items() if owner == player]
             yield f"{player} has {counted} bets, {bets[player]} were placed by {ids}"
+        told = {journey: entered[player, journey] for who, journey in entered if who == player}
+        if told != (known := {journey: record.entered for journey, record in state.journeys.items()}):
+            yield f"{player} entered journeys {told} under all ids, the profile says {known}"
         asked = [
             other
             for other, status in state.identity.links.items()
@@ -116,6 +122,24 @@ def _ended(world: "World", player: str, state: Snapshot, owner: Snapshot) -> Ite
         yield f"{player} has ended, its timers {timers} have not"
 
 
+def _walks(world: "World", states: dict[str, Snapshot]) -> Iterator[str]:
+    """A walk that is under way is where the groups say, and its one timer is set; there are no others."""
+    for p, shared in world.store.partitions.items():
+        ours = {who: state for who, state in states.items() if partition_of(who, len(world.store.partitions)) == p}
+        active = {
+            (who, name): r.active for who, state in ours.items() for name, r in state.journeys.items() if r.active
+        }
+        groups = {(who, g) for g, members in shared.groups.items() for who in members if g.startswith("journeys/")}
+        expected = {(who, f"journeys/{name}/{walk.node}") for (who, name), walk in active.items()}
+        if groups != expected:
+            yield f"groups of journeys: {groups - expected} too many, {expected - groups} missing"
+        timers = [decode_entry(member) for member in shared.lanes["players"].timers]
+        armed = {(t.player, t.ref, t.due) for t in timers if isinstance(t, TimerFired) and t.kind == "journey"}
+        wanted = {(who, f"{name}#{walk.number}", walk.armed) for (who, name), walk in active.items() if walk.armed}
+        if armed != wanted:
+            yield f"timers of journeys: {armed - wanted} too many, {wanted - armed} missing"
+
+
 def _claims(everybody: dict[str, Snapshot]) -> Iterator[str]:
     """An address knows those who have it now, and nobody else."""
     claimed = {(key, who) for key, state in everybody.items() for who in state.identity.claims}
@@ -139,6 +163,15 @@ def states_of(world: "World") -> dict[str, Snapshot]:
             parts = {name: data for name, data in fields.items() if name != "v"}
             found[player] = snapshot_from_parts(player, 0, parts)
     return found
+
+
+def _entries_into_journeys(world: "World") -> Iterator[tuple[str, str]]:
+    for shared in world.store.partitions.values():
+        for player, rows in shared.lanes["players"].history.items():
+            for _, f in rows.all():
+                for effect in decode_record(f["d"]).effects:
+                    if isinstance(effect, JourneyEntered):
+                        yield player, effect.journey
 
 
 def _bets(world: "World") -> Counter[str]:
