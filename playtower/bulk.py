@@ -71,11 +71,12 @@ async def evaluate_segments(
         reached = {r.partition: r for r in await Source(redis, identity.partitions).reached() if r.lane is PLAYERS}
         now = await Source(redis, identity.partitions).now_ms()
         found = {name: _Compared() for name in asked.conditions}
-        players = unknown = 0
+        players = unknown = latest = 0
         with Progress(console=console, transient=True) as progress:
             task = progress.add_task("evaluating", total=identity.partitions)
             for p in range(identity.partitions):
                 when = moment if moment is not None else _now(identity, reached[p], now)
+                latest = max(latest, when)
                 try:
                     here = await asyncio.to_thread(members_at, root, p, asked, when, versions=versions)
                 except QueryError as error:
@@ -90,7 +91,7 @@ async def evaluate_segments(
     shown += [{"id": name, "refused": why} for name, why in asked.refused.items() if segment in (None, name)]
     return {
         "ok": not any(s.get("only_archive_count") or s.get("only_live_count") or "refused" in s for s in shown),
-        "at": as_datetime(moment if moment is not None else now).astimezone(UTC).isoformat(),
+        "at": as_datetime(latest).astimezone(UTC).isoformat(),
         "programme": version,
         "players": players,
         "seconds": time.monotonic() - began,

@@ -14,7 +14,7 @@ from msgspec import structs
 from actors.player import Player, Told
 from actors.programme import Programme, compile_programme
 from domain.effects import HistoryRecord, ProfileMerged, SetAside, encode_record
-from domain.entries import Entry, Event, LogEntry, ProgrammePublished, Visited, decode_entry, encode_entry
+from domain.entries import Command, Entry, Event, LogEntry, ProgrammePublished, Visited, decode_entry, encode_entry
 from domain.player import Snapshot
 from store.archive.files import Archive, File, day_of
 from store.archive.rows import Raw, effect_rows, log_row, table_of
@@ -382,3 +382,49 @@ def test_a_metric_by_the_players_state_at_the_time_is_refused_with_a_sentence() 
     )
     some = question(compiled.crm.segments, compiled.rules.metrics, documents, ["others"])
     assert list(some.refused) == ["vips", "others"]
+
+
+def says(streamed: Streamed, player: str, traits: dict[str, Any], **context: Any) -> None:
+    at = streamed.at + SECOND
+    streamed.take(Event(player, f"i{len(streamed.raws)}", "identify", at, {}, traits, context, "identify"), at)
+
+
+def test_traits_are_those_that_the_turns_left() -> None:
+    """Null removes one, beyond 256 new names are ignored, a journey's change counts, and a player has a zone."""
+    tour = {
+        "entry": {"event": "visited"},
+        "nodes": [{"id": "n", "kind": "profile", "set": {"plan": None, "tier": "pro"}}],
+    }
+    trees = {
+        "planned": leaf("player.traits.plan", "exists", True),
+        "full": leaf("player.traits.t299", "exists", True),
+        "edge": leaf("player.traits.t255", "exists", True),
+        "pro": leaf("player.traits.tier", "eq", "pro"),
+        "morning": leaf("now.hour", "between", [5, 6]),  # MONDAY is midnight in UTC, 05:45 in Kathmandu
+    }
+    streamed = Streamed(programme({}, trees, journeys={"tour": tour}))
+    says(streamed, "ada", {"plan": "a"})
+    says(streamed, "ada", {"plan": None})
+    says(streamed, "bo", {"plan": "b"}, timezone="Asia/Kathmandu")
+    says(streamed, "bo", {"timezone": "no/where"})
+    says(streamed, "cy", {f"t{n}": n for n in range(300)})
+    says(streamed, "di", {"plan": "d", "tier": "new"})
+    streamed.take(Event("di", "v1", "visited", streamed.at), streamed.at)
+    assert members_of(streamed).members == {
+        "planned": {"bo"}, "full": set(), "edge": {"cy"}, "pro": {"di"}, "morning": {"bo"},
+    }  # fmt: skip
+
+
+def test_balances_and_levels_are_those_that_the_turns_left() -> None:
+    kinds = {
+        "earn-rules": {"bets": {"event": "bet_placed", "amount": 7}},
+        "levels": {"main": {"currency": "points", "levels": [{"id": "bronze", "at": 0}, {"id": "silver", "at": 14}]}},
+    }
+    trees = {"rich": leaf("player.balance.points", "gte", 14), "silver": leaf("player.level", "eq", "silver")}
+    streamed = Streamed(programme({}, trees, **kinds))
+    bets(streamed, 2)
+    bets(streamed, 2, "bo")
+    bets(streamed, 1, "cy")
+    spend = {"currency": "points", "amount": -5, "reason": "refund"}
+    streamed.take(Command("bo", "cmd:1", "adjust", spend), streamed.at)
+    assert members_of(streamed).members == {"rich": {"ada"}, "silver": {"ada", "bo"}}
