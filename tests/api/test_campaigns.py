@@ -24,7 +24,7 @@ NEWS: dict[str, Any] = {
     "send": {"now": "api"},
     "message": {"template": "news", "purpose": "service", "variables": {"code": {"from": "data.code"}}},
 }
-DIGEST = {**NEWS, "send": {"schedule": {"every": "day", "time": "10:00", "zone": "player"}}}
+DIGEST = {**NEWS, "send": {"schedule": {"at": "2099-01-04T10:00", "zone": "player"}}}  # a daily one has begun by noon
 WELCOME = {**NEWS, "everyone": True, "segment": None, "send": {"event": "signed_up"}}
 DOCUMENTS: dict[str, dict[str, dict[str, Any]]] = {
     "templates": {"news": TEMPLATE},
