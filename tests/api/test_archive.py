@@ -68,6 +68,8 @@ async def test_a_players_past_is_told_when_the_store_has_let_go_of_it(world: Wor
     (newest, *older) = await pages(world, lists[0], limit=2)
     assert newest["id"] == "m-9"
     assert older == archived(before[0])
+    await let_go(world, tmp_path, days=0)  # the archive has the newest too, and the store has not let go of it
+    assert await pages(world, lists[0], limit=2) == [newest, *older]
 
 
 async def test_an_event_is_traced_with_its_decisions_when_nothing_of_it_is_left_in_the_store(
