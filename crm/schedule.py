@@ -7,6 +7,8 @@ A timer names its schedule by ``generation`` (a fingerprint), so one that anothe
 that is still true stays armed across publishes: an occurrence is neither lost nor doubled when a publish meets it.
 """
 
+from collections.abc import Iterator
+
 from crm.programme import CrmRules
 from crm.recurrence import (
     LATE_MS,
@@ -30,11 +32,26 @@ _NOBODY = Snapshot("")
 
 
 def opened(before: CrmRules, after: CrmRules, at: int) -> Step[Snapshot]:
-    """Return what publishing ``after`` begins: a review walk when segments changed, timers of what is scheduled."""
+    """Return what publishing ``after`` begins: a review when segments changed, invitations, timers of schedules."""
     changed = before.segments.meanings != after.segments.meanings
     walks = (WalkAsked(f"review:{after.version}", REVIEW),) if changed else ()
     timers = [_first(after, name, at) for name in after.schedules if not _is_armed(before, after, name)]
-    return Step(_NOBODY, timers=tuple(timer for timer in timers if timer), walks=walks)
+    return Step(_NOBODY, timers=tuple(timer for timer in timers if timer), walks=(*walks, *_invited(before, after)))
+
+
+def _invited(before: CrmRules, after: CrmRules) -> Iterator[WalkAsked]:
+    """Yield a walk over the members of a segment for each new journey that begins with those who are in it already.
+
+    Of a segment that is itself new, the review brings them in.
+    """
+    for name, journey in after.journeys.journeys.items():
+        entry = journey.entry.config
+        if (
+            entry.include_existing
+            and entry.segment in before.segments.conditions
+            and name not in before.journeys.journeys
+        ):
+            yield WalkAsked(f"{name}@{after.version}", ENTER, name, f"segments/{entry.segment}")
 
 
 def fired(rules: CrmRules, timer: TimerFired, at: int) -> Step[Snapshot]:

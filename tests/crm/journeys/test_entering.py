@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from crm.journeys.entering import ACTIVE_MAX, DATA_BYTES_MAX, kept_data
+from crm.schedule import opened
 from domain.effects import Answered, JourneyEntered
 from domain.entries import Event
 from tests.crm.journeys.traveller import DAY, HOUR, Traveller, delay, field, journey, message, programme, wait
@@ -258,3 +259,21 @@ def test_a_journey_that_begins_another_again_and_again_rests_between() -> None:
     assert (len(ada.entries("k")), ada.steps("j")[-1]) == (1, ("call", "paused", "same_node_again"))
     ada.waits(10 * HOUR)
     assert len(ada.entries("k")) == 1 + 10 * 60
+
+
+def test_a_new_journey_invites_those_who_are_in_its_segment_already() -> None:
+    inviting = journey(HI, entry={"segment": "vips", "include_existing": True})
+    before, same = programme(1, segments=SEGMENTS), programme(3, segments=SEGMENTS, journeys={"j": inviting})
+    after = programme(2, segments=SEGMENTS, journeys={"j": inviting, "k": journey(HI, entry={"segment": "vips"})})
+    (walk,) = opened(before, after, 0).walks
+    assert (walk.kind, walk.ref, walk.group) == ("journey", "j", "segments/vips")
+    assert not opened(after, same, 0).walks
+    (review,) = opened(programme(1), after, 0).walks
+    assert review.kind == "review", "of a new segment, the review brings them in"
+    ada = Traveller(before)
+    ada.has(vip=True)
+    ada.does("bet_placed")
+    ada.rules = after
+    ada.is_visited("j")
+    ada.is_visited("k")
+    assert ([e.by for e in ada.entries("j")], ada.entries("k")) == (["segment"], [])

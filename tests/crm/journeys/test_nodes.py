@@ -6,6 +6,7 @@ import pytest
 
 from crm.journeys.nodes import share_of
 from domain.effects import TraitsChanged
+from domain.entries import TimerFired
 from tests.crm.journeys.traveller import (
     DAY,
     HOUR,
@@ -324,3 +325,19 @@ def test_more_nodes_than_a_turn_may_pass_are_passed_in_the_next() -> None:
     assert (len(ada.told()), ada.at(), ada.steps()[-1]) == (50, "m50", ("m50", "paused", "too_many_nodes"))
     ada.waits(0)
     assert (len(ada.told()), ada.at()) == (80, "COMPLETED"), "nothing is lost"
+
+
+def test_no_event_ends_a_pause_before_its_time() -> None:
+    always = {"id": "w", "kind": "wait", "for": {"when": field("player.traits.vip", "exists", False)}, "next": "hi"}
+    ada = travelling(always, message("hi", "w"))
+    ada.waits(30 * SECOND)
+    ada.does("bet_placed")
+    assert ada.told() == ["hi"]
+
+
+def test_a_timer_of_an_older_generation_is_not_heard() -> None:
+    ada = travelling(delay("rest", "2d", "hi", dwell={"for": "1d", "to": "hi"}), message("hi"))
+    before, (timer,) = ada.snapshot, ada.timers
+    for ref, generation in (("j#1", timer.generation - 1), ("j#2", timer.generation), ("nowhere#1", 1)):
+        ada.take(TimerFired("ada", "journey", ref, timer.due, generation))
+        assert ada.snapshot == before
