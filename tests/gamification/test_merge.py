@@ -443,3 +443,14 @@ def test_a_user_never_hands_over_to_anybody() -> None:
     assert two.take(MergeAsked(ADA, "bob", "m1")) == []
     assert two.take(MergeAsked(ADA, GUEST, "m1")) == []
     assert two.states[ADA] is state or two.states[ADA] == state
+
+
+def test_a_task_never_counts_more_than_it_asks_for() -> None:
+    tasks = [{"id": "bets", "event": "bet_placed", "count": 3}, {"id": "wins", "event": "bet_won", "count": 2}]
+    two = Two(programme(missions={"both": {"tasks": tasks}}))
+    two.does(GUEST, times=2)
+    two.does(ADA, times=2)
+    two.does(ADA, "bet_won")
+    two.meets()
+    assert two.states[ADA].missions["both"].actual == {"bets": 3, "wins": 1}
+    assert two.states[ADA].missions["both"].status == "in_progress"
