@@ -96,7 +96,7 @@ def test_an_id_never_seen_becomes_an_alias() -> None:
 
 def test_the_old_id_keeps_working() -> None:
     town = _met()
-    assert town.does(GUEST) == [Forwarded(ADA)]
+    assert town.does(GUEST, reply_to="gw") == [Forwarded(ADA)]
     (sent,) = town.on_the_way
     assert isinstance(sent, Event)
     assert (sent.player, sent.forwarded, sent.reply_to) == (ADA, GUEST, "")
@@ -405,3 +405,35 @@ def test_a_profile_survives_its_way() -> None:
     assert encode_entry(Merged("x", ADA, parts, "m"))
     assert town.of("x") == Snapshot("x")
     assert KeyClaimed("key:email:ab", ADA).evidence == {}
+
+
+def test_a_refusal_names_the_id_that_was_asked_however_far_it_was_passed_on() -> None:
+    town = Town()
+    town.does("anon:c", "aliased", properties={"previous_id": "b"})
+    town.settle()
+    town.does(ADA, anonymous="anon:b")
+    town.settle()
+    town.does(BOB, anonymous="anon:c")
+    town.settle()
+    assert town.of(BOB).identity.links == {"anon:c": "elsewhere"}
+
+
+def test_a_stop_that_the_store_has_under_the_guest_only_is_set_for_her_though_she_is_excluded() -> None:
+    town = Town()
+    town.does(ADA, "player_excluded", properties={"reason": "by event"})
+    town.take(Command(GUEST, "cmd:1", "exclude", {"reason": "self_exclusion", "since": NOON, "until": None}))
+    assert town.stops == {}
+    town.does(ADA, anonymous=GUEST)
+    town.settle()
+    assert town.stops == {ADA: "by event"}
+
+
+def test_neither_an_id_that_ended_nor_an_address_is_in_a_segment() -> None:
+    rare = {"where": {"metric": "bets", "op": "lt", "value": 100}}
+    town = Town(compile_programme(1, WATCHED | {"segments": {"rare": rare}}))
+    town.does(GUEST, traits={"email": "a@x.com"})
+    town.does(ADA, anonymous=GUEST)
+    town.settle()
+    for key in [player for player in town.states if player.startswith("key:")]:
+        town.take(Visited(key, "w", "review"))
+    assert town.groups["segments/rare"] == {ADA}
