@@ -28,6 +28,7 @@ from actors.clock import SystemClock, new_id
 
 DATA = Path(__file__).resolve().parent.parent / "examples" / "data" / "casino_players.csv"
 VIPS = 4
+CASHIER_LEFT = 0.1  # share of visits to the cashier that end without a deposit, and the session with them
 STAKES = (25, 50, 100, 150, 200, 250, 500, 1000, 1500, 2000)  # minor units: the real game's, .25 to 20
 CURRENCY = "EUR"
 BATCH_MAX = 200
@@ -135,7 +136,9 @@ class Simulated:
     game: tuple[str, str] = ("", "")
 
 
-Emitted = dict[str, Any]  # userId, type, event, properties, traits, context: an event without its time and id
+Emitted = dict[
+    str, Any
+]  # userId or anonymousId, type, event, properties, traits, context: an event without its time and id
 
 
 class Casino:
@@ -202,6 +205,7 @@ class Casino:
                 "locale": locale,
                 "timezone": zone,
                 "country": country,
+                "birthday": f"{rng.randint(1955, 2004)}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}",
                 "vip": i < VIPS,
                 "simulated": True,
             }
@@ -227,6 +231,8 @@ class Casino:
         steps = [_identify(player)]
         if not player.known:
             player.known = True
+            # Newcomers look around first; what they did then becomes theirs when they sign up.
+            steps = [_looked_around(player), _identify(player, anonymous=_device(player))]
             steps.append(_track(player, "signed_up", country=player.traits["country"]))
         steps.append(_track(player, "logged_in", device=rng.choice(_DEVICES)))
         steps.append(_track(player, "page_viewed", page="lobby"))
@@ -253,6 +259,12 @@ class Casino:
         if player.wallet < stake:
             wanted = max(stake, 40 * player.real.bet_mean)
             amount = next((deposit for deposit in _DEPOSITS if deposit >= wanted), _DEPOSITS[-1])
+            steps.append(_track(player, "page_viewed", page="cashier"))
+            if rng.random() < CASHIER_LEFT:
+                player.rounds_left = 0
+                steps.append(_track(player, "session_ended", rounds=player.rounds - player.came_at))
+                player.plan = steps[::-1]
+                return
             player.wallet += amount
             steps.append(
                 _track(player, "deposit_completed", amount=amount, currency=CURRENCY, method=rng.choice(_METHODS))
@@ -299,10 +311,25 @@ def _track(player: Simulated, name: str, **properties: Any) -> Emitted:
     }
 
 
-def _identify(player: Simulated) -> Emitted:
+def _device(player: Simulated) -> str:
+    return f"browser-of-{player.id}"
+
+
+def _looked_around(player: Simulated) -> Emitted:
+    return {
+        "type": "track",
+        "anonymousId": _device(player),
+        "event": "page_viewed",
+        "properties": {"page": "lobby"},
+        "context": {"simulated": True},
+    }
+
+
+def _identify(player: Simulated, anonymous: str = "") -> Emitted:
     return {
         "type": "identify",
         "userId": player.id,
+        **({"anonymousId": anonymous} if anonymous else {}),
         "traits": player.traits,
         "context": {"simulated": True, "timezone": player.traits["timezone"], "locale": player.traits["locale"]},
     }

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import Counter, defaultdict
+from itertools import pairwise
 from statistics import mean, median
 from typing import Any
 
@@ -44,7 +45,7 @@ def test_everything_is_labelled_simulated() -> None:
 def test_four_vips_are_always_about() -> None:
     casino = Casino(7, 400)
     assert [player.id for player in casino.players if player.traits["vip"]] == ["vip-1", "vip-2", "vip-3", "vip-4"]
-    by_player = Counter(event["userId"] for event in events_of(casino, 30_000))
+    by_player = Counter(event.get("userId", "") for event in events_of(casino, 30_000))
     others = [times for player, times in by_player.items() if not player.startswith("vip-")]
     assert min(by_player[f"vip-{n}"] for n in range(1, VIPS + 1)) > median(others)
 
@@ -59,9 +60,29 @@ def test_names_places_and_languages_vary() -> None:
 def test_a_player_signs_up_once_and_before_all_else() -> None:
     seen: dict[str, list[str]] = defaultdict(list)
     for event in events_of(Casino(5, 30), 20_000):
-        if event["type"] == "track":
+        if event["type"] == "track" and "userId" in event:
             seen[event["userId"]].append(event["event"])
     assert all(names[0] == "signed_up" and names.count("signed_up") == 1 for names in seen.values())
+
+
+def test_newcomers_look_around_without_a_name_and_say_who_they_were_when_they_sign_up() -> None:
+    events = events_of(Casino(5, 30), 5_000)
+    nameless = [event["anonymousId"] for event in events if "userId" not in event]
+    joined = [event["anonymousId"] for event in events if event["type"] == "identify" and "anonymousId" in event]
+    assert len(nameless) > 10
+    assert len(set(nameless)) == len(nameless)
+    assert set(joined) <= set(nameless)
+
+
+def test_some_leave_the_cashier_without_a_deposit_and_the_session_with_it() -> None:
+    events = [e for e in events_of(Casino(5, 30), 20_000) if e.get("userId") == "vip-1" and e["type"] == "track"]
+    after = [
+        following["event"]
+        for event, following in pairwise(events)
+        if event["event"] == "page_viewed" and event["properties"]["page"] == "cashier"
+    ]
+    assert set(after) == {"deposit_completed", "session_ended"}
+    assert after.count("session_ended") < after.count("deposit_completed")
 
 
 @pytest.mark.parametrize("real", read_players()[::271])
@@ -110,7 +131,7 @@ def test_money_is_whole_and_nobody_bets_what_they_lack() -> None:
             case _:
                 pass
         assert all(isinstance(told.get(name, 0), int) for name in ("amount", "payout"))
-        assert wallets[event["userId"]] >= 0
+        assert wallets[event.get("userId", "")] >= 0
 
 
 class Gateway:
