@@ -24,10 +24,12 @@ def take_turn(rules: CrmRules, world: World, before: Snapshot, state: Snapshot, 
         before: The player before the entry.
         state: The player after the game's part of this turn.
     """
-    if not rules.watches_players and not state.journeys and not identity.concerns(state, entry.entry):
+    is_about_identity = identity.concerns(state, entry.entry)
+    if not rules.watches_players and not state.journeys and not is_about_identity:
         return Step(state)
     turn = _turn(rules, world, before, state, entry)
-    identity.advance(rules, turn, entry.entry)
+    if is_about_identity:
+        identity.advance(turn, entry.entry)
     if turn.identity.merged_into or state.player.startswith(KEY_PREFIX):  # nobody's turn: no segments, no journeys
         return turn.finished()
     segments.advance(rules.segments, turn, entry.entry)

@@ -7,7 +7,6 @@ the commit's own place in the outbox: it is resumed after any crash and never do
 
 from crm.identity import duplicates, links, merging
 from crm.identity.forwarding import after_merge as after_merge
-from crm.programme import CrmRules
 from crm.working import Turn
 from domain.entries import Entry, Event, KeyClaimed, MergeAsked, Merged, MergeRefused
 from domain.player import Snapshot
@@ -25,11 +24,10 @@ def is_joined(state: Snapshot, entry: Entry) -> bool:
     return isinstance(entry, Merged) and entry.source in state.identity.sources
 
 
-def advance(rules: CrmRules, turn: Turn, entry: Entry) -> None:
-    """Note links, devices and keys; hand this profile over, or join one that arrives."""
-    del rules
+def advance(turn: Turn, entry: Entry) -> None:
+    """Note links, devices and keys; hand this profile over, or join one that arrives. Only what ``concerns`` us."""
     match entry:
-        case Event() if concerns(turn.start, entry):
+        case Event():
             links.note(turn, entry)
             duplicates.tell(turn)
         case MergeAsked():
