@@ -34,6 +34,18 @@ def names_used(template: BoundTemplate, source: str) -> Iterator[Name]:
             yield Name(str(root), _second(use.segments), line_of(source, use.span.index))
 
 
+def paths_used(template: BoundTemplate) -> tuple[tuple[str, ...], ...] | None:
+    """Return the paths of all values that the template takes from its variables; None when it computes some."""
+    paths: dict[tuple[str, ...], None] = {}
+    for uses in template.analyze(include_partials=False).globals.values():
+        for use in uses:
+            path = tuple(segment for segment in use.segments if isinstance(segment, str))
+            if len(path) < len(use.segments):
+                return None
+            paths[path] = None
+    return tuple(paths)
+
+
 def _second(segments: list[Any]) -> str:
     if len(segments) < 2:
         return ""

@@ -181,3 +181,37 @@ def test_any_source_is_either_refused_or_renders(source: str) -> None:
 
 def test_a_value_is_never_read_as_a_template() -> None:
     assert body("{{ x }}", {"x": "{{ player.level }}"}) == "{{ player.level }}"
+
+
+REMEMBERED = template(
+    title="{{ player.traits.first_name | default: 'you' }}, {{ player.balance.points }} of {{ mission.goal }}",
+    body="{% for r in mission.rewards %}{{ r.amount }} {{ r.currency }}{% unless forloop.last %}, {% endunless %}"
+    "{% endfor %} ({{ mission.rewards.size }}, {{ mission.size }}){% if player.traits.vip == true %}!{% endif %}"
+    "{% if player.traits.last == nil %}-{% endif %}",
+)
+SCALARS = st.one_of(st.none(), st.booleans(), st.integers(0, 2), st.floats(0, 2), st.sampled_from(["", "1", "true"]))
+REWARDS = st.one_of(SCALARS, st.lists(st.fixed_dictionaries({"amount": SCALARS}, optional={"currency": SCALARS})))
+
+
+@given(
+    st.dictionaries(st.sampled_from(["first_name", "vip", "last", "other"]), SCALARS),
+    st.one_of(st.none(), SCALARS, st.dictionaries(st.sampled_from(["points", "gems"]), SCALARS)),
+    st.one_of(SCALARS, st.dictionaries(st.sampled_from(["goal", "rewards", "size"]), REWARDS)),
+)
+def test_a_text_that_is_remembered_is_the_text_that_liquid_makes(traits: Any, balance: Any, mission: Any) -> None:
+    variables = {"player": {"traits": traits, "balance": balance}, "mission": mission}
+    for _ in range(2):
+        content = render(REMEMBERED, locale="en", fallback_locale="en", variables=variables)
+        for part, text in (("title", REMEMBERED.title["en"]), ("body", REMEMBERED.body["en"])):
+            assert content[part] == text.template.render(variables)
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crm.templates._filled", remembered := {})
+    monkeypatch.setattr("crm.templates.FILLED_MAX", 3)
+    text = template(title="{{ n }}{{ long }}").title["en"]
+    for n in range(5):
+        assert text.fill({"n": n}) == (str(n), True)
+    assert list(remembered.values()) == ["2", "3", "4"]
+    assert text.fill({"long": "x" * 3_000})[1]
+    assert len(remembered) == 3
