@@ -16,7 +16,9 @@ from store.ports import Commit, Token, Verdict, Visit, Walk, Ways
 CARRY_MAX = 256  # entries of one outbox in one pass
 RETRY_MS = 250  # entries whose destination did not answer wait so long
 VISITS_MAX = 64  # of one walk at once: what a live event may find before it in its log
-VISITS_ROUND = 128  # of all walks in one round of the member: some 10 ms of turns
+VISITS_ROUND = 128  # most of all walks in one round of the member
+VISITS_LEAST = 4  # of all walks in one round, however long it takes
+ROUND_MS = 15  # a round with visits shall take no longer: a live event waits for one or two of them
 WALK_BOUND = 64  # entries that wait in a lane; with so many, a walk lets the live traffic go first
 YIELD_MS = 20  # a walk that let others go first waits so long before it asks again
 WALKS_EVERY_MS = 5_000  # how often walks are looked up though nothing told of one
@@ -51,6 +53,8 @@ class Carrier:
         self._courses: deque[_Course] = deque()  # in turn
         self._looked_at = 0
         self._is_walking = False  # the last pass visited somebody or ended a walk
+        self._room = VISITS_ROUND  # visits of the next round, by how long the last ones took
+        self._visited_at = 0  # ms, when the last round with visits ended; 0: nobody was visited in it
 
     @property
     def is_busy(self) -> bool:
@@ -106,6 +110,7 @@ class Carrier:
         """
         now = self._clock.now_ms()
         self._is_walking = False
+        self._pace_rounds(now)
         if not 0 <= now - self._looked_at < WALKS_EVERY_MS:
             self._looked_at = now
             self._unread |= self._tokens.keys()
@@ -123,7 +128,20 @@ class Carrier:
         made = 0
         for (course, visit), verdict in zip(visits, verdicts, strict=True):
             made += self._settle(course, visit, verdict, now)
+        self._visited_at = self._clock.now_ms() if made else 0
         return made
+
+    def _pace_rounds(self, now: int) -> None:
+        """Halve the visits of a round that took too long, double those of one that was short.
+
+        A visit may cost 0.1 ms (nothing to judge) or 2 ms (a campaign's message); with 128 of them live events waited
+        a quarter of a second beside a broadcast.
+        """
+        took, self._visited_at = now - self._visited_at if self._visited_at else -1, 0
+        if took > ROUND_MS:
+            self._room = max(VISITS_LEAST, self._room // 2)
+        elif 0 <= took < ROUND_MS // 2:
+            self._room = min(VISITS_ROUND, self._room * 2)
 
     async def _look_up(self, now: int) -> None:
         """Read the walks of partitions of which something is new; what was paced goes on being paced."""
@@ -139,7 +157,7 @@ class Carrier:
     def _going(self, now: int) -> list[tuple[_Course, int]]:
         """Return the walks whose turn it is, with the visits each may make; they go to the end of the line."""
         going: list[tuple[_Course, int]] = []
-        room = VISITS_ROUND
+        room = self._room
         for _ in range(len(self._courses)):
             if room <= 0:
                 break

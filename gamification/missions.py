@@ -31,7 +31,11 @@ def advance_missions(turn: Turn, missions: tuple[MissionRule, ...], event: Event
     cycle_of = _Cycles(at, turn.zone)
     for mission in missions:
         held = held_missions.get(mission.id, _NEW)
-        if held.status != "in_progress":
+        status = held.status
+        if status != "in_progress":
+            # The two commonest answers of ``_may_start`` first: a call costs more than they do.
+            if mission.opt_in or (status == "completed" and mission.recurrence == "none"):
+                continue
             if _may_start(turn, mission, held, event, cycle_of):
                 _advance(turn, mission, held, event)
         elif _is_usual(turn, mission, held, at) and (mission.is_open or _is_current(mission, held, at, cycle_of)):

@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from actors.carrier import RETRY_MS, VISITS_MAX, VISITS_ROUND, WALK_BOUND, WALKS_EVERY_MS, YIELD_MS, Carrier
+from actors.carrier import (
+    RETRY_MS,
+    ROUND_MS,
+    VISITS_LEAST,
+    VISITS_MAX,
+    VISITS_ROUND,
+    WALK_BOUND,
+    WALKS_EVERY_MS,
+    YIELD_MS,
+    Carrier,
+)
 from domain.entries import TimerFired, Visited, decode_entry, encode_entry
 from store.ports import Commit, Outgoing, Token, Unavailable, Visit, Walk, Write, decode_walk, encode_walk
 from tests.simulation.model import ModelStore, ModelWays
@@ -225,6 +235,24 @@ async def test_all_walks_together_are_bounded_in_a_round_and_take_turns() -> Non
     await house.walk()
     await house.walk()
     assert [len(house.visited(p)) > 0 for p in range(5)] == [True] * 5
+
+
+async def test_rounds_that_take_long_make_fewer_visits_and_short_ones_more_again() -> None:
+    house = House(5)
+    for p in range(5):
+        house.move_in(p, 300)
+    house.begin(Walk("w", "review"))
+
+    async def visits(took_ms: int, rounds: int) -> list[int]:
+        made = []
+        for _ in range(rounds):
+            made.append(await house.walk())
+            house.now += took_ms
+        return made
+
+    assert await visits(ROUND_MS + 1, 7) == [VISITS_ROUND, 64, 32, 16, 8, VISITS_LEAST, VISITS_LEAST]
+    assert (await visits(ROUND_MS, 3))[1:] == [VISITS_LEAST] * 2  # just right: stays as it is
+    assert (await visits(1, 4))[1:] == [8, 16, 32]
 
 
 async def test_a_walk_yields_to_live_traffic_and_asks_again_a_little_later(house: House) -> None:
