@@ -16,6 +16,7 @@ from api.auth import Principal, require
 from api.context import Context, Ctx
 from api.groups import group_counts
 from api.idempotency import IdempotencyKey
+from api.journey_data import fitting
 from api.pages import Cursor, Limit, answers, instant, page, page_by_name
 from api.views import live_programme
 from api.walks import shown_walk
@@ -30,7 +31,6 @@ from store.walks import ask_walk, walk_progress
 
 router = APIRouter(prefix="/v1/campaigns", tags=["Campaigns"])
 
-DATA_BYTES_MAX = 8_192  # of what a caller gives along, as JSON
 RUNS_SHOWN = 20
 _RESERVED = frozenset(("local", "late"))  # what a scheduled walk tells its visits
 Scalar = Annotated[str, Field(max_length=1_000)] | int | float | bool | None
@@ -81,8 +81,7 @@ class SendBody(BaseModel):
     def _fits(cls, value: dict[str, Any]) -> dict[str, Any]:
         if taken := sorted(_RESERVED & value.keys()):
             raise ValueError(f"expected keys of your own; schedules use {' '.join(taken)}")
-        if (size := len(msgspec.json.encode(value))) > DATA_BYTES_MAX:
-            raise ValueError(f"expected at most {DATA_BYTES_MAX} bytes of JSON, got {size}")
+        fitting({**value, "run": "run_0123456789abcdef"})  # which run it is goes along
         return value
 
 

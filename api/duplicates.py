@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1/duplicates", tags=["Identity"])
 PlayersReader = Annotated[Principal, Depends(require("players:read"))]
 PlayersWriter = Annotated[Principal, Depends(require("players:write"))]
 
-_ID = re.compile(r"(\d{1,5})-(\d{1,20})-(\d{1,20})")  # partition and stream id
+_ID = re.compile(r"([0-9]{1,5})-([0-9]{1,19})-([0-9]{1,19})")  # partition and stream id
 _DUPLICATE = {
     "id": "17-1764580000000-0",
     "at": "2026-11-22T09:00:00.000Z",

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Depends, Header
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -12,10 +11,10 @@ from api.commands import asked
 from api.context import Context, Ctx
 from api.groups import group_counts, group_page, node_group, nodes_of, parts_of
 from api.idempotency import IdempotencyKey
+from api.journey_data import fitting
 from api.masks import check_id
 from api.pages import Cursor, Limit, answers, instant, page, page_by_name
 from api.views import live_programme
-from crm.journeys.entering import DATA_BYTES_MAX
 from crm.journeys.view import graph_view
 from domain.errors import NotFound
 from domain.player import JourneyRecord
@@ -66,9 +65,7 @@ class EntryBody(BaseModel):
     @field_validator("data")
     @classmethod
     def _small(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if (size := len(msgspec.json.encode(value))) > DATA_BYTES_MAX:
-            raise ValueError(f"expected at most {DATA_BYTES_MAX} bytes of JSON, got {size}")
-        return value
+        return fitting(value)
 
 
 class ExitBody(BaseModel):
@@ -113,7 +110,8 @@ async def list_journeys(context: Ctx, _: PlayersReader, limit: Limit = 50, curso
 async def read_journey(journey: str, context: Ctx, _: PlayersReader) -> dict[str, Any]:
     nodes = await _nodes_with(context, journey)
     counts = await group_counts(context, [node_group(journey, node) for node in nodes])
-    graph = graph_view((await live_programme(context)).crm.journeys, journey)
+    rules = (await live_programme(context)).crm.journeys
+    graph = graph_view(rules, journey) if journey in rules.journeys else None
     if graph is None:  # it was published a moment ago, and the two reads fell on either side
         raise _unknown(journey)
     current = {node["id"] for node in graph["nodes"]}

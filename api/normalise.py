@@ -151,9 +151,9 @@ def normalise(body: Segment, raw: bytes, kind: str | None, rules: Rules) -> Acce
     """
     changes: Changes = []
     player = _player(body, rules)
-    anonymous = _anonymous(body, player, changes) if body.anonymous_id is not None else ""
     message_id, made = _message_id(body, rules)
     kind = kind or body.type or "track"
+    anonymous = _anonymous(body, player, kind, rules, changes) if body.anonymous_id is not None else ""
     properties, traits, context = body.properties or {}, body.traits or {}, body.context or {}
     if kind == "track":
         name = snake_case(body.event) if body.event else ""
@@ -252,9 +252,16 @@ def _mapped_player(body: Segment, mappings: Mappings) -> tuple[str, str]:
     raise Rejection("no_player", "expected userId or anonymousId", "userId")
 
 
-def _anonymous(body: Segment, player: str, changes: Changes) -> str:
-    """Return the routing id of an anonymousId that came beside the player's id, "" when there is none or it is bad."""
+def _anonymous(body: Segment, player: str, kind: str, rules: Rules, changes: Changes) -> str:
+    """Return the routing id of an anonymousId that came beside the player's id, "" when there is none or it is bad.
+
+    A public key proves nobody's identity, and a merge is for good: its events link ids only by ``identify``, which
+    the configuration must have opened to clients.
+    """
     if body.anonymous_id == "":
+        return ""
+    if rules.client and not rules.player and kind != "identify" and body.user_id:
+        changes.append(("anonymousId", "ignored: with a public key only identify joins ids"))
         return ""
     anonymous = f"{ANONYMOUS_PREFIX}{body.anonymous_id}"
     if fault := id_fault(anonymous):

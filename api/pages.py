@@ -18,7 +18,7 @@ CHUNKS_MAX = 10  # of one page; a page of a long history may be short and still 
 Entries = list[tuple[bytes, dict[bytes, bytes]]]
 Older = Callable[[str, int], Awaitable[Entries]]
 LAST = "99999999999999-0"  # after every offset
-_OFFSET = re.compile(r"(\d{1,20}-\d{1,20})\.(\d{1,9})")
+_OFFSET = re.compile(r"([0-9]{1,19}-[0-9]{1,19})\.([0-9]{1,9})")  # below 2^64, as stream ids are
 
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="Most items of a page.")]
 Cursor = Annotated[str | None, Query(max_length=400, description="`next` of the page before.")]

@@ -200,7 +200,7 @@ def _position(cursor: str | None) -> _Position:
     at, _, place = cursor.partition("@")
     offset, _, taken = at.partition(".")
     ms, _, n = offset.partition("-")
-    if not all(part.isascii() and part.isdigit() and len(part) <= 20 for part in (ms, n, taken, place or "0")):
+    if not all(part.isascii() and part.isdigit() and len(part) <= 19 for part in (ms, n, taken, place or "0")):
         raise BadRequest(
             f"expected a cursor that an earlier page gave as `next`, got {cursor[:60]!r}", code="bad_cursor"
         )

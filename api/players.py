@@ -227,7 +227,7 @@ everyone = APIRouter(prefix="/v1/players", tags=["Players"])
     ),
 )
 async def list_players(context: Ctx, _: PlayersReader, limit: Limit = 50, cursor: Cursor = None) -> dict[str, Any]:
-    if cursor is not None and not cursor.isdigit():
+    if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 19):
         raise BadRequest(f"expected `next` of an earlier page as the cursor, got {cursor[:60]!r}", code="bad_cursor")
     found: dict[bytes, str] = {}
     position = int(cursor or 0)

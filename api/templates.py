@@ -1,5 +1,6 @@
 """Templates for those who write them: what is wrong with one, and what a player would read."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -121,7 +122,10 @@ async def preview_template(id: str, body: PreviewBody, context: Ctx, caller: Rea
     given = dict(body.variables) | ({"tone": body.tone} if body.tone else {})
     variables = _with_sample(filled_in(template, given, (programme, snapshot, now, None)), body.sample or {})
     locale = body.locale if body.locale is not None else snapshot.profile.locale
-    shown = preview(template, locale=locale, fallback_locale=programme.crm.locale, variables=variables)
+    # In a thread: what an editor tries may use up its whole allowance in every language.
+    shown = await asyncio.to_thread(
+        preview, template, locale=locale, fallback_locale=programme.crm.locale, variables=variables
+    )
     return {"template": id, "source": source, **shown}
 
 

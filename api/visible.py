@@ -8,15 +8,27 @@ from typing import Any
 from domain.effects import (
     DuplicateProposed,
     Effect,
+    Forwarded,
+    IdentityLinked,
     JourneyEnded,
     JourneyEntered,
     JourneyStepped,
+    ProfileMerged,
     SegmentEntered,
     SegmentLeft,
     TraitsChanged,
 )
 
-_OPERATORS = (JourneyEntered, JourneyStepped, JourneyEnded, TraitsChanged, DuplicateProposed)
+_OPERATORS = (
+    JourneyEntered,
+    JourneyStepped,
+    JourneyEnded,
+    TraitsChanged,
+    DuplicateProposed,
+    IdentityLinked,  # whoever sends for an anonymous id must not learn whose it is
+    ProfileMerged,
+    Forwarded,
+)
 
 
 def visible_segments(documents: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:

@@ -30,7 +30,7 @@ FILLED_CHARS_MAX = 2_000  # longer ones are not, nor values that take more bytes
 _filled: dict[tuple[int, bytes], str] = {}
 _numbers = count(1)
 _COMPUTED = ("size", "first", "last")  # Liquid works these out where no such name is
-_MISSING = ["missing"]
+_MISSING = (0, None)  # beside (1, value) and (2, what Liquid computes from): no value can be taken for another kind
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -132,7 +132,7 @@ def _text(source: str, needs: set[Name]) -> Text:
     return Text(" ".join(literal.split()), template, paths_used(template), next(_numbers))
 
 
-def _value_at(variables: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+def _value_at(variables: Mapping[str, Any], path: tuple[str, ...]) -> tuple[int, Any]:
     """Return what a text can see at a path: the value, that there is none, or all that Liquid computes one from."""
     value: Any = variables
     for name in path:
@@ -141,8 +141,8 @@ def _value_at(variables: Mapping[str, Any], path: tuple[str, ...]) -> Any:
         elif isinstance(value, Mapping) and name not in _COMPUTED:
             return _MISSING
         else:
-            return ["computed", value]
-    return value
+            return 2, value
+    return 1, value
 
 
 def render(template: Template, *, locale: str, fallback_locale: str, variables: Mapping[str, Any]) -> dict[str, Any]:

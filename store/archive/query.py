@@ -82,8 +82,9 @@ def over(root: Path, ask: Callable[[duckdb.DuckDBPyConnection], T], files: Calla
         QueryError: it cannot be answered.
     """
     for left in reversed(range(TRIES)):
-        con = connected(root, files())
+        con = None
         try:
+            con = connected(root, files())
             return ask(con)
         except duckdb.IOException as error:
             if not left or ("No files found" not in str(error) and "No such file" not in str(error)):
@@ -93,7 +94,8 @@ def over(root: Path, ask: Callable[[duckdb.DuckDBPyConnection], T], files: Calla
         except duckdb.Error as error:
             raise QueryError(_sentence(error)) from error
         finally:
-            con.close()
+            if con is not None:
+                con.close()
     raise AssertionError("unreachable")
 
 

@@ -147,6 +147,8 @@ async def test_publishing_sends_nothing_and_the_list_says_how_each_is_sent(world
         ("news", "k", {"data": {"local": "x"}}, 422, "invalid"),
         ("news", "k", {"data": {"big": ["x"]}}, 422, "invalid"),
         ("news", "k", {"per_minute": 0}, 422, "invalid"),
+        ("news", "k", {"data": {"a": 10**30}}, 422, "invalid"),
+        ("news", "k", {"data": {"a": "x" * 1_200, "b": "x" * 900}}, 422, "invalid"),
     ],
 )
 async def test_what_a_sending_refuses(world: World, campaign: str, key: str, body: Any, status: int, code: str) -> None:

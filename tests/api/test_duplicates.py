@@ -51,7 +51,7 @@ async def test_a_dismissed_proposal_is_off_the_list(api: Api) -> None:
 
 
 async def test_an_unknown_cursor_is_refused(api: Api) -> None:
-    for cursor in ("nonsense", "99-1-0", "1-2"):
+    for cursor in ("nonsense", "99-1-0", "1-2", "1-99999999999999999999-0"):
         answer = await api.get(f"/v1/duplicates?cursor={cursor}")
         assert (answer.status_code, answer.json()["code"]) == (400, "bad_cursor")
 

@@ -156,7 +156,9 @@ async def test_an_address_is_no_player(server: Server, redis: Redis) -> None:
     assert [item["id"] for item in listed] == [ANN]
 
 
-@pytest.mark.parametrize("cursor", ["x", "1-1", "1-1.x@0", "1-1.0@-1", "1-1.0@x", "²-1.0@1"])
+@pytest.mark.parametrize(
+    "cursor", ["x", "1-1", "1-1.x@0", "1-1.0@-1", "1-1.0@x", "²-1.0@1", "99999999999999999999-0.0@0"]
+)
 async def test_a_cursor_that_is_none_of_ours_is_refused(server: Server, redis: Redis, cursor: str) -> None:
     async with world_of(server, redis) as world:
         await _met(world)

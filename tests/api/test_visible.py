@@ -8,10 +8,13 @@ from api.masks import EventMask
 from api.visible import for_player, visible_segments
 from domain.effects import (
     DuplicateProposed,
+    Forwarded,
+    IdentityLinked,
     JourneyEnded,
     JourneyEntered,
     JourneyStepped,
     Posting,
+    ProfileMerged,
     SegmentEntered,
     SegmentLeft,
     TraitsChanged,
@@ -34,6 +37,9 @@ def test_a_player_sees_no_journey_and_no_other_player() -> None:
         JourneyEnded("win-back", 1, "goal"),
         TraitsChanged({"tier": "risk"}),
         DuplicateProposed("amelia", "zoe", 0.9),
+        IdentityLinked("anon:a-1"),
+        ProfileMerged("", "zoe"),
+        Forwarded("zoe"),
         SegmentLeft("club"),
         POINTS,
     )

@@ -189,7 +189,14 @@ REMEMBERED = template(
     "{% endfor %} ({{ mission.rewards.size }}, {{ mission.size }}){% if player.traits.vip == true %}!{% endif %}"
     "{% if player.traits.last == nil %}-{% endif %}",
 )
-SCALARS = st.one_of(st.none(), st.booleans(), st.integers(0, 2), st.floats(0, 2), st.sampled_from(["", "1", "true"]))
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(0, 2),
+    st.floats(0, 2),
+    st.sampled_from(["", "1", "true"]),
+    st.just(["missing"]),
+)
 REWARDS = st.one_of(SCALARS, st.lists(st.fixed_dictionaries({"amount": SCALARS}, optional={"currency": SCALARS})))
 
 
