@@ -17,7 +17,7 @@ from actors.processor import Known
 from actors.programme import ProgrammeVersions
 from actors.settings import MemberSettings
 from domain.entries import LogEntry
-from domain.ids import partition_of
+from domain.ids import KEY_PREFIX, partition_of
 from domain.player import Snapshot, snapshot_from_parts
 from store.client import connect
 from store.keys import PLAYERS
@@ -133,6 +133,8 @@ class DedicatedPool:
         await asyncio.gather(*self._starting.values())
 
     def _selected(self, snapshot: Snapshot) -> bool:
+        if snapshot.player.startswith(KEY_PREFIX) or snapshot.identity.merged_into:
+            return False  # nobody lives there
         if self._placement == "dedicated":
             return True
         return self._placement == "vip" and snapshot.profile.traits.get("vip") is True

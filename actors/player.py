@@ -139,13 +139,14 @@ class Player:
             elif isinstance(effect, FactTold):
                 fact = Fact(state.player, effect.name, effect.value, entry.at, entry_id(what))
                 turns.outputs.append(encode_entry(fact))
-                if effect.name == "excluded" and effect.value and _comes_from_a_merge(what):
-                    turns.stops.append(str(effect.value["reason"]))  # the id that joined was stopped: so is this one
+                # The id that joined was stopped for good: so is this one. A cool-off is the tower's to keep and end.
+                if effect.name == "excluded" and _comes_from_a_merge(what) and (value := effect.value):
+                    turns.stops += [str(value["reason"])] if value["until"] is None else []
             elif isinstance(effect, DuplicateProposed):
                 turns.duplicates.append(
                     encode_record(HistoryRecord(entry_id(what), "duplicate_proposed", entry.at, (effect,)))
                 )
-            elif isinstance(effect, JourneyEntered) and isinstance(what, Visited):
+            elif isinstance(effect, JourneyEntered) and isinstance(what, Visited) and effect.journey == what.ref:
                 turns.entered.append(what.walk)
         record_turn(turns, entry, step.effects)
         return step.state

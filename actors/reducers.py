@@ -116,22 +116,30 @@ class PlayerReducer(_OverProgrammes):
     def _partitions_own(self, folded: Folded[Snapshot], entries: list[LogEntry]) -> None:
         """Fold what concerns no player: a publish, the calendar, a walk that was asked for, bytes that are no entry."""
         for entry in entries:
-            before = self._in_force(folded.part).crm
-            _publish(folded, [entry])
-            after = self._in_force(folded.part).crm
-            match entry.entry:
-                case ProgrammePublished():
-                    _write_calendar(folded.commit, opened(before, after, entry.at), entry.at)
-                    folded.commit.outputs.append(encode_entry(entry.entry))
-                case TimerFired() as timer:
-                    _write_calendar(folded.commit, fired(after, timer, entry.at), entry.at)
-                case WalkAsked() as asked:
-                    _write_calendar(folded.commit, Step(Snapshot(""), walks=(asked,)), entry.at)
-                case Unreadable():
-                    folded.commit.dead.append(encode_dead_letter(_dead_letter(entry, "these bytes are no entry")))
-                    folded.part = structs.replace(folded.part, set_aside=folded.part.set_aside + 1)
-                case other:
-                    raise PartitionStopped(f"{type(other).__name__} at {entry.offset} names no player")
+            try:
+                self._partitions_turn(folded, entry)
+            except PartitionStopped:
+                raise
+            except Exception as error:  # the engine's own: it stops this partition for a person, not the process
+                raise PartitionStopped(f"{type(entry.entry).__name__} at {entry.offset}: {error!r}") from error
+
+    def _partitions_turn(self, folded: Folded[Snapshot], entry: LogEntry) -> None:
+        before = self._in_force(folded.part).crm
+        _publish(folded, [entry])
+        after = self._in_force(folded.part).crm
+        match entry.entry:
+            case ProgrammePublished():
+                _write_calendar(folded.commit, opened(before, after, entry.at), entry.at)
+                folded.commit.outputs.append(encode_entry(entry.entry))
+            case TimerFired() as timer:
+                _write_calendar(folded.commit, fired(after, timer, entry.at), entry.at)
+            case WalkAsked() as asked:
+                _write_calendar(folded.commit, Step(Snapshot(""), walks=(asked,)), entry.at)
+            case Unreadable():
+                folded.commit.dead.append(encode_dead_letter(_dead_letter(entry, "these bytes are no entry")))
+                folded.part = structs.replace(folded.part, set_aside=folded.part.set_aside + 1)
+            case other:
+                raise PartitionStopped(f"{type(other).__name__} at {entry.offset} names no player")
 
     async def _turns(
         self, snapshot: Snapshot, entries: list[LogEntry], told: Told, known: Known, folded: Folded[Snapshot]

@@ -25,6 +25,7 @@ LAST_ZONE_MS = 12 * 3_600_000  # UTC-12 the last
 LEAD_MS = 900_000  # a walk for every player's own time begins so much earlier
 LATE_MS = 3_600_000  # a time missed by more is gone, unless ``late: send``
 PER_MINUTE_MAX = 6_000_000
+_YEAR_MAX = 8_000  # of what is given; what is worked out from it stays a time
 _DAYS_LOOKED_AT = 400  # every recurrence comes back within 31
 _LOCAL = "%Y-%m-%dT%H:%M:%S"
 
@@ -62,11 +63,11 @@ class ScheduleConfig(Document):
             _local(value)
         return value
 
-    @field_validator("from_", "until")
+    @field_validator("from_")  # `until` is only compared
     @classmethod
     def _is_day(cls, value: str | None) -> str | None:
-        if value is not None:
-            _day(value)
+        if value is not None and _day(value).year > _YEAR_MAX:
+            raise ValueError(f"expected a day before the year {_YEAR_MAX + 1}, got {value}")
         return value
 
     @field_validator("zone")
@@ -94,7 +95,8 @@ class ScheduleConfig(Document):
         if any(on not in days[self.every] for on in self.on) or bool(self.on) != (self.every != "day"):
             expected = {"day": "no `on`", "week": "`on` weekdays (mon ... sun)", "month": "`on` days 1 to 31 or last"}
             raise ValueError(f"expected {expected[self.every]} with every: {self.every}, got {list(self.on)}")
-        if self.from_ and self.until and _day(self.from_) > _day(self.until):
+        until = _day(self.until) if self.until else date.max
+        if self.from_ and _day(self.from_) > until:
             raise ValueError("expected `from` not after `until`")
 
 
@@ -165,7 +167,20 @@ def missed(args: Mapping[str, Any], at: int, zone: str) -> bool:
     local = args.get("local")
     if not isinstance(local, str) or args.get("late", "send") == "send":
         return False
-    return at > instant_of(local, zone) + LATE_MS
+    return at > (own_time(args, zone) or at) + LATE_MS
+
+
+def own_time(args: Mapping[str, Any], zone: str) -> int:
+    """Return the instant (ms) of a visit's ``local`` time in a zone; 0 when it brings none that is one.
+
+    Args:
+        args: Of the walk, which a caller of an earlier version of the campaign may have begun: nothing is sure.
+    """
+    local = args.get("local")
+    try:
+        return instant_of(local, zone) if isinstance(local, str) else 0
+    except ValueError:
+        return 0
 
 
 def fingerprint(schedule: ScheduleConfig, home_zone: str) -> int:
@@ -225,7 +240,7 @@ def _local(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         moment = None
-    if moment is None or moment.tzinfo is not None or "T" not in text or not 1971 <= moment.year <= 9000:
+    if moment is None or moment.tzinfo is not None or "T" not in text or not 1971 <= moment.year <= _YEAR_MAX + 1_000:
         raise ValueError(f'expected a local time such as "2026-12-24T10:00" (`zone` says whose), got {text[:60]!r}')
     return moment
 

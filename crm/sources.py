@@ -15,6 +15,7 @@ ANY = "?"
 _TAGS_MAX = 2_000
 _TAG_MAX = 2_000  # characters of one tag
 _TAG_STARTS = re.compile(r"\{\{|\{%")
+_ASSIGNING = frozenset(("assign", "capture", "increment", "decrement"))
 _SPACES = re.compile(r"\s{50}")
 _VERBATIM = re.compile(r"\{%-?\s*(?:raw|doc)\b")
 
@@ -35,9 +36,16 @@ def names_used(template: BoundTemplate, source: str) -> Iterator[Name]:
 
 
 def paths_used(template: BoundTemplate) -> tuple[tuple[str, ...], ...] | None:
-    """Return the paths of all values that the template takes from its variables; None when it computes some."""
+    """Return the paths of all values that the template takes from its variables; None when that cannot be told.
+
+    It cannot when the template computes names, or assigns some: a name that one branch assigns is taken from the
+    variables in the other.
+    """
     paths: dict[tuple[str, ...], None] = {}
-    for uses in template.analyze(include_partials=False).globals.values():
+    used = template.analyze(include_partials=False)
+    if not _ASSIGNING.isdisjoint(used.tags):
+        return None
+    for uses in used.globals.values():
         for use in uses:
             path = tuple(segment for segment in use.segments if isinstance(segment, str))
             if len(path) < len(use.segments):

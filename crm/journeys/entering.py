@@ -9,7 +9,7 @@ from msgspec import structs
 from crm.journeys.reasons import Ending, Outcome, Refusal
 from crm.journeys.rules import Journey
 from crm.journeys.walk import Round, Walk
-from crm.recurrence import PLAYER, instant_of, missed
+from crm.recurrence import PLAYER, missed, own_time
 from crm.working import Turn
 from domain.effects import JourneyEntered, JourneyStepped, SegmentEntered
 from domain.entries import Entry, Visited
@@ -129,17 +129,12 @@ def _visit(round_: Round, journey: Journey, visited: Visited) -> None:
     if entry.schedule is not None:
         if missed(visited.args, turn.at, turn.zone):
             return
-        until = _own_time(visited.args, turn.zone) if entry.schedule.zone == PLAYER else 0
+        until = own_time(visited.args, turn.zone) if entry.schedule.zone == PLAYER else 0
         begin(round_, journey, "schedule", visited.args, until=until)
     elif entry.kind == "segment" and entry.include_existing:
         begin(round_, journey, "segment", visited.args)
     elif entry.api:  # a campaign that a caller sends
         begin(round_, journey, "api", visited.args)
-
-
-def _own_time(args: Mapping[str, Any], zone: str) -> int:
-    local = args.get("local")
-    return instant_of(local, zone) if isinstance(local, str) else 0
 
 
 def _make_room(turn: Turn, round_: Round) -> None:

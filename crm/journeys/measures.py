@@ -9,6 +9,7 @@ from crm.journeys.rules import Journey, Timed
 from domain.player import Enrolment
 
 PACE_MAX = 100.0
+EDGE_MAX_S = 10 * 366 * 86_400  # what a walk comes to later than that is not waited for
 _SHARE_OF_TIME_MIN = 0.01  # the first hundredth of the norm's time counts as one: no division by nothing
 
 
@@ -88,7 +89,7 @@ class Measures(Mapping[str, Any]):
 def edges(journey: Journey, walk: Enrolment, timed: Timed, now: int) -> Iterator[int]:
     """Yield the moments (ms, after now) at which ``journey.*`` passes a number the condition compares it with."""
     for since, numbers in ((walk.entered_at, timed.elapsed), (walk.arrived_at, timed.staying)):
-        yield from (at for number in numbers if (at := since + ceil(number) * 1000) > now)
+        yield from (at for number in numbers if number <= EDGE_MAX_S and (at := since + ceil(number) * 1000) > now)
     norm, done = journey.config.pace, steps_done(journey, walk)
     if norm is None:
         return
@@ -96,6 +97,6 @@ def edges(journey: Journey, walk: Enrolment, timed: Timed, now: int) -> Iterator
         yield at
     for number in timed.paces:
         if done and number > 0:  # from this moment on the pace is less
-            at = walk.entered_at + int(done / norm.steps / number * norm.over * 1000) + 1
-            if at > now:
+            span_s = done / norm.steps / number * norm.over  # inf for a number next to 0
+            if span_s <= EDGE_MAX_S and (at := walk.entered_at + int(span_s * 1000) + 1) > now:
                 yield at

@@ -31,6 +31,8 @@ def take_up(round_: Round) -> None:
     for name in under_way:
         record = round_.turn.journeys[name]
         assert record.active is not None
+        if record.active.version > round_.rules.version:
+            continue  # it came with a merge, ahead of the publish: it is taken up when that has passed here too
         if record.active.version == round_.rules.version and name in round_.rules.journeys:
             round_.walks[name] = Walk(round_, round_.rules.journeys[name], record)
         else:

@@ -14,7 +14,7 @@ from actors.processor import Known
 from actors.settings import MemberSettings
 from domain.entries import Event, LogEntry
 from domain.ids import partition_of
-from domain.player import Profile, Snapshot
+from domain.player import Identity, Profile, Snapshot
 from store.keys import PLAYERS
 from tests.conftest import Server
 
@@ -105,3 +105,11 @@ async def test_beyond_the_limit_players_stay_shared_and_are_counted() -> None:
     assert not pool.wants(Snapshot("first"))
     assert not pool.wants(Snapshot("second"))
     assert pool.refused == 1
+
+
+@pytest.mark.parametrize("nobody", [Snapshot("key:email:ab"), Snapshot("anon:a", identity=Identity("amelia"))])
+async def test_what_is_nobodys_profile_gets_no_process(nobody: Snapshot) -> None:
+    pool = DedicatedPool("dedicated", 1, lambda _player: Process())
+    assert not pool.wants(nobody)
+    assert not pool.wants(Snapshot("first"))
+    assert pool.refused == 0

@@ -437,3 +437,12 @@ def test_neither_an_id_that_ended_nor_an_address_is_in_a_segment() -> None:
     for key in [player for player in town.states if player.startswith("key:")]:
         town.take(Visited(key, "w", "review"))
     assert town.groups["segments/rare"] == {ADA}
+
+
+def test_a_cool_off_of_the_guest_holds_for_her_and_ends_there() -> None:
+    town = Town()
+    town.does(GUEST, "player_excluded", properties={"reason": "cool_off", "until": NOON + 3_600_000})
+    town.does(ADA, anonymous=GUEST)
+    town.settle()
+    assert town.of(ADA).air["excluded"]["until"] == NOON + 3_600_000
+    assert town.stops == {}, "the store's stop would have no end"

@@ -21,6 +21,7 @@ from crm.recurrence import (
     is_start,
     missed,
     next_start,
+    own_time,
     scheduled_of,
 )
 from domain.calendar import as_ms
@@ -230,3 +231,16 @@ def test_nobody_s_own_time_comes_before_the_walk_nor_after_it_is_over(
     assert start.at <= own - LEAD_MS
     assert own - start.at <= FIRST_ZONE_MS + LAST_ZONE_MS + LEAD_MS
     assert not missed({"local": start.local, "late": "skip"}, own + LATE_MS, zone)
+
+
+def test_a_first_day_beyond_all_calendars_is_refused_when_it_is_written() -> None:
+    with pytest.raises(ValidationError, match="before the year 8001"):
+        schedule(every="day", time="10:00", **{"from": "9999-12-31"})
+    far = schedule(every="month", on=["last"], time="10:00", **{"from": "8000-12-01", "until": "9999-12-31"})
+    assert first_start(far, as_ms(datetime(2026, 11, 22, tzinfo=UTC)), "UTC") is not None
+
+
+@pytest.mark.parametrize("local", ["Kyiv", "", 7, None, "9999-12-31T10:00", "2026-13-01T10:00"])
+def test_a_visit_whose_local_time_is_none_misses_nobody_and_waits_for_nothing(local: object) -> None:
+    assert own_time({"local": local}, "Europe/Kyiv") == 0
+    assert not missed({"local": local, "late": "skip"}, as_ms(datetime(2026, 11, 22, tzinfo=UTC)), "Europe/Kyiv")

@@ -222,3 +222,16 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(remembered.values()) == ["2", "3", "4"]
     assert text.fill({"long": "x" * 3_000})[1]
     assert len(remembered) == 3
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% if event.vip %}{% assign nick = 'VIP' %}{% endif %}{{ nick }}",
+        "{% for x in xs %}{% assign nick = x %}{% endfor %}{{ nick }}",
+        "{% if event.vip %}{% capture nick %}VIP{% endcapture %}{% endif %}{{ nick }}",
+    ],
+)
+def test_a_name_that_another_branch_assigns_is_still_the_players_own(source: str) -> None:
+    text = template(title=source).title["en"]
+    assert [text.fill({"event": {}, "xs": [], "nick": nick})[0] for nick in ("Alice", "Bob")] == ["Alice", "Bob"]

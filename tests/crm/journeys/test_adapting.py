@@ -111,3 +111,29 @@ def test_a_goal_in_the_middle_of_a_delay_ends_the_journey_in_the_same_turn() -> 
     assert (ada.timers, ada.groups, ada.at()) == (set(), set(), "GOAL")
     ada.waits(60 * DAY)
     assert ada.told() == []
+
+
+@pytest.mark.parametrize(("op", "value"), [("gt", 0), ("lte", 0), ("eq", 0), ("gt", 5e-324), ("in", [0, 1])])
+def test_a_pace_may_be_compared_with_nothing(op: str, value: Any) -> None:
+    document = journey(
+        delay("rest", "5d", "end"),
+        message("end"),
+        steps=[{"id": "played", "event": "bet_placed"}],
+        pace={"steps": 3, "over": "14d"},
+        exit={"when": {"all": [field("journey.pace", op, value), field("player.traits.gone", "eq", True)]}},
+    )
+    player = Traveller(programme(journeys={"j": document}))
+    player.does("signed_up")
+    player.does("bet_placed")
+    player.waits(6 * DAY)
+    assert player.told() == ["end"]
+
+
+def test_a_walk_may_be_compared_with_a_time_that_never_comes() -> None:
+    document = journey(
+        delay("rest", "1d", "end"), message("end"), exit={"when": field("journey.elapsed_s", "gt", 1e300)}
+    )
+    player = Traveller(programme(journeys={"j": document}))
+    player.does("signed_up")
+    player.waits(2 * DAY)
+    assert player.told() == ["end"]
