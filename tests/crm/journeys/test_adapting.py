@@ -118,8 +118,8 @@ def test_a_pace_may_be_compared_with_nothing(op: str, value: Any) -> None:
     document = journey(
         delay("rest", "5d", "end"),
         message("end"),
-        steps=[{"id": "played", "event": "bet_placed"}],
-        pace={"steps": 3, "over": "14d"},
+        steps=[{"id": "played", "event": "bet_placed"}, {"id": "won", "event": "bet_won"}],
+        pace={"steps": 2, "over": "14d"},
         exit={"when": {"all": [field("journey.pace", op, value), field("player.traits.gone", "eq", True)]}},
     )
     player = Traveller(programme(journeys={"j": document}))
