@@ -72,6 +72,7 @@ class Player:
 @contextlib.asynccontextmanager
 async def dialled(address: str, **options: Any) -> AsyncIterator[Player]:
     protocols: Any = [PROTOCOL]
+    options.setdefault("close_timeout", 0.5)  # a client that leaves unread frames behind waits for that long
     async with connect(f"ws://{address}/v1/ws", subprotocols=protocols, **options) as connection:
         yield Player(connection)
 
