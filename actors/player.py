@@ -12,9 +12,9 @@ from msgspec import Struct, field, structs
 from actors.programme import Programme
 from actors.recent import told as recent_of
 from actors.variables import filled_in
-from crm.airspace import facts_of
 from crm.identity import after_merge, is_joined
 from crm.templates import render
+from crm.tower.airspace import facts_of
 from crm.turn import cause_of, follow_up
 from crm.turn import take_turn as take_crm_turn
 from domain.effects import (

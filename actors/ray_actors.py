@@ -25,7 +25,7 @@ from actors.processor import Processor
 from actors.programme import ProgrammeVersions
 from actors.reducers import PlayerReducer, TowerReducer
 from actors.settings import MemberSettings
-from crm.airspace import Airspace
+from crm.tower.airspace import Airspace
 from domain.player import Snapshot
 from store.client import connect
 from store.keys import PLAYERS, TOWER

@@ -13,10 +13,10 @@ from actors.partition import PartState, count_entered
 from actors.player import Player, Told, TurnFailed, Turns
 from actors.processor import Folded, Known, PartitionStopped
 from actors.programme import Programme
-from crm.airspace import Airspace, airspace_from_parts
-from crm.airspace import changed_parts as changed_air
 from crm.schedule import fired, opened
-from crm.tower import TowerStep, take_tower_turn
+from crm.tower.airspace import Airspace, airspace_from_parts
+from crm.tower.airspace import changed_parts as changed_air
+from crm.tower.turn import TowerStep, take_tower_turn
 from domain.calendar import as_datetime
 from domain.decisions import encode_decision, encode_delivery
 from domain.entries import (

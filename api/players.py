@@ -24,7 +24,7 @@ from api.views import (
     shown_segments,
 )
 from api.visible import for_player
-from crm.airspace import airspace_from_parts
+from crm.tower.airspace import airspace_from_parts
 from domain.decisions import decode_decision, decode_delivery
 from domain.effects import decode_record
 from domain.errors import BadRequest

@@ -11,7 +11,7 @@ from api.context import Context
 from api.pages import instant
 from api.persons import SOURCES_READ_MAX, snapshot_of
 from crm.segments import shown as shown_by_rules
-from crm.why import explain
+from crm.tower.why import explain
 from domain.decisions import Decision, Delivery
 from domain.effects import HistoryRecord, Posting, shown
 from domain.ids import partition_of

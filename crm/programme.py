@@ -10,10 +10,10 @@ from crm.campaigns import as_journeys
 from crm.config import KINDS, PolicyConfig, SettingsConfig, TemplateConfig
 from crm.journeys.programme import compile_journeys
 from crm.journeys.rules import JourneyRules
-from crm.policy import CHANNELS_AVAILABLE, Policy, compile_policy
 from crm.recurrence import Scheduled, scheduled_of
 from crm.segments import SegmentRules, compile_segments
 from crm.templates import Template, compile_template
+from crm.tower.policy import CHANNELS_AVAILABLE, Policy, compile_policy
 
 M = TypeVar("M", bound=BaseModel)
 _NONE_OLDER: "Mapping[int, CrmRules]" = {}

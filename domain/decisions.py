@@ -28,7 +28,7 @@ class Decision(Struct, frozen=True, omit_defaults=True):
     at: int  # ms, the tower's turn
     policy_version: int = 0  # programme version in force
     channel: str = ""  # the one taken; "" when none was
-    reasons: tuple[str, ...] = ()  # codes of crm.why, in order of judgement
+    reasons: tuple[str, ...] = ()  # codes of crm.tower.why, in order of judgement
     until: int = 0  # ms, held: judged again then at the latest
     alternatives: tuple[Alternative, ...] = ()
     title: str = ""  # of the content, for display

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from crm.config import KINDS, PolicyConfig
-from crm.policy import Cap, Hold, QuietHours
 from crm.programme import InvalidCrm, compile_crm
-from crm.why import Reason
+from crm.tower.policy import Cap, Hold, QuietHours
+from crm.tower.why import Reason
 
 CONTRACT_POLICY: dict[str, Any] = {
     "caps": [{"purpose": "promo", "channel": "any", "max": 2, "per": "1d"}, {"channel": "sms", "max": 3, "per": "7d"}],

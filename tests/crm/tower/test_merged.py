@@ -1,7 +1,7 @@
 """What the tower does with messages for an id that lives on under another."""
 
-from crm.why import explain
-from tests.crm.airport import Airport, rules
+from crm.tower.why import explain
+from tests.crm.tower.airport import Airport, rules
 
 
 def test_what_waits_for_an_id_that_ended_is_refused_with_the_reason() -> None:

@@ -1,6 +1,6 @@
 """Quiet hours on a local wall clock that is set forward and back."""
 
-from crm.policy import QuietHours
+from crm.tower.policy import QuietHours
 from domain.calendar import DAY_MS, local_ms
 
 MINUTE_MS = 60_000

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from crm.airspace import Airspace, Condition, Exclusion, Facts, Send
-from crm.judgement import Cleared, Held, Refused, judge
-from crm.policy import Policy
+from crm.tower.airspace import Airspace, Condition, Exclusion, Facts, Send
+from crm.tower.judgement import Cleared, Held, Refused, judge
+from crm.tower.policy import Policy
 from domain.entries import MessageRequest
 
 from .airport import DAY, HOUR, at, request, rules

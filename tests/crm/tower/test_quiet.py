@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crm.policy import QuietHours
-from crm.quiet import MINUTE_MS, is_quiet, quiet_until
+from crm.tower.policy import QuietHours
+from crm.tower.quiet import MINUTE_MS, is_quiet, quiet_until
 from domain.calendar import as_ms
 
 ZONES = """Europe/Kyiv Europe/London Europe/Lisbon Europe/Berlin Europe/Dublin Europe/Chisinau Atlantic/Azores

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from crm.airspace import Airspace
 from crm.programme import CrmRules, compile_crm
-from crm.tower import TowerStep, take_tower_turn
+from crm.tower.airspace import Airspace
+from crm.tower.turn import TowerStep, take_tower_turn
 from domain.calendar import as_ms
 from domain.decisions import Decision, Delivery
 from domain.entries import Entry, Fact, LogEntry, MessageRequest, TimerFired

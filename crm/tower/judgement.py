@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from crm.airspace import Airspace, Facts, Send
-from crm.policy import CHANNELS, UNCOUNTED, Cap, Hold, Policy
-from crm.quiet import MINUTE_MS, is_quiet, quiet_until
-from crm.why import Reason
+from crm.tower.airspace import Airspace, Facts, Send
+from crm.tower.policy import CHANNELS, UNCOUNTED, Cap, Hold, Policy
+from crm.tower.quiet import MINUTE_MS, is_quiet, quiet_until
+from crm.tower.why import Reason
 from domain.calendar import day_starts_at, local_day
 from domain.decisions import Alternative
 from domain.entries import MessageRequest

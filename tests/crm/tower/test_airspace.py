@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crm.airspace import (
+from crm.tower.airspace import (
     Airspace,
     Condition,
     Exclusion,

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Struct, structs
 
 from crm.config import SENDS_MAX
-from crm.facts import facts_of as facts_of
-from crm.policy import UNCOUNTED, Policy
+from crm.tower.facts import facts_of as facts_of
+from crm.tower.policy import UNCOUNTED, Policy
 from domain.calendar import DAY_MS
 from domain.entries import Fact, MessageRequest
 
@@ -37,7 +37,7 @@ class Condition(Struct, frozen=True, array_like=True):
 
 
 class Facts(Struct, frozen=True, array_like=True):
-    """What the player's turns have told (``crm.facts``)."""
+    """What the player's turns have told (``crm.tower.facts``)."""
 
     timezone: str = ""  # IANA name, "": the programme's
     locale: str = ""

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from crm.airspace import (
+from crm.programme import CrmRules
+from crm.tower.airspace import (
     WAITING_MAX,
     Airspace,
     Send,
@@ -19,9 +20,8 @@ from crm.airspace import (
     with_waiting,
     without_waiting,
 )
-from crm.judgement import Cleared, Held, Refused, Verdict, judge
-from crm.programme import CrmRules
-from crm.why import Reason
+from crm.tower.judgement import Cleared, Held, Refused, Verdict, judge
+from crm.tower.why import Reason
 from domain.decisions import Decision, Delivery, Outcome
 from domain.entries import Fact, LogEntry, MessageRequest, TimerFired
 from domain.step import TimerOp

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from crm.config import CapConfig, PolicyConfig, QuietHoursConfig
-from crm.why import Reason
+from crm.tower.why import Reason
 
 CHANNELS = ("in_app", "push", "email", "sms", "messenger", "webhook")
 """Order in which the tower tries channels when a request leaves it the choice ("best")."""
