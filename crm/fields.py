@@ -12,6 +12,7 @@ from domain.conditions import validate_condition
 
 Purpose = Literal["transactional", "service", "reward", "retention", "promo", "legal"]
 Channel = Literal["in_app", "push", "email", "sms", "messenger", "webhook"]
+Product = Literal["betting", "bingo", "casino", "other"]
 
 _DURATION = re.compile(r"(?:(\d+)d)?\s*(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:(\d+)s)?")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*")

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-Outcome = Literal["cleared", "held", "merged", "rerouted", "refused"]
+Outcome = Literal["cleared", "held", "merged", "rerouted", "refused", "escalated"]
+"""merged: it goes as part of another message, ``into``. escalated: it waits for a person, until ``until`` at most."""
 
 
 class Alternative(Struct, frozen=True, omit_defaults=True):
@@ -16,6 +17,7 @@ class Alternative(Struct, frozen=True, omit_defaults=True):
 
     channel: str
     reasons: tuple[str, ...] = ()
+    score: int = 0  # what the message is worth to this player by this channel, as the tower weighs (crm.tower.scores)
 
 
 class Decision(Struct, frozen=True, omit_defaults=True):
@@ -32,6 +34,10 @@ class Decision(Struct, frozen=True, omit_defaults=True):
     until: int = 0  # ms, held: judged again then at the latest
     alternatives: tuple[Alternative, ...] = ()
     title: str = ""  # of the content, for display
+    score: int = 0  # of the channel taken
+    into: str = ""  # merged: id of the request whose message carries it
+    consent: tuple[str, ...] = ()  # keys of the consents that were given and let it pass
+    source: str = ""  # what asked for it
 
 
 class Delivery(Struct, frozen=True, omit_defaults=True):

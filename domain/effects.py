@@ -201,6 +201,37 @@ class DuplicateProposed(Struct, frozen=True, gc=False, tag="duplicate_proposed",
     reasons: tuple[str, ...] = ()
 
 
+class ConsentChanged(Struct, frozen=True, gc=False, tag="consent", tag_field="kind", array_like=True):
+    """The player (or somebody for them) gave or withdrew a consent; the history of these is the proof.
+
+    ``key`` is a channel, a purpose, or ``<product>/<channel>``.
+    """
+
+    key: str
+    granted: bool
+    at: int  # ms
+    source: str = ""  # event, preference_centre, one_click, reply, complaint, import
+    proof: str = ""  # what shows it: wording version, form, message id
+    pending: bool = False  # it waits for a confirmation (double opt-in)
+
+
+class MessageWithdrawn(Struct, frozen=True, gc=False, tag="message_withdrawn", tag_field="kind", array_like=True):
+    """Messages that were asked for are not wanted any more; the tower was told."""
+
+    reason: str
+    requests: tuple[str, ...] = ()
+    source: str = ""
+
+
+class MessageReceipt(Struct, frozen=True, gc=False, tag="message_receipt", tag_field="kind", array_like=True):
+    """Something became of a message outside: sent, delivered, opened, clicked, bounced ..."""
+
+    request_id: str
+    channel: str
+    outcome: str
+    detail: str = ""
+
+
 Effect = (
     Posting
     | MissionProgressed
@@ -225,6 +256,9 @@ Effect = (
     | ProfileMerged
     | Forwarded
     | DuplicateProposed
+    | ConsentChanged
+    | MessageWithdrawn
+    | MessageReceipt
 )
 
 

@@ -32,8 +32,8 @@ class Event(Struct, frozen=True, gc=False, array_like=True, tag="event", tag_fie
 class Command(Struct, frozen=True, gc=False, array_like=True, tag="command", tag_field="entry"):
     """What a caller asks of a player; answered by the effects of its turn.
 
-    ``name`` is one of ``adjust opt_in claim message exclude readmit enter_journey exit_journey``; ``id`` is
-    ``cmd:<idempotency key>``.
+    ``name`` is one of ``adjust opt_in claim message exclude readmit enter_journey exit_journey
+    review_message``; ``id`` is ``cmd:<idempotency key>``.
     """
 
     player: str
@@ -76,6 +76,13 @@ class MessageRequest(Struct, frozen=True, gc=False, array_like=True, tag="reques
     priority: int | None = None  # None: the policy's priority of the purpose
     conflict_group: str = ""
     cause: str = ""  # id of the event or command that asked
+    contents: dict[str, dict[str, Any]] = {}  # by channel, where they differ from ``content`` (``crm.content``)
+    product: str = ""  # betting, bingo, casino, other: consent is asked for it too; "": about none of them
+    source: str = (
+        ""  # what asked: journeys/<id>#<number>, campaigns/<id>#<number>, missions/<id>, api; fairness is by it
+    )
+    goal: dict[str, Any] = {}  # {"event", "where"}: when it happens the message is not wanted any more
+    ask_person: bool = False  # a person must approve it, whatever the policy says
 
 
 class Fact(Struct, frozen=True, gc=False, array_like=True, tag="fact", tag_field="entry"):
@@ -86,6 +93,58 @@ class Fact(Struct, frozen=True, gc=False, array_like=True, tag="fact", tag_field
     value: Any
     at: int
     cause: str = ""
+
+
+class Asked(Struct, frozen=True, gc=False, array_like=True, tag="asked", tag_field="entry"):
+    """Several requests of one turn: the tower judges them together, not one after another."""
+
+    player: str
+    requests: tuple[MessageRequest, ...]
+
+
+class Withdrawn(Struct, frozen=True, gc=False, array_like=True, tag="withdrawn", tag_field="entry"):
+    """Messages of this player that nobody wants any more, by their ids or by what asked for them."""
+
+    player: str
+    reason: str  # goal_met, journey_ended: a code of ``crm.tower.why``
+    requests: tuple[str, ...] = ()
+    source: str = ""  # as of ``MessageRequest``; "": only those named
+    cause: str = ""
+
+
+class Receipt(Struct, frozen=True, gc=False, array_like=True, tag="receipt", tag_field="entry"):
+    """What became of a message outside. Of one message there may be several, in any order."""
+
+    player: str
+    request: str
+    channel: str
+    outcome: str  # ``domain.dispatch.Landing``, or delivered opened clicked bounced complained replied unsubscribed
+    at: int  # ms, when it happened
+    detail: str = ""  # code of the reason, or the provider's words
+    connector: str = ""
+    cause: str = ""
+
+
+class Reviewed(Struct, frozen=True, gc=False, array_like=True, tag="reviewed", tag_field="entry"):
+    """A person decided about a message that was escalated."""
+
+    player: str
+    request: str
+    approved: bool
+    by: str
+    note: str = ""
+    cause: str = ""
+
+
+class ChannelChanged(Struct, frozen=True, gc=False, array_like=True, tag="channel", tag_field="entry"):
+    """A channel can send no more (all its providers are down, its budget is spent), or can again."""
+
+    channel: str
+    open: bool
+    reason: str = ""  # provider_down, budget_spent: codes of ``crm.tower.why``
+    until: int = 0  # ms, when it is expected to be open again; 0: not known
+    at: int = 0  # ms, of whoever saw it; an older one is ignored
+    player: str = ""  # none: it concerns the partition
 
 
 class Visited(Struct, frozen=True, gc=False, array_like=True, tag="visited", tag_field="entry"):
@@ -160,6 +219,11 @@ Entry = (
     | TimerFired
     | ProgrammePublished
     | MessageRequest
+    | Asked
+    | Withdrawn
+    | Receipt
+    | Reviewed
+    | ChannelChanged
     | Fact
     | Visited
     | WalkAsked

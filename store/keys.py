@@ -5,6 +5,7 @@ from dataclasses import dataclass
 STORE = "{store}:identity"
 API_KEYS = "{store}:keys"
 HOSTS = "{store}:hosts"  # host -> heartbeat
+ENDED = "{store}:ended"  # incarnation of a member whose process is known to be dead -> ms
 ASSIGNMENT = "{store}:assignment"  # "p" or "t:p" -> host
 DIRECTOR = "{store}:director"
 ARCHIVIST = "{store}:archivist"
@@ -42,6 +43,7 @@ class Lane:
 
 PLAYERS = Lane("players", "")
 TOWER = Lane("tower", "t:")
+CHANNELS = Lane("channels", "c:")  # who may claim what waits for the providers; it has a lease and no log of its own
 
 
 def dedupe(p: int, bucket: str) -> str:
@@ -67,7 +69,67 @@ def sockets(p: int) -> str:
 
 
 def stop(p: int) -> str:
+    """Hash of the excluded players: one line a reason, ``<reason>|<ms when it ends by itself, or nothing>``."""
     return f"{{{p}}}:stop"
+
+
+def mute(p: int) -> str:
+    """Hash of marks that stop a player's dispatches when they are claimed, one a line.
+
+    A mark is a channel, a purpose, ``<product>/<channel>`` (consent withdrawn), or ``<channel>:<digest>`` (an address
+    that is suppressed).
+    """
+    return f"{{{p}}}:mute"
+
+
+def dispatches(p: int) -> str:
+    """Hash of what waits for a provider or is in flight: request id -> gates and body (``store.queue``)."""
+    return f"{{{p}}}:c:d"
+
+
+def line(p: int, channel: str, lane: str, player: str) -> str:
+    """List of the ids that one player waits for on a channel, in order; only the first is ever in flight."""
+    return f"{{{p}}}:c:line:{channel}:{lane}:{player}"
+
+
+def due(p: int, channel: str, lane: str) -> str:
+    """Sorted set of the players whose line's head may be claimed, by ms."""
+    return f"{{{p}}}:c:due:{channel}:{lane}"
+
+
+def claims(p: int) -> str:
+    """Hash of what is in flight: request id -> who claimed it, when, and where its line is."""
+    return f"{{{p}}}:c:claims"
+
+
+def in_flight(p: int, player: str) -> str:
+    """Hash of the player's dispatches in flight: request id -> token of the claimer."""
+    return f"{{{p}}}:infl:{player}"
+
+
+def voids(p: int) -> str:
+    """Hash of dispatches that the tower took back: request id -> reason; told when they are claimed."""
+    return f"{{{p}}}:c:void"
+
+
+def reviews(p: int) -> str:
+    """Hash of messages that wait for a person: request id -> record."""
+    return f"{{{p}}}:reviews"
+
+
+def tally(p: int, day: str) -> str:
+    """Hash of the tower's decisions of a UTC day: ``<outcome>|<reason>|<channel>|<purpose>|<template>`` -> how many."""
+    return f"{{{p}}}:tally:{day}"
+
+
+def rate(connector: str) -> str:
+    """Token bucket of a provider, shared by all couriers."""
+    return f"{{rate:{connector}}}:bucket"
+
+
+def spent(channel: str, day: str) -> str:
+    """How much of a channel's budget a UTC day has used."""
+    return f"{{rate:{channel}}}:spent:{day}"
 
 
 def dead(p: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct, field
 
+from domain.dispatch import Dispatch
 from domain.entries import LogEntry
 
 
@@ -107,6 +108,12 @@ class Commit(Struct):
     walks: list[tuple[str, bytes]] = field(default_factory=list)  # walk id, record (b"" asks it to end)
     stops: list[tuple[str, str]] = field(default_factory=list)  # player, reason: excluded from this commit on
     duplicates: list[bytes] = field(default_factory=list)  # probable duplicates, for a person
+    lifts: list[tuple[str, str]] = field(default_factory=list)  # player, reason ("": every): no longer excluded for it
+    mutes: list[tuple[bool, str, str]] = field(default_factory=list)  # set, player, mark (``store.keys.mute``)
+    dispatches: list[Dispatch] = field(default_factory=list)  # (tower) into their players' lines
+    voids: list[tuple[str, str]] = field(default_factory=list)  # (tower) request id, reason: taken back if still there
+    reviews: list[tuple[str, bytes]] = field(default_factory=list)  # (tower) request id, record for a person; b"": over
+    tallies: list[tuple[str, str, int]] = field(default_factory=list)  # (tower) UTC day, field, how many more
 
 
 class Walk(Struct, array_like=True):
@@ -158,6 +165,78 @@ class Visit(Struct, frozen=True):
     walk: Walk
     came_from: str
     bodies: list[bytes]  # entries for the partition's own log
+
+
+class Claim(Struct, frozen=True):
+    """A dispatch that this courier, and nobody else, may send now and must settle."""
+
+    partition: int
+    dispatch: Dispatch
+    tries: int  # before this one
+    refused: str = ""  # not to be sent: excluded, muted, late, withdrawn:<reason>; settle it with what follows
+
+
+class Settlement(Struct, frozen=True):
+    """What became of a claim.
+
+    ``due`` > 0 keeps it in its line for another try then. Otherwise it is over: the next of its line may go, and the
+    entries go into the player's and the tower's log in the same step.
+    """
+
+    partition: int
+    player: str
+    request: str
+    token: str  # of the claimer; another's claim is left alone
+    due: int = 0  # ms
+    entries: tuple[bytes, ...] = ()  # for the player's log
+    outputs: tuple[bytes, ...] = ()  # for the tower's log
+    dead: bytes = b""  # for the dead letters, to be replayed
+
+
+class InFlight(Struct, frozen=True):
+    """A claim as the store knows it."""
+
+    dispatch: Dispatch
+    token: str
+    claimed_at: int  # ms
+    tries: int
+
+
+class Queue(Protocol):
+    """What waits for the providers. A line is the messages of one player by one channel and lane, in order.
+
+    Ownership of a partition (``LaneStore.acquire`` of the lane ``channels``) is for order and pace; what makes a send
+    safe is the claim, which only its claimer settles. All raise ``Unavailable``.
+    """
+
+    async def claim(self, token: Token, claimer: str, rooms: list[tuple[str, str, int]]) -> list[Claim]:
+        """Claim due heads of lines, the longest due first.
+
+        A head is refused at the last moment when its player is excluded (legal passes), a mark of it is muted, its
+        ``send_until`` is over or the tower took it back; refused ones count as claimed until they are settled.
+
+        Args:
+            claimer: Incarnation of the process; its claims are in flight until it settles them or is known dead.
+            rooms: Channel, lane, and how many at the most.
+        """
+
+    async def settle(self, settlements: list[Settlement]) -> list[bool]:
+        """Settle claims, each in one step; False where the claim is not (any more) that token's."""
+
+    async def in_flight(self, partitions: list[int]) -> list[InFlight]:
+        """Return all claims that are not settled, whoever claimed them."""
+
+    async def waiting(self, partitions: list[int]) -> dict[tuple[str, str], int]:
+        """Return how many players have something waiting, by channel and lane."""
+
+    async def take(self, bucket: str, wanted: int, *, per_s: float, burst: int) -> tuple[int, int]:
+        """Take from a provider's shared token bucket: how many were granted, and in how many ms there are more."""
+
+    async def spend(self, channel: str, wanted: int, per_day: int) -> int:
+        """Take from a channel's budget of the store's UTC day; how many were granted."""
+
+    async def refund(self, channel: str, count: int) -> None:
+        """Give back what was taken from today's budget and not used."""
 
 
 class LaneStore(Protocol):

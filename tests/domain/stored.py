@@ -1,10 +1,12 @@
 """One value of every stored kind, all fields set. The bytes kept of them are in ``test_stored_formats``."""
 
+from domain.dispatch import Dispatch
 from domain.effects import (
     AchievementReached,
     Answered,
     CompletionClaimed,
     CompletionExpired,
+    ConsentChanged,
     DuplicateLate,
     DuplicateProposed,
     FactTold,
@@ -15,7 +17,9 @@ from domain.effects import (
     JourneyEntered,
     JourneyStepped,
     LevelChanged,
+    MessageReceipt,
     MessageRequested,
+    MessageWithdrawn,
     MissionCompleted,
     MissionProgressed,
     MissionStatus,
@@ -27,6 +31,8 @@ from domain.effects import (
     TraitsChanged,
 )
 from domain.entries import (
+    Asked,
+    ChannelChanged,
     Command,
     Entry,
     Event,
@@ -37,9 +43,12 @@ from domain.entries import (
     MergeRefused,
     MessageRequest,
     ProgrammePublished,
+    Receipt,
+    Reviewed,
     TimerFired,
     Visited,
     WalkAsked,
+    Withdrawn,
 )
 from domain.player import (
     Balance,
@@ -89,6 +98,51 @@ ENTRIES: dict[str, Entry] = {
         "anon:a2",
     ),
     "visited": Visited("ada", "campaign:7", "journey", "campaigns/sale", {"local": True}),
+    "full_request": MessageRequest(
+        "ada",
+        "req_05_ac",
+        "welcome",
+        "promo",
+        ("email",),
+        5,
+        9,
+        {"title": "Hi"},
+        60,
+        "group",
+        "m1",
+        {"email": {"subject": "Hi"}},
+        "casino",
+        "journeys/welcome#1",
+        {"event": "deposit_completed"},
+        True,
+    ),
+    "asked": Asked(
+        "ada",
+        (
+            MessageRequest(
+                "ada",
+                "req_05_ac",
+                "welcome",
+                "promo",
+                ("email",),
+                5,
+                9,
+                {"title": "Hi"},
+                60,
+                "group",
+                "m1",
+                {"email": {"subject": "Hi"}},
+                "casino",
+                "journeys/welcome#1",
+                {"event": "deposit_completed"},
+                True,
+            ),
+        ),
+    ),
+    "withdrawn": Withdrawn("ada", "goal_met", ("req_05_ab",), "journeys/welcome#1", "m1"),
+    "receipt": Receipt("ada", "req_05_ab", "email", "bounced", 7, "mailbox_full", "mail", "m1"),
+    "reviewed": Reviewed("ada", "req_05_ab", True, "key1", "fine", "cmd:1"),
+    "channel": ChannelChanged("sms", False, "provider_down", 9, 7, ""),
     "walk": WalkAsked("campaign:7", "journey", "campaigns/sale", "segments/vips", 600, {"local": True}, True, ""),
     "merge_asked": MergeAsked("anon:a1", "ada", "m1", "anon:a2"),
     "merged": Merged("ada", "anon:a1", {"profile": b"\x90"}, "m1"),
@@ -154,5 +208,21 @@ RECORD = HistoryRecord(
         FactTold("excluded", True),
         DuplicateLate("ada|missions/m|2"),
         SetAside("boom"),
+    ),
+)
+
+DISPATCH = Dispatch(
+    "req_05_ab", "ada", "email", "promo", "welcome", {"subject": "Hi"}, 5, 6, 9, ("email", "email:1f"),
+    "journeys/welcome#1", "1f", 3,
+)  # fmt: skip
+
+TOWER_RECORD = HistoryRecord(
+    "m1",
+    "consent_changed",
+    5,
+    (
+        ConsentChanged("casino/email", True, 5, "preference_centre", "wording-3", True),
+        MessageWithdrawn("goal_met", ("req_05_ab",), "journeys/welcome#1"),
+        MessageReceipt("req_05_ab", "email", "bounced", "mailbox_full"),
     ),
 )

@@ -7,10 +7,11 @@ from typing import get_args
 
 import pytest
 
+from domain.dispatch import decode_dispatch, encode_dispatch
 from domain.effects import Effect, decode_record, encode_record
 from domain.entries import Entry, Unreadable, decode_entry, encode_entry
 from domain.player import PART_TYPES, Snapshot, changed_parts, snapshot_from_parts, with_parts
-from tests.domain.stored import CRM_RECORD, ENTRIES, PARTS, RECORD
+from tests.domain.stored import CRM_RECORD, DISPATCH, ENTRIES, PARTS, RECORD, TOWER_RECORD
 
 ENTRY_BYTES = {
     "event": (
@@ -44,6 +45,27 @@ ENTRY_BYTES = {
     "merged": ("95a66d6572676564a3616461a7616e6f6e3a613181a770726f66696c65c40190a26d31"),
     "merge_refused": ("95ad6d657267655f72656675736564a3616461a7616e6f6e3a6131a3626f62a26d31"),
     "key_claimed": ("95ab6b65795f636c61696d6564ac6b65793a656d61696c3a6162a361646181a46e616d65a3416461a26d31"),
+    "full_request": (
+        "dc0011a772657175657374a3616461a97265715f30355f6163a777656c636f6d65a570726f6d6f91a5656d61696c050981a5"
+        "7469746c65a248693ca567726f7570a26d3181a5656d61696c81a77375626a656374a24869a6636173696e6fb26a6f75726e"
+        "6579732f77656c636f6d65233181a56576656e74b16465706f7369745f636f6d706c65746564c3"
+    ),
+    "asked": (
+        "93a561736b6564a361646191dc0011a772657175657374a3616461a97265715f30355f6163a777656c636f6d65a570726f6d"
+        "6f91a5656d61696c050981a57469746c65a248693ca567726f7570a26d3181a5656d61696c81a77375626a656374a24869a6"
+        "636173696e6fb26a6f75726e6579732f77656c636f6d65233181a56576656e74b16465706f7369745f636f6d706c65746564"
+        "c3"
+    ),
+    "withdrawn": (
+        "96a977697468647261776ea3616461a8676f616c5f6d657491a97265715f30355f6162b26a6f75726e6579732f77656c636f"
+        "6d652331a26d31"
+    ),
+    "receipt": (
+        "99a772656365697074a3616461a97265715f30355f6162a5656d61696ca7626f756e63656407ac6d61696c626f785f66756c"
+        "6ca46d61696ca26d31"
+    ),
+    "reviewed": ("97a87265766965776564a3616461a97265715f30355f6162c3a46b657931a466696e65a5636d643a31"),
+    "channel": ("97a76368616e6e656ca3736d73c2ad70726f76696465725f646f776e0907a0"),
 }
 PART_BYTES = {
     "profile": ("9582a46e616d65a3416461a361676524ad4575726f70652f4c6973626f6ea570742d42520102"),
@@ -85,6 +107,16 @@ CRM_RECORD_BYTES = (
     "66696c655f6d6572676564a7616e6f6e3a6131a092a9666f72776172646564a361646195b26475706c69636174655f70726f"
     "706f736564a3616461a3626f62cb3fe800000000000092a5656d61696ca46e616d65"
 )
+TOWER_RECORD_BYTES = (
+    "94a26d31af636f6e73656e745f6368616e676564059397a7636f6e73656e74ac636173696e6f2f656d61696cc305b1707265"
+    "666572656e63655f63656e747265a9776f7264696e672d33c394b16d6573736167655f77697468647261776ea8676f616c5f"
+    "6d657491a97265715f30355f6162b26a6f75726e6579732f77656c636f6d65233195af6d6573736167655f72656365697074"
+    "a97265715f30355f6162a5656d61696ca7626f756e636564ac6d61696c626f785f66756c6c"
+)
+DISPATCH_BYTES = (
+    "9da97265715f30355f6162a3616461a5656d61696ca570726f6d6fa777656c636f6d6581a77375626a656374a24869050609"
+    "92a5656d61696ca8656d61696c3a3166b26a6f75726e6579732f77656c636f6d652331a2316603"
+)
 
 
 @pytest.mark.parametrize("kind", ENTRIES)
@@ -103,12 +135,20 @@ def test_a_kept_history_record_decodes() -> None:
     assert decode_record(encode_record(RECORD)) == RECORD
     assert decode_record(bytes.fromhex(CRM_RECORD_BYTES)) == CRM_RECORD
     assert decode_record(encode_record(CRM_RECORD)) == CRM_RECORD
+    assert decode_record(bytes.fromhex(TOWER_RECORD_BYTES)) == TOWER_RECORD
+
+
+def test_a_kept_dispatch_decodes() -> None:
+    assert decode_dispatch(bytes.fromhex(DISPATCH_BYTES)) == DISPATCH
+    assert decode_dispatch(encode_dispatch(DISPATCH)) == DISPATCH
 
 
 def test_bytes_are_kept_of_every_kind() -> None:
     assert {type(entry) for entry in ENTRIES.values()} == set(get_args(Entry)) - {Unreadable}  # it stores what it found
     assert PARTS.keys() == PART_BYTES.keys() == PART_TYPES.keys()
-    assert {type(effect) for effect in (*RECORD.effects, *CRM_RECORD.effects)} == set(get_args(Effect))
+    assert {type(effect) for effect in (*RECORD.effects, *CRM_RECORD.effects, *TOWER_RECORD.effects)} == set(
+        get_args(Effect)
+    )
 
 
 def test_entries_written_before_a_field_was_added_still_decode() -> None:
