@@ -8,12 +8,13 @@ from pydantic import BaseModel, ValidationError
 
 from crm.campaigns import as_journeys
 from crm.config import KINDS, PolicyConfig, SettingsConfig, TemplateConfig
+from crm.connectors import connected_channels
 from crm.journeys.programme import compile_journeys
 from crm.journeys.rules import JourneyRules
 from crm.recurrence import Scheduled, scheduled_of
 from crm.segments import SegmentRules, compile_segments
 from crm.templates import Template, compile_template
-from crm.tower.policy import CHANNELS_AVAILABLE, Policy, compile_policy
+from crm.tower.policy import Policy, compile_policy
 
 M = TypeVar("M", bound=BaseModel)
 _NONE_OLDER: "Mapping[int, CrmRules]" = {}
@@ -58,14 +59,15 @@ def compile_crm(
     version: int,
     documents: Mapping[str, Mapping[str, Mapping[str, Any]]],
     *,
-    channels: tuple[str, ...] = CHANNELS_AVAILABLE,
+    channels: tuple[str, ...] | None = None,
     older: "Mapping[int, CrmRules]" = _NONE_OLDER,
 ) -> CrmRules:
     """Validate and compile the CRM's kinds; other kinds are not looked at, but for the names in conditions.
 
     Args:
         older: Versions that journeys under way may have begun with.
-        channels: Those that are connected; requests for others are refused or rerouted.
+        channels: Those that are connected, by default in-app and those with a connector; requests for others are
+            refused or rerouted.
 
     Raises:
         InvalidCrm: with every error, not only the first.
@@ -81,9 +83,13 @@ def compile_crm(
     if errors:
         raise InvalidCrm(errors)
     home = settings.get("main", SettingsConfig())
+    available = channels or connected_channels(documents.get("connectors", {}))
     return CrmRules(
         version=version,
-        policy=compile_policy(policies.get("default", DEFAULT_POLICY), available=channels),
+        policy=compile_policy(
+            policies.get("default", DEFAULT_POLICY),
+            available=available,
+        ),
         templates={name: compile_template(name, config) for name, config in templates.items()},
         timezone=home.timezone,
         locale=home.locale,

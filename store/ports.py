@@ -180,7 +180,7 @@ class Settlement(Struct, frozen=True):
     """What became of a claim.
 
     ``due`` > 0 keeps it in its line for another try then. Otherwise it is over: the next of its line may go, and the
-    entries go into the player's and the tower's log in the same step.
+    entries go into the player's log in the same step.
     """
 
     partition: int
@@ -188,8 +188,7 @@ class Settlement(Struct, frozen=True):
     request: str
     token: str  # of the claimer; another's claim is left alone
     due: int = 0  # ms
-    entries: tuple[bytes, ...] = ()  # for the player's log
-    outputs: tuple[bytes, ...] = ()  # for the tower's log
+    entries: tuple[bytes, ...] = ()  # for the player's log: what became of it (``domain.receipts``)
     dead: bytes = b""  # for the dead letters, to be replayed
 
 

@@ -17,7 +17,7 @@ _CODE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _COMMAND = re.compile(r"(?:^|[\s`(/])playtower ((?!0)[a-z]+)(?: ([a-z]+))?")
 _FILE = re.compile(
-    r"`((?:actors|api|crm|domain|gamification|playtower|store|examples|tests)/[\w./-]+\.(?:py|lua|yaml|md|parquet))`"
+    r"`((?:actors|api|channels|crm|domain|gamification|playtower|store|examples|tests)/[\w./-]+\.(?:py|lua|yaml|md|parquet))`"
 )
 _DOCUMENT = re.compile(r"\A# ([a-z-]+)/([\w-]+)\n")
 WORKPLACE = "/" + "work/"  # not spelled out, so that this file may hold it
