@@ -15,7 +15,8 @@ from store.ports import Appended, Commit, Grant, Incoming, Outgoing, Token, Unav
 from tests.simulation.model import by_destination
 
 if TYPE_CHECKING:
-    from tests.simulation.world import Process, World
+    from tests.simulation.process import Life
+    from tests.simulation.world import World
 
 T = TypeVar("T")
 
@@ -60,7 +61,7 @@ class Mix(Struct, frozen=True):
 class Wire:
     """Carries one process's calls to the store, and what happens to them on the way."""
 
-    def __init__(self, world: "World", process: "Process | None") -> None:
+    def __init__(self, world: "World", process: "Life | None") -> None:
         self.world = world
         self._process = process
 

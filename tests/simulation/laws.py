@@ -26,7 +26,9 @@ from domain.ids import partition_of
 from store.ports import decode_walk
 from tests.simulation import visitors
 from tests.simulation.model import LaneState, parsed
+from tests.simulation.process import player_reducer
 from tests.simulation.programmes import versions
+from tests.simulation.stage import HITS_MIN
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -153,8 +155,6 @@ def _once(m: LaneState) -> Iterator[str]:
 
 def _order(world: "World", m: LaneState) -> Iterator[str]:
     """A player's history is in the order of the log, under the log's own offsets; nothing is set aside for nothing."""
-    from tests.simulation.world import HITS_MIN
-
     offsets = {e.offset: e for e in _entries(m)}
     for player in m.history:
         for offset, record in _records(m, player):
@@ -248,8 +248,6 @@ class _Versions:
 
 
 def _player_reducer() -> Any:
-    from tests.simulation.world import player_reducer
-
     return player_reducer(_Versions())
 
 

@@ -21,7 +21,8 @@ from domain.step import Step
 from gamification.working import Turn
 from tests.simulation import visitors
 from tests.simulation.faults import Mix
-from tests.simulation.world import World, run_seeds
+from tests.simulation.seeds import run_seeds
+from tests.simulation.world import World
 
 SEEDS = int(os.environ.get("SIMULATION_MERGE_SEEDS", "500"))
 FIRST = int(os.environ.get("SIMULATION_FIRST", "0"))

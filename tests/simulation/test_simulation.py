@@ -9,7 +9,8 @@ import pytest
 
 from store.ports import decode_walk
 from tests.simulation.faults import Mix
-from tests.simulation.world import World, run_seeds
+from tests.simulation.seeds import run_seeds
+from tests.simulation.world import World
 
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "2000"))
 FIRST = int(os.environ.get("SIMULATION_FIRST", "0"))
