@@ -32,7 +32,7 @@ def run(options: Options) -> dict[str, Any]:
         client.request("PUT", "/v1/config/templates/bench-news", json=TEMPLATE)
         client.request("PUT", "/v1/config/campaigns/bench-news", json=CAMPAIGN)
         client.request("POST", "/v1/programme/publish", json={}, headers={"Prefer": "wait=10"})
-        _make_known(client, known)
+        make_known(client, known)
         engine.settle_all()
         with Background(engine, LOAD, options.seconds + 3, "alone"):
             alone = summary(*uvloop.run(probe_waits(engine, "probe-alone", options.seconds)))
@@ -68,13 +68,18 @@ def run(options: Options) -> dict[str, Any]:
     return result
 
 
-def _make_known(client: Client, count: int) -> None:
+def make_known(client: Client, count: int, *, phone: bool = False) -> None:
+    """Have so many players identified, with a phone number each if wanted."""
     for start in range(0, count, BATCH):
         events = [
-            {"type": "identify", "userId": f"known-{n}", "messageId": f"k-{n}", "traits": {"first_name": "Kim"}}
+            {"type": "identify", "userId": f"known-{n}", "messageId": f"k-{n}", "traits": _traits(n, phone)}
             for n in range(start, min(start + BATCH, count))
         ]
         client.request("POST", "/v1/batch", json={"batch": events})
+
+
+def _traits(n: int, phone: bool) -> dict[str, str]:
+    return {"first_name": "Kim", **({"phone": f"+4474{n:08d}"} if phone else {})}
 
 
 def _wait(client: Client) -> None:

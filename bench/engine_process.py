@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -53,16 +53,18 @@ class Engine:
     """The process tree, its store and what can be read from it.
 
     Args:
+        variables: Further variables of its environment, for the secrets of connectors.
         settings: Further settings of ``serve``, as in ``PLAYTOWER_*``.
     """
 
-    def __init__(self, options: Options, **settings: Any) -> None:
+    def __init__(self, options: Options, variables: Mapping[str, str] | None = None, **settings: Any) -> None:
         self.options = options
         self.port = free_port()
         self.key = "bench_" + secrets.token_hex(16)
         self.dir = Path(tempfile.mkdtemp(prefix="ptb-"))
         self.data = self.dir / "d"
         self._settings = settings
+        self._variables = dict(variables or {})
         self._process: subprocess.Popen[bytes] | None = None
         self.ready_s = 0.0
         self.partitions = 0
@@ -104,6 +106,7 @@ class Engine:
             "PLAYTOWER_DATA_DIR": str(self.data),
             "PLAYTOWER_PORT": str(self.port),
             **{f"PLAYTOWER_{name.upper()}": str(value) for name, value in self._settings.items()},
+            **self._variables,
         }
         log = self.dir / "serve.log"
         began = time.monotonic()

@@ -73,18 +73,23 @@ async def _hold(engine: Engine, count: int, gateway: int) -> tuple[int, float, i
 async def _open(port: int, token: str) -> asyncio.StreamWriter:
     """Shake hands, say hello, wait for the welcome."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=8_192)
-    key = base64.b64encode(os.urandom(16)).decode()
-    writer.write(
-        (
-            f"GET /v1/ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: playtower.v1\r\n\r\n"
-        ).encode()
-    )
+    upgrade, hello = shake_hands(port, json.dumps({"type": "hello", "token": token, "cursor": None}))
+    writer.write(upgrade)
     if b" 101 " not in await reader.readuntil(b"\r\n\r\n"):
         raise ConnectionRefusedError
-    writer.write(masked(json.dumps({"type": "hello", "token": token, "cursor": None}).encode()))
+    writer.write(hello)
     await reader.readexactly(2)  # the welcome's head
     return writer
+
+
+def shake_hands(port: int, hello: str) -> tuple[bytes, bytes]:
+    """Return what a client says, each to be answered: the upgrade, and its first frame."""
+    key = base64.b64encode(os.urandom(16)).decode()
+    upgrade = (
+        f"GET /v1/ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: playtower.v1\r\n\r\n"
+    )
+    return upgrade.encode(), masked(hello.encode())
 
 
 def masked(payload: bytes) -> bytes:
