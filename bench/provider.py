@@ -55,25 +55,31 @@ class Provider:
             self._process.wait(10)
 
     def report(self) -> dict[str, Any]:
-        """Return what came: ``received``, ``first`` and ``last`` (monotonic seconds), ``probes`` (text -> when)."""
+        """Return what came: ``received``, ``people`` (numbers), ``last`` (monotonic s), ``probes`` (text -> when)."""
         answer: dict[str, Any] = httpx.get(f"{self.url}/report", timeout=10).json()
         return answer
 
 
 class _Seen:
     def __init__(self) -> None:
-        self.received = 0
-        self.first = self.last = 0.0
+        self.received = 0  # but for probes
+        self.last = 0.0
+        self.people: set[str] = set()
         self.probes: dict[str, float] = {}
 
     def take(self, body: bytes) -> None:
         now = time.monotonic()
-        self.received += 1
-        self.first = self.first or now
-        self.last = now
-        if b"Body=probe" in body:
-            text = parse_qs(body.decode())["Body"][0]
+        form = parse_qs(body.decode())
+        if (text := form["Body"][0]).startswith(PROBE):
             self.probes.setdefault(text, now)
+            return
+        self.received += 1
+        self.last = now
+        self.people.add(form["To"][0])
+
+    def report(self) -> bytes:
+        told = {"received": self.received, "people": len(self.people), "last": self.last, "probes": self.probes}
+        return json.dumps(told).encode()
 
 
 async def serve(port: int) -> None:
@@ -89,7 +95,7 @@ async def serve(port: int) -> None:
                 )
                 body = await reader.readexactly(size)
                 if head.startswith(b"GET /report"):
-                    status, content = b"200 OK", json.dumps(vars(seen)).encode()
+                    status, content = b"200 OK", seen.report()
                 else:
                     seen.take(body)
                     status, content = b"201 Created", _ACCEPTED % seen.received

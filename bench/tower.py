@@ -79,10 +79,9 @@ def run(options: Options) -> dict[str, Any]:
         began = time.monotonic()
         client.request("POST", "/v1/campaigns/bench-promo/send", json={}, headers={"Idempotency-Key": "bench"})
         beside = uvloop.run(_probe(engine, provider, "beside"))
-        report = _wait(provider, known + 2 * beside["sms"]["probes"])
+        report = _wait(provider, known)
         engine.settle_all()
         came, _ = engine.counters(TOWER)
-    promos = report["received"] - len(report["probes"])
     sending_s = report["last"] - began
     result: dict[str, Any] = {
         "bench": "tower",
@@ -90,10 +89,10 @@ def run(options: Options) -> dict[str, Any]:
         "decisions_per_s_with_20_waiting": held,
         "players": known,
         "limit_per_s": LIMIT,
-        "sent": promos,
-        "sent_per_s": round(promos / sending_s, 1),
-        "lost": max(0, known - promos),
-        "doubled": max(0, promos - known),
+        "sent": report["received"],
+        "sent_per_s": round(report["received"] / sending_s, 1),
+        "lost": max(0, known - report["people"]),
+        "doubled": report["received"] - report["people"],
         "clearance_alone": alone["in_app"],
         "clearance_beside": beside["in_app"],
         "sms_alone": alone["sms"],
@@ -203,11 +202,11 @@ async def _read(socket: ClientConnection, due: dict[str, float], frames: list[fl
 
 
 def _wait(provider: Provider, wanted: int) -> dict[str, Any]:
-    """Wait until the provider has them all, or nothing came for 20 seconds."""
+    """Wait until the provider has reached them all, or nothing came for 20 seconds."""
     until = time.monotonic() + DONE_WITHIN_S
     while True:
         report = provider.report()
         now = time.monotonic()
-        if report["received"] >= wanted or now > until or (report["last"] and now - report["last"] > 20):
+        if report["people"] >= wanted or now > until or (report["last"] and now - report["last"] > 20):
             return report
         time.sleep(0.5)
