@@ -190,6 +190,7 @@ class Settlement(Struct, frozen=True):
     due: int = 0  # ms
     entries: tuple[bytes, ...] = ()  # for the player's log: what became of it (``domain.receipts``)
     dead: bytes = b""  # for the dead letters, to be replayed
+    untried: bool = False  # (with ``due``) nothing was tried, its provider could not be asked: ``tries`` stays as it was
 
 
 class InFlight(Struct, frozen=True):
