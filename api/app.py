@@ -20,10 +20,12 @@ from api import (
     intake,
     journeys,
     keys,
+    links,
     messages,
     operations,
     player_journeys,
     players,
+    preferences,
     problems,
     schemas,
     segments,
@@ -54,6 +56,8 @@ ROUTERS = (
     operations,
     campaigns,
     templates,
+    links,
+    preferences,
 )
 STATIC = Path(__file__).parent / "static"
 HEADERS_IN = ("Authorization", "Content-Type", "X-Retry-Count", "Prefer", "Idempotency-Key", "If-Match")

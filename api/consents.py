@@ -1,0 +1,126 @@
+"""A player's consents as the hosted pages show and change them.
+
+A consent's key is a channel, a purpose, or ``<product>/<channel>``. What the player has said is in their snapshot; what
+was withdrawn a moment ago is a mark of the store, in force before the turn that notes it.
+"""
+
+from collections.abc import Iterable
+from typing import Any, get_args
+
+from msgspec import Struct
+
+from actors.clock import new_id
+from api.context import Context
+from api.persons import owner_of
+from api.receipts import append_event, consent_event
+from crm.connectors import connected_channels
+from crm.fields import Product
+from domain.entries import encode_entry
+from domain.ids import partition_of
+from domain.player import Snapshot
+from store.keys import mute, stop
+
+SHOWN_PURPOSES = ("promo", "retention", "reward")  # others only where the policy asks for consent to them
+_UNASKED = frozenset(("legal", "transactional"))
+
+
+class Consents(Struct, frozen=True):
+    """What the page shows of one player, at one moment."""
+
+    player: str  # the id that lives on
+    locale: str
+    channels: tuple[str, ...]
+    purposes: tuple[str, ...]
+    by_product: tuple[str, ...]  # keys <product>/<channel>
+    on: frozenset[str]  # of the keys above
+    withdrawn: frozenset[str] = frozenset()  # of them, what the player gave up; others that are off were never given
+    pending: frozenset[str] = frozenset()
+    is_excluded: bool = False
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (*self.purposes, *self.channels, *self.by_product)
+
+
+async def read_consents(context: Context, player_id: str) -> Consents:
+    """Return what holds for a player, also one whom no turn has seen."""
+    player = await owner_of(context, player_id)
+    p = partition_of(player, context.partitions)
+    snapshot = await context.players.ref(player).state()
+    pipe: Any = context.redis.pipeline(transaction=False)
+    pipe.hget(mute(p), player)
+    pipe.hexists(stop(p), player)
+    marks, is_excluded = await pipe.execute()
+    muted = frozenset(marks.decode().split("\n")) if marks else frozenset[str]()
+    documents = context.programme.documents
+    policy = documents.get("policies", {}).get("default", {}).get("consent") or {}
+    required = tuple(policy.get("required_for") or ())
+    channels = tuple(name for name in connected_channels(documents.get("connectors", {})) if name != "webhook")
+    purposes = tuple(dict.fromkeys((*SHOWN_PURPOSES, *(name for name in required if name not in _UNASKED))))
+    by_product = tuple(f"{product}/{channel}" for product in get_args(Product) for channel in channels)
+    by_product = by_product if policy.get("products") else ()
+    said, pending = said_by(snapshot)
+    unsaid_off = {*required, *by_product}
+
+    def is_on(key: str) -> bool:
+        return key not in muted and said.get(key, key not in unsaid_off)
+
+    return Consents(
+        player,
+        snapshot.profile.locale,
+        channels,
+        purposes,
+        by_product,
+        frozenset(key for key in (*channels, *purposes, *by_product) if is_on(key)),
+        frozenset(key for key in (*channels, *purposes, *by_product) if key in muted or said.get(key) is False),
+        pending,
+        bool(is_excluded),
+    )
+
+
+def said_by(snapshot: Snapshot) -> tuple[dict[str, bool], frozenset[str]]:
+    """Return what the player has said, by key, and which of it waits for a confirmation."""
+    told = snapshot.air.get("consent") or {}
+    said: dict[str, bool] = {}
+    pending: set[str] = set()
+    for key, value in told.items():
+        if isinstance(value, bool):
+            said[key] = value
+        elif isinstance(value, dict):  # with when, how and whether it is confirmed
+            said[key] = bool(value.get("granted"))
+            if value.get("pending"):
+                pending.add(key)
+    return said, frozenset(pending)
+
+
+async def is_withdrawn(context: Context, player: str, key: str) -> bool:
+    """Tell whether a consent is withdrawn: by a mark of the store, or as the player's last turn knows it."""
+    marks = await context.redis.hget(mute(partition_of(player, context.partitions)), player)
+    if marks and key in marks.decode().split("\n"):
+        return True
+    return said_by(await context.players.ref(player).state())[0].get(key) is False
+
+
+async def withdraw(context: Context, player: str, keys: Iterable[str], *, source: str, proof: str) -> None:
+    """Withdraw consents: in force when this returns, and in the player's log in the same step each.
+
+    Raises:
+        Unavailable: the store did not answer; asking again is safe.
+    """
+    for key in keys:
+        at = context.clock.now_ms()
+        event = consent_event(player, key, False, at, f"consent:{new_id()}", source=source, proof=proof)
+        await context.intake.mute(player, key, True, encode_entry(event))
+
+
+async def grant(context: Context, player: str, keys: Iterable[str], *, source: str, proof: str) -> None:
+    """Give consents; the player's turn lifts what stood against them, or asks for a confirmation first.
+
+    Raises:
+        Busy: the partition's backlog is full.
+        StoreDown: no answer.
+    """
+    for key in keys:
+        at = context.clock.now_ms()
+        event = consent_event(player, key, True, at, f"consent:{new_id()}", source=source, proof=proof)
+        await append_event(context, event)
