@@ -25,7 +25,8 @@ from domain.effects import Answered, HistoryRecord, SetAside
 from domain.entries import Command, encode_entry
 from domain.errors import Conflict, EngineError, Invalid, NotFound
 from domain.ids import partition_of
-from store.keys import stop
+from store.gates import read_stops
+from store.keys import in_flight
 
 router = APIRouter(prefix="/v1", tags=["Commands"])
 
@@ -107,11 +108,9 @@ async def claim_myself(
 async def read_exclusion(id: str, context: Ctx, _: PlayersReader) -> dict[str, Any]:
     player = await owner_of(context, id)
     p = partition_of(player, context.partitions)
-    pipe = context.redis.pipeline(transaction=False)
-    pipe.hget(stop(p), player)
-    pipe.hlen(f"{{{p}}}:infl:{player}")
-    reason, in_flight = await pipe.execute()
-    return {"excluded": reason is not None, "reason": reason.decode() if reason else None, "in_flight": in_flight}
+    stops = await read_stops(context.redis, p, player)
+    sends = await context.redis.hlen(in_flight(p, player))
+    return {"excluded": bool(stops), "reason": next(iter(stops), None), "in_flight": sends}
 
 
 @router.post(
@@ -144,9 +143,9 @@ async def _set_stop(
     """Set or lift the stop and append its entry in one step (DESIGN 2.1, rule 9)."""
     player = await owner_of(context, player)  # should it be merged just now, the entry is sent on
     command = Command(player, new_id("cmd:"), name, args, source=source)
-    in_flight = await context.intake.exclude(player, reason, encode_entry(command))
-    answer = {"ok": True, "excluded": bool(reason), "in_flight": in_flight}
-    if reason and in_flight:
+    sends = await context.intake.exclude(player, reason, encode_entry(command))
+    answer = {"ok": True, "excluded": bool(reason), "in_flight": sends}
+    if reason and sends:
         return JSONResponse(answer | {"status": "draining"}, status_code=202, headers={"Retry-After": "1"})
     return JSONResponse(answer)
 

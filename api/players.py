@@ -30,7 +30,8 @@ from domain.effects import decode_record
 from domain.errors import BadRequest
 from domain.ids import KEY_PREFIX, partition_of
 from domain.player import Profile, Snapshot, snapshot_from_parts
-from store.keys import PLAYERS, TOWER, inbox, stop
+from store.gates import read_stops
+from store.keys import PLAYERS, TOWER, inbox
 
 SCANS_MAX = 50  # steps of one page of the list of players; a page may be short and still have a next one
 _SNAPSHOT_KEY = re.compile(rb"\{\d+\}:s:(.+)", re.DOTALL)
@@ -277,13 +278,13 @@ async def _exported(context: Context, snapshot: Snapshot) -> AsyncIterator[bytes
     state, tower, stopped = (
         await redis.hgetall(PLAYERS.state(p, player_id)),
         await redis.hgetall(TOWER.state(p, player_id)),
-        await redis.hget(stop(p), player_id),
+        await read_stops(redis, p, player_id),
     )
     head = {
         "player": player_id,
         "merged_from": list(snapshot.identity.sources),
         "exported_at": instant(context.clock.now_ms()),
-        "excluded": stopped.decode() if stopped else None,
+        "excluded": next(iter(stopped), None),
         "state": _decoded(state, lambda version, parts: snapshot_from_parts(player_id, version, parts)),
         "tower": _decoded(tower, lambda version, parts: airspace_from_parts(player_id, version, parts)),
     }

@@ -1,4 +1,4 @@
-"""Loads the function library into the server, once a version."""
+"""Loads the function library into the server, once a version. Its parts are ``store/lua/*.lua``, one library."""
 
 from functools import lru_cache
 from hashlib import sha256
@@ -6,11 +6,15 @@ from importlib.resources import files
 
 from redis.asyncio import Redis
 
+# In this order: each uses what those before it define.
+PARTS = ("base", "lease", "gates", "intake", "queue", "commit", "ways", "rates", "programme")
+
 
 @lru_cache(maxsize=1)
 def source() -> str:
     """Return the library's Lua source with its hash, so that servers can tell versions apart."""
-    text = files("store").joinpath("functions.lua").read_text(encoding="utf-8")
+    directory = files("store").joinpath("lua")
+    text = "\n".join(directory.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in PARTS)
     return f"{text}\n-- sha256 {sha256(text.encode()).hexdigest()}\n"
 
 

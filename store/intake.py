@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from domain.ids import partition_of
 from store.client import is_transient
+from store.gates import plain
 from store.keys import PLAYERS, Lane
 from store.ports import Appended, Incoming, Unavailable, Verdict
 from store.redis_lane import verdict_of
@@ -68,11 +69,32 @@ class Intake:
             verdict_of(reply)
         return _appended(reply[0])
 
-    async def exclude(self, player: str, reason: str, body: bytes) -> int:
-        """Set ("" lifts) the player's stop and append its entry in one step; how many sends are still in flight."""
+    async def exclude(self, player: str, reason: str, body: bytes, until: int | None = None) -> int:
+        """Set a reason of the player's stop and append its entry in one step; how many sends are still in flight.
+
+        Args:
+            reason: Beside those it has; the same one again has its end replaced. "" lifts all.
+            until: When it ends by itself, in ms; None: only a readmission ends it.
+        """
+        if not reason:
+            return await self.readmit(player, "", body)
+        ends = "" if until is None else str(until)
+        return await self._gate("pt_exclude", player, plain(reason), ends, "+", body)
+
+    async def readmit(self, player: str, reason: str, body: bytes) -> int:
+        """Lift a reason of the player's stop ("": all of them) and append its entry in one step; sends in flight."""
+        return await self._gate("pt_exclude", player, plain(reason), "", "-", body)
+
+    async def mute(self, player: str, mark: str, is_set: bool, body: bytes) -> int:
+        """Set or clear a mark that stops dispatches (``store.keys.mute``) and append its entry; sends in flight."""
+        if not mark or "\n" in mark:
+            raise ValueError(f"expected a mark of one line, got {mark!r}")
+        return await self._gate("pt_mute", player, mark, "+" if is_set else "-", body)
+
+    async def _gate(self, function: str, player: str, *args: Any) -> int:
         p = partition_of(player, self.partitions)
         pipe = self._redis.pipeline(transaction=False)
-        pipe.fcall("pt_exclude", 2, PLAYERS.meta(p), PLAYERS.log(p), player, reason, body, self._clock)
+        pipe.fcall(function, 2, PLAYERS.meta(p), PLAYERS.log(p), player, *args, self._clock)
         (reply,) = await self._execute(pipe)
         if isinstance(reply, Exception):
             verdict_of(reply)

@@ -104,6 +104,16 @@ def claims(p: int) -> str:
     return f"{{{p}}}:c:claims"
 
 
+def tries(p: int) -> str:
+    """Hash of the dispatches that were tried and wait for another try: request id -> how often."""
+    return f"{{{p}}}:c:tries"
+
+
+def rooms(p: int) -> str:
+    """Set of the ``<channel>|<lane>`` that ever had a line."""
+    return f"{{{p}}}:c:rooms"
+
+
 def in_flight(p: int, player: str) -> str:
     """Hash of the player's dispatches in flight: request id -> token of the claimer."""
     return f"{{{p}}}:infl:{player}"

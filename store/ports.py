@@ -106,7 +106,9 @@ class Commit(Struct):
     groups: list[tuple[bool, str, str]] = field(default_factory=list)  # add, group, player
     relays: list[tuple[int, bytes]] = field(default_factory=list)  # partition, entry for its players' log
     walks: list[tuple[str, bytes]] = field(default_factory=list)  # walk id, record (b"" asks it to end)
-    stops: list[tuple[str, str]] = field(default_factory=list)  # player, reason: excluded from this commit on
+    stops: list[tuple[str, str]] = field(
+        default_factory=list
+    )  # player, "reason" or "reason|until ms": excluded from now
     duplicates: list[bytes] = field(default_factory=list)  # probable duplicates, for a person
     lifts: list[tuple[str, str]] = field(default_factory=list)  # player, reason ("": every): no longer excluded for it
     mutes: list[tuple[bool, str, str]] = field(default_factory=list)  # set, player, mark (``store.keys.mute``)
@@ -190,7 +192,9 @@ class Settlement(Struct, frozen=True):
     due: int = 0  # ms
     entries: tuple[bytes, ...] = ()  # for the player's log: what became of it (``domain.receipts``)
     dead: bytes = b""  # for the dead letters, to be replayed
-    untried: bool = False  # (with ``due``) nothing was tried, its provider could not be asked: ``tries`` stays as it was
+    untried: bool = (
+        False  # (with ``due``) nothing was tried, its provider could not be asked: ``tries`` stays as it was
+    )
 
 
 class InFlight(Struct, frozen=True):
@@ -200,6 +204,7 @@ class InFlight(Struct, frozen=True):
     token: str
     claimed_at: int  # ms
     tries: int
+    refused: str = ""  # as in ``Claim``: it was not to be sent, so it was not
 
 
 class Queue(Protocol):
@@ -218,6 +223,10 @@ class Queue(Protocol):
         Args:
             claimer: Incarnation of the process; its claims are in flight until it settles them or is known dead.
             rooms: Channel, lane, and how many at the most.
+
+        Raises:
+            Refused: FENCED, or BROKEN. Nothing was claimed.
+            Unavailable: what was claimed all the same is found by ``in_flight``, under this claimer.
         """
 
     async def settle(self, settlements: list[Settlement]) -> list[bool]:
@@ -227,7 +236,7 @@ class Queue(Protocol):
         """Return all claims that are not settled, whoever claimed them."""
 
     async def waiting(self, partitions: list[int]) -> dict[tuple[str, str], int]:
-        """Return how many players have something waiting, by channel and lane."""
+        """Return how many players have something that waits and is not in flight, by channel and lane."""
 
     async def take(self, bucket: str, wanted: int, *, per_s: float, burst: int) -> tuple[int, int]:
         """Take from a provider's shared token bucket: how many were granted, and in how many ms there are more."""

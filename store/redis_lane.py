@@ -6,9 +6,11 @@ import msgpack
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from domain.dispatch import Dispatch, encode_dispatch
 from domain.entries import LogEntry, read_entry
 from store.client import is_transient
-from store.keys import Lane, stop
+from store.gates import read_line
+from store.keys import Lane
 from store.ports import Commit, Grant, Refused, Token, Unavailable, Verdict
 
 _pack = msgpack.Packer(use_bin_type=False).pack  # the server's cmsgpack reads no bin type
@@ -32,11 +34,36 @@ def encode_commit(commit: Commit) -> bytes:
         commit.dead,
         commit.index,
     ]
-    if commit.groups or commit.relays or commit.walks or commit.stops or commit.duplicates:
-        groups = [["+" if add else "-", group, player] for add, group, player in commit.groups]
-        relays = [[str(partition), body] for partition, body in commit.relays]
-        blob.append([groups, relays, commit.walks, commit.stops, commit.duplicates])
+    if beside := _beside(commit):
+        blob.append(beside)
     packed: bytes = _pack(blob)
+    return packed
+
+
+def _beside(c: Commit) -> list[Any]:
+    """Return what most commits have nothing of; [] then."""
+    has_tower = c.dispatches or c.voids or c.reviews or c.tallies
+    if not (has_tower or c.groups or c.relays or c.walks or c.stops or c.duplicates or c.lifts or c.mutes):
+        return []
+    rows: list[Any] = [
+        [["+" if add else "-", group, player] for add, group, player in c.groups],
+        [[str(partition), body] for partition, body in c.relays],
+        c.walks,
+        [[player, *read_line(line)] for player, line in c.stops],
+        c.duplicates,
+        c.lifts,
+        [["+" if is_set else "-", player, mark] for is_set, player, mark in c.mutes],
+    ]
+    if has_tower:
+        dispatches = [[d.id, d.player, d.channel, d.lane, packed_dispatch(d)] for d in c.dispatches]
+        rows.append([dispatches, c.voids, c.reviews, [[day, name, str(count)] for day, name, count in c.tallies]])
+    return rows
+
+
+def packed_dispatch(d: Dispatch) -> bytes:
+    """Return what the queue keeps: the gates that a claim asks, which the library reads, and the dispatch itself."""
+    gates = [d.player, d.channel, d.lane, str(d.send_until), "1" if d.is_legal else "0", list(d.marks)]
+    packed: bytes = _pack([*gates, encode_dispatch(d)])
     return packed
 
 
@@ -111,9 +138,10 @@ class RedisLane:
             return []
         pipe = self._redis.pipeline(transaction=False)
         for partition, player in wanted:
-            pipe.hexists(stop(partition), player)
+            meta, log = self._lane.meta(partition), self._lane.log(partition)
+            pipe.fcall("pt_stopped", 2, meta, log, self._clock, player)
         try:
-            return [bool(reply) for reply in await pipe.execute()]
+            return [bool(told) for (told,) in await pipe.execute()]
         except (RedisError, OSError) as error:
             raise _unavailable(error) from error
 
