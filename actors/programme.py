@@ -16,6 +16,7 @@ import crm.config
 import crm.intake_config
 import gamification.config
 from crm.config import TemplateConfig
+from crm.connectors import ConnectorConfig
 from crm.programme import CrmRules, InvalidCrm, compile_crm
 from crm.vocabulary import unknown_names
 from domain.errors import Invalid, NotFound
@@ -35,7 +36,12 @@ _NONE_OLDER: "Mapping[int, Programme]" = {}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _PATH = re.compile(r"[\w.\-\[\]]+")
 
-KINDS: dict[str, type[BaseModel]] = {**gamification.config.KINDS, **crm.config.KINDS, **crm.intake_config.KINDS}
+KINDS: dict[str, type[BaseModel]] = {
+    **gamification.config.KINDS,
+    **crm.config.KINDS,
+    **crm.intake_config.KINDS,
+    "connectors": ConnectorConfig,
+}
 SINGLE = {"policies": "default", "settings": "main"}  # kinds of one document
 PLANNED = frozenset(
     ("streaks", "tournaments", "rewards", "minigames", "segments", "journeys", "experiments", "connectors", "webhooks")

@@ -3,12 +3,14 @@
 Secrets are named, never written: a programme is kept in files and shown in consoles.
 """
 
+import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, RootModel, model_validator
 
-from crm.fields import Document
+from crm.fields import Document, Seconds
 
 CHANNEL_OF = {
     "smtp": "email",
@@ -22,12 +24,76 @@ CHANNEL_OF = {
 }
 """Which channel a kind of connector serves."""
 
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_LINE = re.compile(r"[\x20-\x7e]{0,1000}")
+_OWN_HEADERS = ("host", "connection", "content-", "transfer-encoding", "te", "upgrade", "webhook-")  # we write these
+_TELLING_HEADERS = ("authorization", "cookie", "api-key", "apikey", "token", "secret")  # their values are secrets
+
 
 class Secret(Document):
     """Where a secret is: an environment variable of the engine, or a file that only it can read."""
 
-    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)] | None = None
     file: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        # What came is not repeated: it may be the secret.
+        if isinstance(value, Secret):
+            return value
+        expected = "expected {env: NAME} or {file: PATH}, which say where the secret is"
+        if isinstance(value, str):
+            raise ValueError(f"{expected}, got the secret itself")  # noqa: TRY004 (pydantic catches this one)
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{expected}, got a {type(value).__name__}")  # noqa: TRY004
+        if len(value) != 1 or next(iter(value)) not in ("env", "file"):
+            raise ValueError(f"{expected}, got the keys {' '.join(sorted(str(key)[:20] for key in value)) or 'none'}")
+        return value
+
+    @model_validator(mode="after")
+    def _of_the_connector(self) -> Self:
+        if self.env and self.env.upper().startswith("PLAYTOWER_"):
+            raise ValueError(f"expected a variable of the connector's own, got {self.env[:60]}: the engine's settings")
+        if self.file and (not self.file.startswith("/") or re.match(r"/(proc|sys|dev)(/|$)|.*/\.\.(/|$)", self.file)):
+            raise ValueError(f"expected the absolute path of a file, got {self.file[:60]!r}")
+        return self
+
+    def __str__(self) -> str:
+        """Return it as a message may show it."""
+        return f"the environment variable {self.env}" if self.env else f"the file {self.file}"
+
+
+def _web_address(value: str) -> str:
+    """Return an http or https address without what would make it another one."""
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"expected an http or https address: {error}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not value.isprintable():
+        raise ValueError(f"expected an http or https address, got {value[:60]!r}")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("expected an address without user and password: secrets are named, not written")
+    if parts.fragment or " " in value:
+        raise ValueError(f"expected an address without spaces and fragment, got {value[:60]!r}")
+    return value
+
+
+def _base(value: str) -> str:
+    _web_address(value)
+    if urlsplit(value).query:
+        raise ValueError(f"expected an address without a query, got {value[:60]!r}")
+    return value.rstrip("/")
+
+
+WebAddress = Annotated[str, Field(max_length=2048), AfterValidator(_web_address)]
+BaseUrl = Annotated[str, Field(max_length=500), AfterValidator(_base)]
+Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$|^[0-9A-Fa-f:.]{2,45}$")]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
+OneLine = Annotated[str, Field(max_length=320, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Digits = Annotated[str, Field(pattern=r"^[0-9]{1,32}$")]
 
 
 class Connector(Document):
@@ -38,6 +104,197 @@ class Connector(Document):
     burst: int = Field(default=50, ge=1, le=100_000)
     in_flight_max: int = Field(default=16, ge=1, le=1_000)  # of one courier
     timeout_s: float = Field(default=10, gt=0, le=10)  # a longer one would delay the confirmation of an exclusion
+
+
+class SmtpConnector(Connector):
+    """E-mail by a mail server."""
+
+    kind: Literal["smtp"]
+    host: Host
+    port: Port = 587
+    tls: Literal["none", "starttls", "tls"] = "starttls"
+    verify: bool = True  # the server's certificate
+    username: OneLine | None = None
+    password: Secret | None = None
+    from_: OneLine = Field(alias="from", min_length=3)  # a mailbox: "Lucky <news@example.com>"
+    reply_to: OneLine | None = None
+    return_path_domain: Host | None = None  # bounces come back to it; each message has an address of its own there
+    hello: Host | None = None  # the name this host gives itself
+
+    @model_validator(mode="after")
+    def _login_is_whole_and_hidden(self) -> Self:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("expected both `username` and `password`, or neither")
+        if self.password is not None and self.tls == "none" and self.host not in ("localhost", "127.0.0.1", "::1"):
+            raise ValueError("expected `tls` with a password; without it everybody on the way could read it")
+        return self
+
+
+class TwilioConnector(Connector):
+    """SMS by Twilio, or by a provider with the same interface."""
+
+    kind: Literal["twilio"]
+    base_url: BaseUrl = "https://api.twilio.com"
+    account_sid: Annotated[str, Field(pattern=r"^AC[0-9a-fA-F]{32}$")]
+    auth_token: Secret  # also signs what Twilio posts to the hook
+    from_: Annotated[str, Field(pattern=r"^\+?[A-Za-z0-9 ]{3,20}$")] | None = Field(default=None, alias="from")
+    messaging_service_sid: Annotated[str, Field(pattern=r"^MG[0-9a-fA-F]{32}$")] | None = None
+
+    @model_validator(mode="after")
+    def _one_sender(self) -> Self:
+        if (self.from_ is None) == (self.messaging_service_sid is None):
+            raise ValueError("expected one of `from` and `messaging_service_sid`")
+        return self
+
+
+class SmppConnector(Connector):
+    """SMS by SMPP 3.4, bound as a transceiver."""
+
+    kind: Literal["smpp"]
+    host: Host
+    port: Port = 2775
+    system_id: Annotated[str, Field(min_length=1, max_length=15, pattern=r"^[\x21-\x7e]+$")]
+    password: Secret
+    system_type: Annotated[str, Field(max_length=12, pattern=r"^[\x20-\x7e]*$")] = ""
+    source_address: Annotated[str, Field(pattern=r"^\+?[0-9]{3,20}$|^[A-Za-z0-9 ._-]{1,11}$")]
+    source_ton: int | None = Field(default=None, ge=0, le=6)  # by default read from the address
+    source_npi: int | None = Field(default=None, ge=0, le=18)
+    tls: bool = False
+    verify: bool = True
+    registered_delivery: bool = True  # ask for delivery reports
+    long_texts: Literal["parts", "payload"] = "parts"  # several messages with a header, or one with message_payload
+    parts_max: int = Field(default=6, ge=1, le=20)  # a longer text is refused: each part is paid for
+    enquire_link_s: Seconds = Field(default=30, ge=1, le=600)
+
+
+class WebPushConnector(Connector):
+    """Push to browsers (RFC 8030), signed by VAPID (RFC 8292)."""
+
+    kind: Literal["web_push"]
+    vapid_private_key: Secret  # base64url of 32 bytes, or PEM
+    subject: Annotated[str, Field(max_length=320, pattern=r"^(mailto:[^\s@]+@[^\s@]+\.[^\s@]+|https://[^\s/]+)$")]
+    ttl_s: Seconds = 86_400  # how long a push service keeps it for a browser that is off
+    hosts: Annotated[tuple[Annotated[str, Field(max_length=253)], ...], Field(max_length=50)] = ()  # none: any public
+    allow_private: bool = False  # endpoints in private networks: for tests
+
+
+class FcmConnector(Connector):
+    """Push to apps by Firebase Cloud Messaging, HTTP v1."""
+
+    kind: Literal["fcm"]
+    project_id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9.:-]{1,99}$")]
+    service_account: Secret  # the JSON key file
+    base_url: BaseUrl = "https://fcm.googleapis.com"
+    token_url: BaseUrl = "https://oauth2.googleapis.com/token"
+    ttl_s: Seconds = 86_400
+
+
+class TelegramConnector(Connector):
+    """Messages of a Telegram bot."""
+
+    kind: Literal["telegram"]
+    token: Secret
+    base_url: BaseUrl = "https://api.telegram.org"
+    hook_secret: Secret | None = None  # ``secret_token`` of setWebhook; without it the hook answers 403
+    protect_content: bool = False
+
+
+class WhatsAppTemplate(Document):
+    """An approved template of WhatsApp Business that every message goes out as."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,512}$")]
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(_[A-Z]{2})?$")]
+    body: tuple[Literal["text", "label", "url"], ...] = Field(default=("text",), max_length=3)  # its parameters
+
+
+class WhatsAppConnector(Connector):
+    """Messages by the WhatsApp Cloud API."""
+
+    kind: Literal["whatsapp"]
+    phone_number_id: Digits
+    access_token: Secret
+    base_url: BaseUrl = "https://graph.facebook.com"
+    api_version: Annotated[str, Field(pattern=r"^v[0-9]{1,3}\.[0-9]$")] = "v23.0"
+    template: WhatsAppTemplate | None = None  # none: free text, which reaches only those who wrote in the last 24 hours
+    app_secret: Secret | None = None  # signs what comes to the hook; without it the hook answers 403
+    verify_token: Secret | None = None  # what Meta shows when the hook is set up
+
+
+class WebhookConnector(Connector):
+    """Posts to a server of the operator's, signed as Standard Webhooks 1.0 says."""
+
+    kind: Literal["webhook"]
+    url: WebAddress
+    secret: Secret  # whsec_ and base64 of 24 to 64 bytes
+    old_secrets: Annotated[tuple[Secret, ...], Field(max_length=4)] = ()  # also sign, while receivers change over
+    headers: Annotated[dict[str, str | Secret], Field(max_length=20)] = Field(default_factory=dict)
+    allow_private: bool = False  # send into private networks: only where the operator trusts all who write connectors
+
+    @model_validator(mode="before")
+    @classmethod
+    def _headers(cls, value: Any) -> Any:
+        headers = value.get("headers") if isinstance(value, Mapping) else None
+        for name, content in headers.items() if isinstance(headers, Mapping) else ():
+            _check_header(str(name), content)
+        return value
+
+
+def _check_header(name: str, content: object) -> None:
+    if not _HEADER.fullmatch(name) or name.lower().startswith(_OWN_HEADERS):
+        raise ValueError(f"headers: expected the name of a header that the connector does not write, got {name[:60]!r}")
+    if isinstance(content, str):
+        if any(part in name.lower() for part in _TELLING_HEADERS):
+            raise ValueError(f"headers.{name}: expected {{env: NAME}} or {{file: PATH}}, got the secret itself")
+        if not _LINE.fullmatch(content):
+            raise ValueError(f"headers.{name}: expected one line of ASCII")
+
+
+AnyConnector = (
+    SmtpConnector
+    | TwilioConnector
+    | SmppConnector
+    | WebPushConnector
+    | FcmConnector
+    | TelegramConnector
+    | WhatsAppConnector
+    | WebhookConnector
+)
+MODELS: dict[str, type[Connector]] = {
+    "smtp": SmtpConnector,
+    "twilio": TwilioConnector,
+    "smpp": SmppConnector,
+    "web_push": WebPushConnector,
+    "fcm": FcmConnector,
+    "telegram": TelegramConnector,
+    "whatsapp": WhatsAppConnector,
+    "webhook": WebhookConnector,
+}
+
+
+class _Kind(Document, extra="ignore"):
+    kind: Literal["smtp", "twilio", "smpp", "web_push", "fcm", "telegram", "whatsapp", "webhook"]
+
+
+class ConnectorConfig(RootModel[Annotated[AnyConnector, Field(discriminator="kind")]]):
+    """``connectors/<id>`` of any kind."""
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """Read a connector; problems name the path in the document, without the kind that pydantic puts before it."""
+        if isinstance(obj, Mapping):
+            read: Any = MODELS[_Kind.model_validate(obj).kind].model_validate(obj, **options)
+            return cls.model_construct(root=read)
+        _Kind.model_validate(obj)
+        raise AssertionError("only mappings pass")
+
+
+def read_connector(document: Mapping[str, Any]) -> AnyConnector:
+    """Return the connector of a stored document.
+
+    Raises:
+        ValidationError: it is none.
+    """
+    return ConnectorConfig.model_validate(document).root
 
 
 def connected_channels(documents: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:

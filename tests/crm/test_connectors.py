@@ -1,0 +1,114 @@
+"""Connectors as operators write them: what is accepted, and how a mistake is told."""
+
+from typing import Any
+
+import pytest
+
+from actors.programme import validate_document
+from crm.connectors import CHANNEL_OF, MODELS, connected_channels, read_connector
+from domain.errors import Invalid
+
+SID = "AC" + "0" * 32
+GOOD: dict[str, dict[str, Any]] = {
+    "smtp": {"host": "mail.example.com", "from": "Lucky <news@example.com>"},
+    "twilio": {"account_sid": SID, "auth_token": {"env": "TWILIO_TOKEN"}, "from": "+15005550006"},
+    "smpp": {"host": "smsc.example.com", "system_id": "lucky", "password": {"env": "SMPP"}, "source_address": "Lucky"},
+    "web_push": {"vapid_private_key": {"file": "/run/secrets/vapid"}, "subject": "mailto:ops@example.com"},
+    "fcm": {"project_id": "lucky-app", "service_account": {"file": "/run/secrets/fcm.json"}},
+    "telegram": {"token": {"env": "TELEGRAM_TOKEN"}},
+    "whatsapp": {"phone_number_id": "106540352242922", "access_token": {"env": "WHATSAPP_TOKEN"}},
+    "webhook": {"url": "https://example.com/hook", "secret": {"env": "HOOK_SECRET"}},
+}
+
+
+def document(kind: str, **changes: Any) -> dict[str, Any]:
+    return {"kind": kind, **GOOD[kind], **changes}
+
+
+def refused(kind: str, **changes: Any) -> tuple[str, str]:
+    """Write a document that is refused for one reason; return path and detail."""
+    with pytest.raises(Invalid) as error:
+        validate_document("connectors", "x", document(kind, **changes))
+    (problem,) = error.value.extra["errors"]
+    return problem["path"], problem["detail"]
+
+
+@pytest.mark.parametrize("kind", sorted(GOOD))
+def test_what_a_provider_needs_is_enough_and_comes_back_as_written(kind: str) -> None:
+    assert validate_document("connectors", "x", document(kind)) == document(kind)
+    assert read_connector(document(kind)).kind == kind
+
+
+def test_every_kind_has_a_channel_and_a_model() -> None:
+    assert set(GOOD) == set(CHANNEL_OF) == set(MODELS)
+
+
+def test_channels_are_those_with_a_connector() -> None:
+    assert connected_channels({"a": document("smpp"), "b": document("webhook")}) == ("in_app", "sms", "webhook")
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        ("twilio", "auth_token"),
+        ("smpp", "password"),
+        ("web_push", "vapid_private_key"),
+        ("fcm", "service_account"),
+        ("telegram", "token"),
+        ("telegram", "hook_secret"),
+        ("whatsapp", "access_token"),
+        ("webhook", "secret"),
+    ],
+)
+@pytest.mark.parametrize("literal", ["hunter2", {"value": "hunter2"}, ["hunter2"], {"env": "A", "file": "/hunter2"}])
+def test_a_secret_that_is_written_out_is_refused_and_not_repeated(kind: str, field: str, literal: Any) -> None:
+    path, detail = refused(kind, **{field: literal})
+    assert path == field
+    assert "expected {env: NAME} or {file: PATH}" in detail
+    assert "hunter2" not in detail
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "path"),
+    [
+        ("twilio", {"account_sid": "AC1"}, "account_sid"),
+        ("twilio", {"base_url": "ftp://x"}, "base_url"),
+        ("twilio", {"base_url": "https://user:pass@x"}, "base_url"),
+        ("telegram", {"base_url": "https://x/?a=b"}, "base_url"),
+        ("telegram", {"base_url": "https://x:99999"}, "base_url"),
+        ("webhook", {"url": "file:///etc/passwd"}, "url"),
+        ("webhook", {"url": "https://x/\r\nHost: y"}, "url"),
+        ("webhook", {"timeout_s": 11}, "timeout_s"),
+        ("webhook", {"secret": {"env": "PLAYTOWER_TOKEN_SECRET"}}, "secret"),
+        ("webhook", {"secret": {"file": "/proc/self/environ"}}, "secret"),
+        ("webhook", {"secret": {"file": "/run/../etc/shadow"}}, "secret"),
+        ("webhook", {"secret": {"file": "secrets/hook"}}, "secret"),
+        ("webhook", {"headers": {"Host": "x"}}, ""),
+        ("webhook", {"headers": {"Webhook-Id": "x"}}, ""),
+        ("webhook", {"headers": {"X-A": "a\r\nX-B: b"}}, ""),
+        ("webhook", {"headers": {"X-Api-Key": "hunter2"}}, ""),
+        ("web_push", {"subject": "ops@example.com"}, "subject"),
+        ("fcm", {"service_acount": {"env": "A"}}, "service_acount"),
+        ("smpp", {"source_address": "A name too long"}, "source_address"),
+        ("smtp", {"username": "lucky"}, ""),
+        ("smtp", {"username": "u", "password": {"env": "A"}, "tls": "none"}, ""),
+        ("smtp", {"from": "Lucky\r\nBcc: all@example.com"}, "from"),
+        ("twilio", {"messaging_service_sid": "MG" + "0" * 32}, ""),
+    ],
+)
+def test_a_mistake_names_its_path(kind: str, changes: dict[str, Any], path: str) -> None:
+    found, detail = refused(kind, **changes)
+    assert found == path or (not path and found.startswith("headers")), detail
+    assert "hunter2" not in detail
+
+
+def test_an_unknown_kind_lists_the_known_ones() -> None:
+    with pytest.raises(Invalid) as error:
+        validate_document("connectors", "x", {"kind": "pigeon"})
+    assert error.value.extra["errors"][0]["path"] == "kind"
+    assert "web_push" in error.value.detail
+
+
+def test_headers_with_secrets_are_named_like_other_secrets() -> None:
+    written = document("webhook", headers={"Authorization": {"env": "HOOK_AUTH"}, "X-Team": "crm"})
+    assert validate_document("connectors", "x", written) == written
