@@ -13,14 +13,14 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from actors.clock import Clock
-from actors.member import LEASE_MS, Heartbeat
+from actors.ownership import LEASE_MS, Heartbeat
 from store.keys import ASSIGNMENT, DIRECTOR, HOSTS
 
 ROUND_S = 0.25
 KILL_RELIEVED_MS = 30_000  # a silent member whose partitions others have taken over
 KILL_ALONE_MS = 10_000  # the only one of its lane: a starved machine must not lose it, and nobody can take over
 MOVES_MAX = 4  # partitions moved in one round to even out the load
-LANES = ("players", "tower")
+LANES = ("players", "tower", "channels")
 
 
 class Seen(Struct):
@@ -143,10 +143,14 @@ class Director:
                 await self._end(seen.heartbeat)
 
     def _patience_ms(self, seen: Seen, now: int) -> int:
-        """Return how long a member may be silent."""
+        """Return how long a member may be silent.
+
+        A courier's claims can be settled by others only once it is gone, and an exclusion is confirmed only then: no
+        more than ``KILL_ALONE_MS``, whoever else there is.
+        """
         lane, name = seen.heartbeat.lane, seen.heartbeat.name
         others = [o for o in self._seen.values() if o.heartbeat.lane == lane and o.heartbeat.name != name]
-        if any(now - other.moved_at < KILL_ALONE_MS for other in others):
+        if any(now - other.moved_at < KILL_ALONE_MS for other in others) and lane != "channels":
             return KILL_RELIEVED_MS
         return LEASE_MS if self._is_paused(seen.heartbeat) else KILL_ALONE_MS
 

@@ -1,62 +1,29 @@
 """A process that owns partitions of one lane: the loop that a ``HostActor`` and the ``CoordinatorActor`` run.
 
-It pulls from the logs; nothing but start and stop goes through Ray. Ownership is what the store says: the director
-writes who should own what, a member acquires what is free and gives back what is no longer its own.
+It pulls from the logs; nothing but start and stop goes through Ray.
 """
 
-import asyncio
-import os
-import socket
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Collection
+from typing import Generic, TypeVar
 
-import msgspec
-from msgspec import Struct
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from actors.carrier import Carrier
 from actors.clock import Clock
+from actors.ownership import CONTROL_EVERY_MS, LEASE_MS, RENEW_EVERY_MS, Heartbeat, Ownership
 from actors.processor import Folded, Processor
 from actors.recent import Recent
-from store.keys import ASSIGNMENT, HOSTS
-from store.ports import Unavailable
 
 S = TypeVar("S")
 
-LEASE_MS = 2_000  # liveness only; safety is the fencing in every write
-CONTROL_EVERY_MS = 250  # heartbeat and assignment
-RENEW_EVERY_MS = 600  # three chances within a lease
 FIRE_EVERY_MS = 200  # due timers
 SWEEP_EVERY_MS = 30_000  # idle players become bytes
 BLOCK_MS = 50  # wait for entries when there are none
 
-
-class Heartbeat(Struct):
-    """What a member says of itself, a few times a second. ``beat`` rises only while its loop makes progress."""
-
-    name: str
-    lane: str
-    pid: int
-    node: str
-    incarnation: str
-    beat: int = 0
-    at: int = 0  # ms, the member's clock
-    partitions: list[int] = []
-    stopped: dict[str, str] = {}  # partition -> why, for a person
-    entries: int = 0
-    commits: int = 0
-    lost: int = 0
-    players: int = 0  # in memory as objects
-    dedicated: dict[str, Any] = {}  # player -> pid of its own process
-    dedicated_refused: int = 0  # stayed shared because --dedicated-max was reached
-    dedicated_failed: int = 0  # processes ended because they did not come up or did not answer
-    recent: list[Any] = []  # completions or decisions
-    steps: list[Any] = []  # of journeys
-    counts: dict[str, int] = {}  # changes of segments and journeys since it started
+__all__ = ["LEASE_MS", "Heartbeat", "Member"]
 
 
-class Member(Generic[S]):
+class Member(Ownership, Generic[S]):
     """One owner of partitions.
 
     Args:
@@ -76,17 +43,12 @@ class Member(Generic[S]):
         dedicated: Callable[[], tuple[dict[str, int], int, int]] = lambda: ({}, 0, 0),
         carrier: Carrier | None = None,
     ) -> None:
-        self._redis = redis
+        super().__init__(redis, clock, name=name, lane=lane, incarnation=incarnation)
         self._processor = processor
-        self._clock = clock
-        self._lane = lane
         self._dedicated = dedicated
         self._carrier = carrier
         self._recent = Recent()
-        self._stopping = asyncio.Event()
-        self._due = {"control": 0, "renew": 0, "fire": 0, "sweep": 0}
         processor.on_commit = self._committed
-        self.heartbeat = Heartbeat(name, lane, os.getpid(), socket.gethostname(), incarnation)
 
     def _committed(self, partition: int, folded: Folded[S]) -> None:
         """Remember what the live page shows, and what there is to carry."""
@@ -94,23 +56,14 @@ class Member(Generic[S]):
         if self._carrier is not None:
             self._carrier.committed(partition, folded.commit)
 
-    def stop(self) -> None:
-        """Ask the loop to finish its step, give its partitions back and end."""
-        self._stopping.set()
+    def _owned(self) -> Collection[int]:
+        return self._processor.owned.keys()
 
-    async def run(self) -> None:
-        """Own, fold and commit until stopped. A store that does not answer is waited for."""
-        while not self._stopping.is_set():
-            try:
-                await self._round()
-            except (Unavailable, RedisError, OSError):
-                await self._pause(0.1)
-        for partition in list(self._processor.owned):
-            try:
-                await self._processor.release(partition)
-            except (Unavailable, RedisError, OSError):
-                break  # the lease lapses by itself
-        await self._forget()
+    async def _acquire(self, partition: int) -> None:
+        await self._processor.acquire(partition)
+
+    async def _release(self, partition: int) -> None:
+        await self._processor.release(partition)
 
     async def _round(self) -> None:
         now = self._clock.now_ms()
@@ -137,51 +90,11 @@ class Member(Generic[S]):
         await carrier.carry()
         await carrier.walk()
 
-    async def _control(self, now: int) -> None:
-        """Say that we live, learn what is ours, take it and give back the rest."""
-        pipe = self._redis.pipeline(transaction=False)
-        pipe.hset(HOSTS, self.heartbeat.name, msgspec.json.encode(self._beat(now)))
-        pipe.hgetall(ASSIGNMENT)
-        _, assignment = await pipe.execute()
-        mine = self._mine(assignment)
-        for partition in [p for p in self._processor.owned if p not in mine]:
-            await self._processor.release(partition)
-        for partition in mine:
-            if partition not in self._processor.owned:
-                await self._processor.acquire(partition)
-
-    def _mine(self, assignment: dict[bytes, bytes]) -> set[int]:
-        name, prefix = self.heartbeat.name.encode(), f"{self._lane}:".encode()
-        return {
-            int(field[len(prefix) :]) for field, who in assignment.items() if who == name and field.startswith(prefix)
-        }
-
-    def _beat(self, now: int) -> Heartbeat:
-        beat, tally = self.heartbeat, self._processor.tally
-        beat.at = now
-        beat.partitions = sorted(self._processor.owned)
+    def _describe(self, beat: Heartbeat) -> None:
+        tally = self._processor.tally
         beat.stopped = {str(p): why for p, why in self._processor.stopped.items()}
         beat.entries, beat.commits, beat.lost = tally.entries, tally.commits, tally.lost
         beat.players = sum(len(p.activations) for p in self._processor.owned.values())
         beat.dedicated, beat.dedicated_refused, beat.dedicated_failed = self._dedicated()
         beat.recent, beat.steps = list(self._recent.completions), list(self._recent.steps)
         beat.counts = dict(self._recent.counts)
-        return beat
-
-    def _is_due(self, what: str, now: int, every_ms: int) -> bool:
-        if 0 <= now - self._due[what] < every_ms:
-            return False
-        self._due[what] = now
-        return True
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
-            return
-
-    async def _forget(self) -> None:
-        try:
-            await self._redis.hdel(HOSTS, self.heartbeat.name)
-        except (RedisError, OSError):
-            return  # the director notices a member that no longer beats
