@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
-from crm.config import SENDS_MAX
+from crm.tower.config import SENDS_MAX
 from crm.tower.facts import facts_of as facts_of
 from crm.tower.policy import UNCOUNTED, Policy
 from domain.calendar import DAY_MS

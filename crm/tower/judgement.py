@@ -42,7 +42,7 @@ Verdict = Cleared | Held | Refused
 class _Obstacle(Struct, frozen=True):
     """What stands between a message and a channel, and until when: 0 for ever."""
 
-    reason: Reason
+    reason: str
     until: int = 0
     may_end_early: bool = False  # a fact can end it, so expiring before ``until`` is no reason to refuse now
 
@@ -94,12 +94,12 @@ def judge(
     channels = _channels(request)
     for channel in channels:
         obstacles = tuple(_obstacles(request, channel, airspace, policy, now=now, zone=zone))
-        reasons = tuple(obstacle.reason.value for obstacle in obstacles)
+        reasons = tuple(obstacle.reason for obstacle in obstacles)
         if not obstacles:
             asked = request.channels[:1] or ("best",)
             return Cleared(channel, asked[0] not in ("best", channel), tuple(held_up))
         if any(obstacle.until == 0 for obstacle in obstacles):
-            held_up.append(Alternative(channel, tuple(o.reason.value for o in obstacles if o.until == 0)))
+            held_up.append(Alternative(channel, tuple(o.reason for o in obstacles if o.until == 0)))
             continue
         held_up.append(Alternative(channel, reasons))
         fixed = max((o.until for o in obstacles if not o.may_end_early), default=now)
@@ -168,7 +168,9 @@ def _consent(purpose: str, channel: str, consent: dict[str, bool], policy: Polic
 
 
 def _goes_on(hold: Hold, facts: Facts) -> bool:
-    condition = facts.support_case if hold.reason is Reason.SUPPORT_CASE_OPEN else facts.round_in_play
+    if hold.context:
+        return False
+    condition = facts.support_case if hold.reason == Reason.SUPPORT_CASE_OPEN else facts.round_in_play
     return condition.open
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm.config import SENDS_MAX
+from crm.tower.config import SENDS_MAX
 from crm.tower.airspace import SEEN_MAX, WAITING_MAX, Airspace, Send
 from crm.tower.why import Reason, explain
 from domain.decisions import decode_decision, decode_delivery, encode_decision, encode_delivery
