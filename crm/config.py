@@ -24,7 +24,8 @@ class SettingsConfig(Document):
     timezone: str = "UTC"
     locale: Language = "en"
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None  # phones without a country code are read by it
-    site: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$", max_length=200)] | None = None  # paths in mails
+    site: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$", max_length=200)] | None = None
+    """Where a path such as /lobby leads when it stands in a mail; without it such a button is left out there."""
 
     @field_validator("timezone")
     @classmethod

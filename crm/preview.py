@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from crm.content import CHANNELS, render_contents
 from crm.sandbox import fill_watched
 from crm.sms import sms_size
 from crm.templates import Template, Text, Texts, pick, render, safe_url, tone_of
@@ -29,6 +30,9 @@ def preview(template: Template, *, locale: str, fallback_locale: str, variables:
         "language": {"title": title.language, "body": body.language, "why": body.why, "locale": locale},
         "tone": {"picked": tone or None, "why": tone_why},
         "content": content,
+        "contents": render_contents(
+            template, CHANNELS[1:], locale=locale, fallback_locale=fallback_locale, variables=variables
+        ),
         "languages": shown,
     }
 

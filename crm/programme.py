@@ -90,7 +90,7 @@ def compile_crm(
             policies.get("default", DEFAULT_POLICY),
             available=available,
         ),
-        templates={name: compile_template(name, config) for name, config in templates.items()},
+        templates={name: compile_template(name, config, site=home.site or "") for name, config in templates.items()},
         timezone=home.timezone,
         locale=home.locale,
         segments=segments,

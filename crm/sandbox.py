@@ -23,6 +23,8 @@ from liquid.output import LimitedStringIO
 from liquid.undefined import is_undefined
 from liquid.utils import ReadOnlyChainMap
 
+from crm.markers import has_any, without
+
 RANGE_MAX = 1_000  # numbers in a range, whose bounds are literals
 _VALUE_MAX = 100_000  # characters of all texts in a value that a filter takes or gives
 _WORK_MAX = 2_000_000  # characters looked up and filtered in one rendering
@@ -58,7 +60,8 @@ class _Context(RenderContext):
             self._spend(sum(map(_weight, given)) + 1)
             result = function(value, *args, **named)
             self._spend(_weight(result))
-            return result
+            # A filter that decodes could make out of a player's data what only the engine may write.
+            return without(result) if isinstance(result, str) and has_any(result) else result
 
         return bounded
 

@@ -4,15 +4,18 @@ Checked when a template is written and when a programme is published, not when a
 a later release takes away must not stop a partition that runs an older programme.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from crm.markers import LINK_NAMES
 from crm.sandbox import nearest, parse
-from crm.sources import ANY, Name, names_used
+from crm.sources import ANY, Name, line_of, names_used
 
 if TYPE_CHECKING:
     from crm.config import TemplateConfig
 
+_CHANGED_LINK = re.compile(r"\{\{-?\s*(links\.\w+)\s*\|[^}]*\}\}")  # a filter would change the place of an address
 OPEN: frozenset[str] = frozenset()  # a root whose second names are anybody's
 ROOTS: Mapping[str, frozenset[str]] = {
     "player": frozenset(
@@ -30,34 +33,26 @@ ROOTS: Mapping[str, frozenset[str]] = {
     "recommendations": frozenset(("missions",)),
     "now": frozenset(("date", "time", "weekday")),
     "tone": OPEN,
+    "links": frozenset(LINK_NAMES),  # outside; their addresses are made when the message is sent
 }
 
 
 def unknown_names(config: "TemplateConfig") -> Iterator[str]:
     """Yield what is wrong with the names of a template, as ``path: expected ..., got ...``."""
-    for path, language, source in _sources(config):
+    for path, language, source in config.sources():
+        where = f"{path}: {language}: " if language else f"{path}: "
         for name in _names(source):
             if problem := _problem(name, config.variables):
-                where = f"{language}: " if language else ""
-                yield f"{path}: {where}line {name.line}: {problem}"
+                yield f"{where}line {name.line}: {problem}"
+        if changed := _CHANGED_LINK.search(source):
+            at = line_of(source, changed.start())
+            yield f"{where}line {at}: expected a link as it is, {{{{ {changed[1]} }}}}, got {changed[0][:60]}"
 
 
 def _names(source: str) -> list[Name]:
     if "{{" not in source and "{%" not in source:
         return []
     return sorted(names_used(parse(source), source), key=lambda name: name.line)
-
-
-def _sources(config: "TemplateConfig") -> Iterator[tuple[str, str, str]]:
-    """Yield every text of a template with its path and language."""
-    parts: list[tuple[str, Mapping[str, str]]] = [("title", config.title), ("body", config.body)]
-    for tone, variant in config.tones.items():
-        parts += [(f"tones.{tone}.title", variant.title), (f"tones.{tone}.body", variant.body)]
-    if config.action:
-        parts += [("action.label", config.action.label), ("action.url", {"": config.action.url})]
-    for path, texts in parts:
-        for language, source in texts.items():
-            yield path, language, source
 
 
 def _problem(name: Name, declared: tuple[str, ...]) -> str:

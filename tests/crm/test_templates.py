@@ -214,8 +214,8 @@ def test_a_text_that_is_remembered_is_the_text_that_liquid_makes(traits: Any, ba
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crm.templates._filled", remembered := {})
-    monkeypatch.setattr("crm.templates.FILLED_MAX", 3)
+    monkeypatch.setattr("crm.texts._filled", remembered := {})
+    monkeypatch.setattr("crm.texts.FILLED_MAX", 3)
     text = template(title="{{ n }}{{ long }}").title["en"]
     for n in range(5):
         assert text.fill({"n": n}) == (str(n), True)
