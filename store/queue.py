@@ -28,6 +28,7 @@ class RedisQueue:
         self._clock = clock
 
     async def claim(self, token: Token, claimer: str, rooms: list[tuple[str, str, int]]) -> list[Claim]:
+        rooms = [room for room in rooms if room[2] > 0]
         if not rooms:
             return []
         keys = CHANNELS.meta(token.partition), PLAYERS.log(token.partition)

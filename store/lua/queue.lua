@@ -42,7 +42,7 @@ end
 -- and settled by the claimer; it is not in flight. Answers {id, body, tries before, why not | ''} each.
 local function claim(K, A)
   local _, err = fenced(K[1], A[1], A[2]); if err then return err end
-  local t, rooms, found, out = tag(K[1]), cmsgpack.unpack(A[5]), {}, {}
+  local t, rooms, found, out, seen = tag(K[1]), cmsgpack.unpack(A[5]), {}, {}, {}
   local at = sending_at(t, A[4])
   for i = 1, #rooms do
     local channel, lane = rooms[i][1], rooms[i][2]
@@ -52,11 +52,14 @@ local function claim(K, A)
       local id = redis.call('LINDEX', line_of(t, channel, lane, players[j]), 0)
       local value = id and redis.call('HGET', t .. 'c:d', id)
       if not value then return redis.error_reply('BROKEN the line of ' .. players[j] .. ' has no head') end
-      local d = cmsgpack.unpack(value)
-      local tries = redis.call('HGET', t .. 'c:tries', id) or '0'
-      local why = refusal(t, id, d, at)
-      found[#found + 1] = { due, d[1], id, why, cmsgpack.pack({ A[3], ms(at), tries, why, d[1], channel, lane }) }
-      out[#out + 1] = { id, d[7], tries, why }
+      if not seen[id] then -- a room may be asked for twice
+        seen[id] = true
+        local d = cmsgpack.unpack(value)
+        local tries = redis.call('HGET', t .. 'c:tries', id) or '0'
+        local why = refusal(t, id, d, at)
+        found[#found + 1] = { due, d[1], id, why, cmsgpack.pack({ A[3], ms(at), tries, why, d[1], channel, lane }) }
+        out[#out + 1] = { id, d[7], tries, why }
+      end
     end
   end
   -- no write before this line
@@ -74,8 +77,8 @@ end
 
 -- KEYS c:meta, players' log | ARGV clock(store|log) blob. blob: list of {id, token, due|'0', tried '1'|'0', entries, dead}.
 -- Only the token counts, not who owns the partition: a courier that lost it must tell what it has sent.
--- due > 0 keeps it at the head of its line for then, and counts a try if it was one. Otherwise it is over: the next of its line is due,
--- and the entries go into the players' log, past any bound. Answers 1, or 0 where the claim is not that token's, each.
+-- due > 0 keeps it at the head of its line for then, and counts a try if it was one. Otherwise it is over: the next of
+-- its line is due, and the entries go into the players' log, past any bound. Answers 1, or 0 where the claim is not that token's, each.
 local function settle(K, A)
   local t, rows, out, mine = tag(K[1]), cmsgpack.unpack(A[2]), {}, {}
   local flag = redis.call('HGET', K[1], 'broken')

@@ -18,7 +18,8 @@ from actors.carrier import (
 )
 from domain.entries import TimerFired, Visited, decode_entry, encode_entry
 from store.ports import Commit, Outgoing, Token, Unavailable, Visit, Walk, Write, decode_walk, encode_walk
-from tests.simulation.model import ModelStore, ModelWays
+from tests.simulation.model import ModelStore
+from tests.simulation.model_faces import ModelWays
 
 START = 1_772_409_600_000
 MINUTE = 60_000

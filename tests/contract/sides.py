@@ -5,17 +5,21 @@ The library runs with its clock read from a key instead of ``TIME``; nothing els
 
 from typing import Any, Protocol
 
+import msgpack
 from redis.asyncio import Redis
 
 from store.functions import source
 from store.intake import Intake
-from store.keys import PLAYERS, TOWER, Lane, sockets
-from store.ports import LaneStore, Ways
-from store.redis_lane import RedisLane
+from store.keys import CHANNELS, PLAYERS, TOWER, Lane, sockets, stop
+from store.ports import LaneStore, Queue, Ways
+from store.queue import RedisQueue
+from store.redis_lane import RedisLane, packed_dispatch
 from store.ways import RedisWays
-from tests.simulation.model import ModelIntake, ModelStore
+from tests.simulation.model import ModelStore
+from tests.simulation.model_faces import ModelIntake, ModelLane, ModelQueue, ModelWays
+from tests.simulation.model_state import QueueState
 
-LANES: dict[str, Lane] = {"players": PLAYERS, "tower": TOWER}
+LANES: dict[str, Lane] = {"players": PLAYERS, "tower": TOWER, "channels": CHANNELS}
 START = 4_102_444_800_000  # 2100-01-01, so that no dedupe bucket expires by the server's own clock
 _CLOCK = "{clock}"
 
@@ -27,10 +31,12 @@ class Side(Protocol):
 
     def lane(self, name: str, clock: str = "store") -> LaneStore: ...
     def ways(self, clock: str = "store") -> Ways: ...
+    def queue(self, clock: str = "store") -> Queue: ...
     def intake(self, *, bound: int, keep_ms: int, clock: str, partitions: int = 2) -> Intake | ModelIntake: ...
     async def set_clock(self, now_ms: int) -> None: ...
     async def says_hello(self, partition: int, player: str) -> None: ...
     async def in_flight(self, partition: int, player: str, sends: int) -> None: ...
+    async def stopped_by_old_version(self, partition: int, player: str, reason: str) -> None: ...
     async def dump(self, partition: int) -> State: ...
 
 
@@ -67,6 +73,9 @@ class RealSide:
     def ways(self, clock: str = "store") -> RedisWays:
         return RedisWays(self.redis, clock)
 
+    def queue(self, clock: str = "store") -> RedisQueue:
+        return RedisQueue(self.redis, clock)
+
     def intake(self, *, bound: int, keep_ms: int, clock: str, partitions: int = 2) -> Intake:
         return Intake(self.redis, partitions, bound=bound, keep_ms=keep_ms, clock=clock)
 
@@ -78,6 +87,9 @@ class RealSide:
 
     async def in_flight(self, partition: int, player: str, sends: int) -> None:
         await self.redis.hset(f"{{{partition}}}:infl:{player}", mapping={str(i): "token" for i in range(sends)})
+
+    async def stopped_by_old_version(self, partition: int, player: str, reason: str) -> None:
+        await self.redis.hset(stop(partition), player, reason)
 
     async def dump(self, partition: int) -> State:
         """Return all that the partition holds, offsets as ordinals of their stream."""
@@ -106,15 +118,18 @@ class RealSide:
 class ModelSide:
     """The simulator's model."""
 
-    def __init__(self) -> None:
+    def __init__(self, guards_off: frozenset[str] = frozenset()) -> None:
         self.now = START
-        self.store = ModelStore(lambda: self.now)
+        self.store = ModelStore(lambda: self.now, guards_off)
 
     def lane(self, name: str, clock: str = "store") -> LaneStore:
-        return self.store.lane(name, clock)
+        return ModelLane(self.store, name, clock)
 
     def ways(self, clock: str = "store") -> Ways:
-        return self.store.ways(clock)
+        return ModelWays(self.store, clock)
+
+    def queue(self, clock: str = "store") -> Queue:
+        return ModelQueue(self.store, clock)
 
     def intake(self, *, bound: int, keep_ms: int, clock: str, partitions: int = 2) -> ModelIntake:
         return ModelIntake(self.store, partitions, bound=bound, keep_ms=keep_ms, clock=clock)
@@ -126,12 +141,15 @@ class ModelSide:
         self.store.of(partition).sockets.add(player)
 
     async def in_flight(self, partition: int, player: str, sends: int) -> None:
-        self.store.of(partition).in_flight[player] = sends
+        self.store.of(partition).in_flight[player] = {str(i): "token" for i in range(sends)}
+
+    async def stopped_by_old_version(self, partition: int, player: str, reason: str) -> None:
+        self.store.of(partition).stops[player] = [reason]
 
     async def dump(self, partition: int) -> State:
         shared = self.store.of(partition)
         state: State = {}
-        for lane, prefix in (("players", ""), ("tower", "t:")):
+        for lane, prefix in (("players", ""), ("tower", "t:"), ("channels", "c:")):
             m = shared.lanes[lane]
             scalars = {
                 "epoch": m.epoch, "nonce": m.nonce, "owner": m.owner, "until": m.until, "off": m.off, "seq": m.seq,
@@ -156,7 +174,12 @@ class ModelSide:
         state |= {f"inbox:{player}": rows.all() for player, rows in shared.inboxes.items()}
         state["dead"] = shared.dead.all()
         state["requests"] = {k: v.encode() for k, v in shared.requests.items()}
-        state["stop"] = {k: v.encode() for k, v in shared.stops.items()}
+        state["stop"] = {k: "\n".join(lines).encode() for k, lines in shared.stops.items()}
+        state["mute"] = {k: "\n".join(marks).encode() for k, marks in shared.mutes.items()}
+        state["reviews"] = dict(shared.reviews)
+        state |= {f"tally:{d}": {k: b"%d" % n for k, n in counts.items()} for d, counts in shared.tallies.items()}
+        state |= {f"infl:{who}": {i: t.encode() for i, t in sends.items()} for who, sends in shared.in_flight.items()}
+        state |= _queue(shared.queue)
         state["sockets"] = dict.fromkeys(shared.sockets, b"1")
         state["buckets"] = sorted(shared.buckets)
         state["players"] = sorted((0, player.encode()) for player in shared.players)
@@ -170,20 +193,37 @@ class ModelSide:
         return _normal(state)
 
 
+def _queue(q: QueueState) -> State:
+    state: State = {
+        "c:d": {i: packed_dispatch(d) for i, d in q.dispatches.items()},
+        "c:claims": {i: msgpack.packb([str(part) for part in claim]) for i, claim in q.claims.items()},
+        "c:tries": {i: b"%d" % n for i, n in q.tries.items()},
+        "c:void": {i: reason.encode() for i, reason in q.voids.items()},
+    }
+    state |= {f"c:line:{':'.join(line)}": list(ids) for line, ids in q.lines.items()}
+    return state | {
+        f"c:due:{':'.join(room)}": sorted((ms, who.encode()) for who, ms in due.items()) for room, due in q.due.items()
+    }
+
+
 def _text(fields: dict[bytes, bytes]) -> dict[str, bytes]:
     return {name.decode(): value for name, value in fields.items()}
 
 
 def _normal(state: State) -> State:
     """Rename log offsets to ordinals, and drop what is empty or unset."""
-    places = {prefix: {i: f"#{n}" for n, (i, _) in enumerate(state.get(f"{prefix}log", ()))} for prefix in ("", "t:")}
+    places = {
+        prefix: {i: f"#{n}" for n, (i, _) in enumerate(state.get(f"{prefix}log", ()))} for prefix in ("", "t:", "c:")
+    }
     normal: State = {}
     for key, value in sorted(state.items()):
-        prefix = "t:" if key.startswith("t:") or key == "d:internal:tower" else ""
+        prefix = "t:" if key.startswith("t:") or key == "d:internal:tower" else "c:" if key == "c:meta" else ""
         named = _named(key.removeprefix(prefix), value, places[prefix])
         if key.startswith("t:h:"):  # under ids of their own, which the stores make differently
             named = [fields for _, fields in named]
-        if named not in ({}, []):
+        if key == "c:claims":  # packed by the library otherwise, and never compared as bytes
+            named = {i: [part.decode() for part in msgpack.unpackb(claim, raw=True)] for i, claim in named.items()}
+        if named not in ({}, []) and key != "c:rooms":
             normal[key] = named
     return normal
 
@@ -204,8 +244,6 @@ def _named(key: str, value: Any, places: dict[str, str]) -> Any:
             return [fields for _, fields in value]
         case "feed" | "inbox":
             return [fields for _, fields in value[-200:]]  # a server trims by whole nodes, so it keeps some more
-        case "infl":
-            return {}
     return value
 
 

@@ -81,7 +81,7 @@ async def test_a_commit_writes_groups_relays_walks_stops_and_proposals_together(
     assert (state["g:segments/vip"], state["g:journeys/hello/wait"]) == ([(0, b"ann")], [(0, b"bob")])
     assert state["out"] == [{"d": b"3", "e": b"to three"}, {"d": b"1", "e": b"to one"}]
     assert (state["walks"], state["walk-at"]) == ({"w1": encode_walk(walk)}, {"w1": b""})
-    assert (state["stop"], state["duplicates"]) == ({"bob": b"self_exclusion"}, [{"d": b"ann and bob"}])
+    assert (state["stop"], state["duplicates"]) == ({"bob": b"self_exclusion|"}, [{"d": b"ann and bob"}])
     assert await office.players.stopped([(0, BOB)]) == [True]
 
 
