@@ -12,7 +12,9 @@ from actors.reducers import TowerReducer
 from domain.decisions import Decision, decode_decision, decode_delivery
 from domain.effects import HistoryRecord, MissionCompleted, Posting, SetAside, decode_record
 from domain.entries import (
+    Asked,
     Command,
+    Entry,
     Event,
     LogEntry,
     MessageRequest,
@@ -70,8 +72,8 @@ async def broken(world: "World") -> list[str]:
 
 def _lanes(world: "World") -> Iterator[tuple[int, str, LaneState]]:
     for p, shared in sorted(world.store.partitions.items()):
-        for lane, m in shared.lanes.items():
-            yield p, lane, m
+        for lane in ("players", "tower"):
+            yield p, lane, shared.lanes[lane]
 
 
 def _entries(m: LaneState) -> list[LogEntry]:
@@ -214,7 +216,7 @@ def _walks(world: "World", p: int, m: LaneState) -> Iterator[str]:
 def _decisions(world: "World", p: int, m: LaneState) -> Iterator[str]:
     """Each request ends exactly once, or waits; a cleared one is delivered exactly once."""
     shared = world.store.of(p)
-    requests = Counter(e.entry.id for e in _entries(m) if isinstance(e.entry, MessageRequest))
+    requests = Counter(request.id for e in _entries(m) for request in requests_of(e.entry))
     yield from (f"the request {r} reached the tower {n} times" for r, n in requests.items() if n > 1)
     decisions = [decode_decision(f["d"]) for rows in m.history.values() for _, f in rows.all()]
     ends = Counter(d.request_id for d in decisions if d.outcome != "held")
@@ -233,6 +235,13 @@ def _decisions(world: "World", p: int, m: LaneState) -> Iterator[str]:
         yield f"delivered {delivered - cleared} more and {cleared - delivered} less than was cleared"
     if len(shared.requests) != len(requests):
         yield f"{len(requests)} requests, {len(shared.requests)} in the index"
+
+
+def requests_of(entry: Entry) -> tuple[MessageRequest, ...]:
+    """Return the requests that an entry of the tower's log brings."""
+    if isinstance(entry, Asked):
+        return entry.requests
+    return (entry,) if isinstance(entry, MessageRequest) else ()
 
 
 def _is_delivered(decision: Decision) -> bool:

@@ -18,7 +18,7 @@ class Observed:
 
     acked: dict[tuple[str, str], str] = field(default_factory=dict)  # player, id -> offset
     known: dict[tuple[str, int], list[tuple[str, Known]]] = field(default_factory=dict)  # lane, p -> (end, known)
-    excluded: set[str] = field(default_factory=set)
+    excluded: dict[str, dict[str, int | None]] = field(default_factory=dict)  # player -> reason -> until
     broken_laws: list[str] = field(default_factory=list)
     faults: int = 0
     hits: int = 0  # faults that leave an acquisition without its owner: deaths, pauses, lost answers to one
@@ -28,6 +28,10 @@ class Observed:
     ambushes: dict[str, int] = field(default_factory=dict)  # deaths at a step of a merge
     walks_asked: set[str] = field(default_factory=set)
     walks_stopped: set[str] = field(default_factory=set)
+
+    def is_excluded(self, player: str, now: int) -> bool:
+        """Tell whether the player was excluded, by whoever was answered or whatever was committed."""
+        return any(until is None or until > now for until in self.excluded.get(player, {}).values())
 
 
 class WatchedStore(ModelStore):
@@ -46,8 +50,9 @@ class WatchedStore(ModelStore):
         if verdict is Verdict.OK:
             _, known = world.folded.get(id(c), (c, Known()))
             world.seen.known.setdefault((lane, token.partition), []).append((c.end, known))
+            now = self.time_of(self.of(token.partition).lanes[lane], "store")
             for player, _, legal in c.inbox:
-                if player in world.seen.excluded and not legal:
+                if not legal and world.seen.is_excluded(player, now):
                     world.seen.broken_laws.append(f"{player} was sent a message after the exclusion was confirmed")
             self._watch_ways(token.partition, c)
             if world.ambush and any(is_a_step(body) for _, body in c.relays):
@@ -57,7 +62,9 @@ class WatchedStore(ModelStore):
     def _watch_ways(self, partition: int, c: Commit) -> None:
         """Remember what was left for other partitions, and whom the walks under way must visit."""
         seen, shared = self._world.seen, self.of(partition)
-        seen.excluded.update(player for player, _ in c.stops)
+        for player, stop in c.stops:
+            reason, _, until = stop.partition("|")
+            seen.excluded.setdefault(player, {})[reason] = int(until) if until else None
         seen.relays.setdefault(partition, []).extend(c.relays)
         for walk, record in c.walks:
             if record and (partition, walk) not in seen.walks:
@@ -96,9 +103,19 @@ class WatchedStore(ModelStore):
             self._world.note("fire", lane, token.partition, token.epoch, count)
         return count
 
-    def exclude(self, partition: int, player: str, reason: str, body: bytes) -> int:
-        sends = super().exclude(partition, player, reason, body)
-        seen = self._world.seen.excluded
-        seen.add(player) if reason else seen.discard(player)
-        self._world.note("exclude", player, reason)
+    def exclude(
+        self, partition: int, player: str, reason: str, body: bytes, clock: str = "store", until: int | None = None
+    ) -> int:
+        sends = super().exclude(partition, player, reason, body, clock, until)
+        if reason:
+            self._world.seen.excluded.setdefault(player, {})[reason] = until
+            self._world.note("exclude", player, reason, until, sends)
+        return sends
+
+    def readmit(self, partition: int, player: str, reason: str, body: bytes, clock: str = "store") -> int:
+        sends = super().readmit(partition, player, reason, body, clock)
+        reasons = self._world.seen.excluded.pop(player, {})
+        if left := {name: until for name, until in reasons.items() if reason and name != reason}:
+            self._world.seen.excluded[player] = left
+        self._world.note("readmit", player, reason, sends)
         return sends
