@@ -12,7 +12,7 @@ local function take(K, A)
     redis.call('HSET', K[1], 'n', string.format('%.9f', n), 'at', ms(math.max(now, tonumber(m[2] or '0'))))
     redis.call('PEXPIRE', K[1], ms(math.ceil(burst / per_s * 1000) + 60000)) -- full again by then
   end
-  return { granted, n >= 1 and 0 or math.ceil((1 - n) * 1000 / per_s) }
+  return { granted, n >= 1 and 0 or math.max(1, math.ceil((1 - n) * 1000 / per_s - 1e-6)) }
 end
 
 local function day_of(at)  -- of UTC, YYYY-MM-DD (civil from days, Howard Hinnant)

@@ -52,6 +52,8 @@ class QueueModel(GatesModel):
         return {room: len(players) for room, players in self.of(partition).queue.due.items() if players}
 
     def take(self, bucket: str, wanted: int, *, per_s: float, burst: int) -> tuple[int, int]:
+        if per_s <= 0 or burst < 1:
+            raise ValueError(f"expected per_s above 0 and burst of 1 or more, got {per_s} and {burst}")
         now = self.now_ms()
         kept, at = self.buckets.get(bucket, (burst, now))
         n = min(burst, kept + max(0, now - at) * per_s / 1000)
@@ -59,7 +61,7 @@ class QueueModel(GatesModel):
         if granted:
             n = max(0.0, n - granted)
             self.buckets[bucket] = float(f"{n:.9f}"), max(now, at)
-        return granted, 0 if n >= 1 else math.ceil((1 - n) * 1000 / per_s)
+        return granted, 0 if n >= 1 else max(1, math.ceil((1 - n) * 1000 / per_s - 1e-6))
 
     def spend(self, channel: str, wanted: int, per_day: int) -> int:
         key = channel, self._day()

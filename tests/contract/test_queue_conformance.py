@@ -1,0 +1,470 @@
+"""Lines, claims and settlements on every store: the function library on real servers, and the model."""
+
+from typing import Any
+
+import pytest
+
+from store.ports import Claim, InFlight, Refused, Settlement, Token, Verdict
+from tests.contract.field import ANN, BOB, SMS, Field, body, dispatch
+from tests.contract.script import HOUR
+from tests.contract.sides import START, Side
+from tests.contract.test_store_conformance import side
+
+__all__ = ["side"]  # the fixture: each implementation
+
+
+# Ownership
+
+
+async def test_the_channels_of_a_partition_are_owned_like_its_other_lanes(side: Side) -> None:
+    field = await Field(side).opened()
+    assert field.lease == Token(0, "1", "c1")
+    new = await field.channels.acquire(0, "courier-2", "c2", HOUR)
+    assert (new.token.epoch, new.offset) == ("2", "0-0")
+    assert await field.channels.renew([field.lease, new.token], HOUR) == [Verdict.FENCED, Verdict.OK]
+    with pytest.raises(Refused, match="HELD"):
+        await field.channels.acquire(0, "courier-3", "c3", HOUR)
+    await field.channels.release(new.token)
+    assert (await field.channels.acquire(0, "courier-3", "c3", HOUR)).token.epoch == "3"
+
+
+@pytest.mark.parametrize("token", [Token(0, "1", "c1"), Token(0, "2", "c1"), Token(0, "1", "c2")])
+async def test_a_fenced_courier_claims_nothing(side: Side, token: Token) -> None:
+    field = await Field(side).opened()
+    await field.clear(dispatch("r1"))
+    field.lease = (await field.channels.acquire(0, "courier-2", "c2", HOUR)).token
+    with pytest.raises(Refused, match="FENCED"):
+        await field.claim(lease=token)
+    assert await field.told() == [("r1", 0, "")]
+
+
+# Lines
+
+
+async def test_a_claim_brings_the_dispatch_as_it_was_cleared(side: Side) -> None:
+    field = await Field(side).opened()
+    sent = dispatch(
+        "r1", content={"text": "Grüße, 日本", "n": 1, "deep": [{"a": None, "b": 1.5}]}, source="api", address="d1"
+    )
+    await field.clear(sent)
+    assert await field.claim() == [Claim(0, sent, 0)]
+    assert await field.queue.in_flight([0, 1]) == [InFlight(sent, "one", START, 0)]
+
+
+async def test_only_the_head_of_a_line_is_claimed_and_the_next_after_it_is_settled(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.clear(dispatch("r1"), dispatch("r2"))
+    await field.clear(dispatch("r3"))
+    order = []
+    for _ in range(3):
+        ((request, _, _),) = await field.told()
+        assert await field.told() == []
+        order.append(request)
+        assert await field.settle(request)
+    assert (order, await field.told()) == (["r1", "r2", "r3"], [])
+
+
+async def test_lines_of_other_players_channels_and_lanes_go_side_by_side(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.clear(
+        dispatch("r1"), dispatch("r2", BOB), dispatch("r3", channel="email"), dispatch("r4", purpose="service")
+    )
+    assert await field.told(rooms=[("email", "bulk", 9), ("sms", "urgent", 9)]) == [("r3", 0, ""), ("r4", 0, "")]
+    assert await field.told() == [("r1", 0, ""), ("r2", 0, "")]
+
+
+async def test_the_longest_due_come_first_and_no_more_than_there_is_room_for(side: Side) -> None:
+    field = await Field(side).opened()
+    for n, player in enumerate(("zoe", "ann", "bob")):
+        await side.set_clock(START + n)
+        await field.clear(dispatch(f"r{n}", player))
+    assert await field.told(rooms=[("sms", "bulk", 2)]) == [("r0", 0, ""), ("r1", 0, "")]
+    assert await field.told(rooms=[("sms", "bulk", 0)]) == []
+    assert await field.told(rooms=[]) == []
+    assert await field.told(rooms=[*SMS, *SMS]) == [("r2", 0, "")]
+
+
+async def test_a_room_that_is_asked_for_twice_gives_each_head_once(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.clear(*(dispatch(f"r{n}", f"p{n}") for n in range(4)))
+    assert [r for r, _, _ in await field.told(rooms=[("sms", "bulk", 2), ("sms", "bulk", 3)])] == ["r0", "r1", "r2"]
+
+
+async def test_an_id_is_in_the_queue_once_until_it_is_settled_and_may_come_again_then(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.clear(dispatch("r1"), dispatch("r1"))
+    await field.clear(dispatch("r1", content={"text": "another"}))
+    (claim,) = await field.claim()
+    await field.clear(dispatch("r1"))
+    assert claim.dispatch.content == {"text": "Hi"}
+    assert await field.settle("r1")
+    assert await field.told() == []
+    await field.clear(dispatch("r1", cleared_at=START + 1))
+    ((again),) = await field.claim()
+    assert (again.dispatch.cleared_at, again.tries) == (START + 1, 0)
+
+
+async def test_what_waits_is_counted_by_room(side: Side) -> None:
+    field = await Field(side).opened()
+    assert await field.queue.waiting([0, 1]) == {}
+    await field.clear(dispatch("r1"), dispatch("r2"), dispatch("r3", BOB), dispatch("r4", purpose="legal"))
+    assert await field.queue.waiting([0, 1]) == {("sms", "bulk"): 2, ("sms", "urgent"): 1}
+    await field.claim()
+    assert await field.queue.waiting([0]) == {("sms", "urgent"): 1}
+
+
+# The gates at the last moment
+
+
+async def test_after_an_exclusion_was_answered_nothing_but_legal_mail_is_claimed(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.clear(dispatch("r1"), dispatch("r2", channel="email"), dispatch("r3", purpose="legal"))
+    assert await field.exclude("self_exclusion") == 0
+    rooms = [*SMS, ("email", "bulk", 9), ("sms", "urgent", 9)]
+    assert await field.told(rooms=rooms) == [("r1", 0, "excluded"), ("r2", 0, "excluded"), ("r3", 0, "")]
+
+
+async def test_an_exclusion_tells_what_is_in_flight_until_it_is_settled(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.clear(dispatch("r1"), dispatch("r2"), dispatch("r3", channel="email"), dispatch("r4", BOB))
+    await field.claim()
+    await field.claim([("email", "bulk", 1)])
+    assert await field.exclude("self_exclusion") == 2
+    assert await field.settle("r1", entries=(body("sent"),))
+    assert await field.exclude("self_exclusion") == 1
+    assert await field.settle("r3")
+    assert await field.told() == [("r2", 0, "excluded")]
+    assert await field.exclude("self_exclusion") == 0, "what is refused cannot leave"
+    assert [claim.refused for claim in await field.queue.in_flight([0]) if claim.dispatch.player == ANN] == ["excluded"]
+
+
+@pytest.mark.parametrize("way", ["intake", "commit"])
+async def test_a_reason_with_an_end_stops_until_then_and_others_go_on(side: Side, way: str) -> None:
+    field = await Field(side).opened()
+    end = START + 500
+    if way == "intake":
+        await field.exclude("cool_off", end)
+        await field.exclude("blocked", end + 1)
+    else:
+        await field.write(stops=[(ANN, f"cool_off|{end}"), (ANN, f"blocked|{end + 1}")])
+    assert (await side.dump(0))["stop"] == {ANN: f"cool_off|{end}\nblocked|{end + 1}".encode()}
+    for now, is_stopped in ((end - 1, True), (end, True), (end + 1, False)):
+        await side.set_clock(now)
+        assert await field.tower.stopped([(0, ANN), (0, BOB)]) == [is_stopped, False]
+        expected = Verdict.STOPPED if is_stopped else Verdict.OK
+        assert await field.write(inbox=[(ANN, b"promo", False)]) is expected
+        await field.clear(dispatch(f"r{now}"))
+        assert await field.told() == [(f"r{now}", 0, "excluded" if is_stopped else "")]
+        await field.settle(f"r{now}")
+
+
+async def test_a_reason_for_good_outlasts_those_that_end(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.exclude("cool_off", START + 5)
+    await field.exclude("self_exclusion")
+    await side.set_clock(START + 10 * 365 * 24 * HOUR)
+    assert await field.tower.stopped([(0, ANN)]) == [True]
+
+
+async def test_a_reason_said_again_has_its_end_replaced(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.exclude("cool_off", START + 5)
+    await field.exclude("blocked", START + 5)
+    await field.exclude("cool_off")
+    assert (await side.dump(0))["stop"] == {ANN: b"blocked|%d\ncool_off|" % (START + 5)}
+
+
+async def test_a_reason_is_lifted_alone_or_with_all_others(side: Side) -> None:
+    field = await Field(side).opened()
+    for reason in ("self_exclusion", "cool_off", "harm"):
+        await field.exclude(reason)
+    await field.intake.readmit(ANN, "cool_off", body("one"))
+    assert (await side.dump(0))["stop"] == {ANN: b"self_exclusion|\nharm|"}
+    await field.write(lifts=[(ANN, "harm"), (ANN, "unknown"), (BOB, "harm")])
+    assert (await side.dump(0))["stop"] == {ANN: b"self_exclusion|"}
+    await field.intake.readmit(ANN, "", body("all"))
+    assert "stop" not in await side.dump(0)
+    await field.exclude("harm")
+    await field.write(lifts=[(ANN, "")])
+    assert await field.tower.stopped([(0, ANN)]) == [False]
+    assert await field.arrived() == ["self_exclusion", "cool_off", "harm", "one", "all", "harm"]
+
+
+async def test_of_a_commit_that_lifts_and_stops_the_stop_stays(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.write(stops=[(ANN, "harm")], lifts=[(ANN, "")])
+    assert (await side.dump(0))["stop"] == {ANN: b"harm|"}
+
+
+async def test_what_parts_lines_cannot_be_smuggled_in_with_a_reason(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.exclude(f"harm|{START - 1}\ncool_off|{START - 1}", START + 5)
+    await field.write(stops=[(BOB, "a|b\nc|1x"), ("cleo", "d|7\ne|77")])
+    assert (await side.dump(0))["stop"] == {
+        ANN: b"harm %d cool_off %d|%d" % (START - 1, START - 1, START + 5), BOB: b"a b c 1x|", "cleo": b"d 7 e|77",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("old", ["self_exclusion", "by event", "odd|one", ""])
+async def test_a_stop_of_an_older_version_is_a_reason_for_good(side: Side, old: str) -> None:
+    field = await Field(side).opened()
+    await side.stopped_by_old_version(0, ANN, old)
+    await field.clear(dispatch("r1"))
+    assert await field.write(inbox=[(ANN, b"promo", False)]) is Verdict.STOPPED
+    assert await field.tower.stopped([(0, ANN)]) == [True]
+    assert await field.told() == [("r1", 0, "excluded")]
+    await field.intake.readmit(ANN, "", body("x"))
+    assert await field.tower.stopped([(0, ANN)]) == [False]
+
+
+async def test_a_reason_beside_one_of_an_older_version_leaves_it(side: Side) -> None:
+    field = await Field(side).opened()
+    await side.stopped_by_old_version(0, ANN, "self_exclusion")
+    await field.exclude("cool_off", START + 5)
+    await field.intake.readmit(ANN, "cool_off", body("x"))
+    assert await field.tower.stopped([(0, ANN)]) == [True]
+    await field.intake.readmit(ANN, "self_exclusion", body("x"))
+    assert await field.tower.stopped([(0, ANN)]) == [False]
+
+
+@pytest.mark.parametrize("mark", ["promo", "sms", "sms:d1"])
+@pytest.mark.parametrize("way", ["intake", "commit"])
+async def test_a_muted_mark_stops_what_bears_it_until_it_is_cleared(side: Side, mark: str, way: str) -> None:
+    field = await Field(side).opened()
+
+    async def mute(is_set: bool) -> None:
+        if way == "intake":
+            await field.intake.mute(ANN, mark, is_set, body("mute"))
+        else:
+            await field.write(mutes=[(is_set, ANN, mark), (False, BOB, mark)])
+
+    await field.clear(
+        dispatch("r1"), dispatch("r2", BOB), dispatch("r3", channel="email", marks=("retention", "email"))
+    )
+    await mute(True)
+    await mute(True)
+    assert await field.told(rooms=[*SMS, ("email", "bulk", 9)]) == [("r1", 0, "muted"), ("r2", 0, ""), ("r3", 0, "")]
+    await field.settle("r1", due=START)
+    await mute(False)
+    assert await field.told() == [("r1", 1, "")]
+    assert "mute" not in await side.dump(0)
+
+
+async def test_marks_are_muted_one_by_one(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.write(mutes=[(True, ANN, "sms"), (True, ANN, "casino/sms"), (True, ANN, "promo")])
+    await field.intake.mute(ANN, "casino/sms", False, body("x"))
+    assert (await side.dump(0))["mute"] == {ANN: b"sms\npromo"}
+    await field.clear(dispatch("r1", marks=("casino/sms",)), dispatch("r2", channel="email", marks=("email", "promo")))
+    assert await field.told(rooms=[*SMS, ("email", "bulk", 9)]) == [("r1", 0, ""), ("r2", 0, "muted")]
+
+
+async def test_muting_tells_what_is_in_flight(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.clear(dispatch("r1"))
+    await field.claim()
+    assert await field.intake.mute(ANN, "sms", True, body("x")) == 1
+    assert (await side.dump(0))["mute"] == {ANN: b"sms"}
+
+
+async def test_what_may_not_be_sent_any_more_is_claimed_as_late(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.clear(dispatch("r1", send_until=START + 10), dispatch("r2", BOB, send_until=START + 11))
+    await side.set_clock(START + 10)
+    assert await field.told() == [("r1", 0, "late"), ("r2", 0, "")]
+
+
+async def test_what_the_tower_took_back_is_told_with_its_reason_and_only_if_it_is_still_there(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.clear(dispatch("r1"), dispatch("r2"))
+    await field.write(voids=[("r2", "goal"), ("r9", "goal")])
+    assert (await side.dump(0))["c:void"] == {"r2": b"goal"}
+    assert await field.told() == [("r1", 0, "")]
+    await field.write(voids=[("r1", "too late to matter")])
+    await field.settle("r1")
+    assert await field.told() == [("r2", 0, "withdrawn:goal")]
+    await field.settle("r2")
+    assert not {key for key in await side.dump(0) if key.startswith("c:") and key != "c:meta"}
+
+
+async def test_the_reasons_have_an_order_and_the_final_ones_come_first(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.clear(dispatch("r1", send_until=START))
+    await field.write(voids=[("r1", "goal")], mutes=[(True, ANN, "sms")], stops=[(ANN, "harm")])
+    found = []
+    for undo in ({"lifts": [(ANN, "")]}, {"mutes": [(False, ANN, "sms")]}, {}):
+        ((_, _, refused),) = await field.told()
+        found.append(refused)
+        await field.settle("r1", due=START, untried=True)
+        await field.write(**undo)
+    assert found == ["excluded", "muted", "withdrawn:goal"]
+
+
+# Settling
+
+
+async def test_only_the_claimer_settles_and_only_once(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.clear(dispatch("r1"), dispatch("r2"))
+    assert not await field.settle("r1"), "nobody claimed it"
+    await field.claim(by="one")
+    assert not await field.settle("r1", by="two", entries=(body("x"),))
+    again = Settlement(0, ANN, "r1", "one", entries=(body("sent"),))
+    assert await field.queue.settle([again, again]) == [True, False]
+    assert not await field.settle("r1")
+    assert await field.arrived() == ["sent"]
+    assert await field.queue.settle([]) == []
+
+
+async def test_a_courier_that_lost_the_partition_still_settles_what_it_claimed(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.clear(dispatch("r1"), dispatch("r2", BOB))
+    await field.claim([("sms", "bulk", 1)], by="one")
+    field.lease = (await field.channels.acquire(0, "courier-2", "c2", HOUR)).token
+    assert await field.told(by="two") == [("r2", 0, "")]
+    assert await field.queue.settle(
+        [Settlement(0, ANN, "r1", "one"), Settlement(0, BOB, "r2", "one"), Settlement(0, BOB, "r2", "two")]
+    ) == [True, False, True]
+
+
+async def test_what_is_kept_for_another_try_stays_at_the_head_and_is_due_then(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.clear(dispatch("r1"), dispatch("r2"))
+    await field.claim()
+    assert await field.settle("r1", due=START + 5_000)
+    assert await field.exclude("cool_off", START + 1) == 0, "it is not in flight"
+    assert await field.told() == []
+    await side.set_clock(START + 5_000)
+    assert await field.told(by="two") == [("r1", 1, "")]
+    assert [(f.token, f.tries, f.claimed_at) for f in await field.queue.in_flight([0])] == [("two", 1, START + 5_000)]
+    assert await field.settle("r1", by="two", due=START + 5_000, untried=True)
+    assert await field.told() == [("r1", 1, "")]
+    await field.settle("r1")
+    assert await field.told() == [("r2", 0, "")]
+
+
+async def test_entries_are_appended_in_order_counted_in_and_pass_the_bound(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.exclude("harm", player=BOB)
+    await field.clear(dispatch("r1"), dispatch("r2", BOB, purpose="legal", channel="sms"), dispatch("r3", "cleo"))
+    await field.claim([*SMS, ("sms", "urgent", 9)])
+    await side.set_clock(START + 7)
+    assert await field.queue.settle(
+        [
+            Settlement(0, "cleo", "r3", "one", entries=(body("a"), body("b"))),
+            Settlement(0, ANN, "r1", "one", dead=b"letter"),
+            Settlement(0, BOB, "r2", "one", entries=(body("c"),)),
+        ]
+    ) == [True, True, True]
+    assert [(e.entry.ref, e.at) for e in await field.log()][1:] == [(ref, START + 7) for ref in "abc"]
+    state = await side.dump(0)
+    assert (state["meta"]["in"], state["meta"]["at"]) == (b"4", b"%d" % (START + 7))
+    assert state["dead"] == [{"d": b"letter"}]
+
+
+async def test_settlements_of_several_partitions_are_answered_in_their_order(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.clear(dispatch("r1"), dispatch("r2", BOB))
+    await field.claim()
+    rows = [
+        Settlement(1, ANN, "r1", "one"), Settlement(0, BOB, "r2", "one"), Settlement(1, BOB, "r2", "one"),
+        Settlement(0, ANN, "r1", "one"),
+    ]  # fmt: skip
+    assert await field.queue.settle(rows) == [False, True, False, True]
+
+
+async def test_the_store_with_the_logs_clock_stamps_and_judges_by_the_log(side: Side) -> None:
+    field = await Field(side, clock="log").opened()
+    assert (await field.told()) == []
+    await field.exclude("harm", START)
+    await field.clear(dispatch("r1", send_until=1))
+    assert await field.told() == [("r1", 0, "excluded")], "the log's time is 0: the harm runs, and r1 is not late"
+    await field.settle("r1", entries=(body("x"),))
+    assert [e.at for e in await field.log()] == [0, 0]
+
+
+async def test_a_clock_that_goes_back_is_never_before_the_logs(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.clear(dispatch("r1"))
+    await side.set_clock(START - 9_000)
+    assert [claim.dispatch.id for claim in await field.claim()] == ["r1"]
+    await field.settle("r1", entries=(body("x"),))
+    assert [found.claimed_at for found in await field.queue.in_flight([0])] == []
+    assert [e.at for e in await field.log()] == [START - 9_000], "as any entry: its own log was never told a time"
+
+
+# What else the tower's commit brings
+
+
+async def test_reviews_are_kept_until_they_are_over_and_tallies_add_up(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.write(reviews=[("r1", b"one"), ("r2", b"two")], tallies=[("2100-01-01", "cleared||sms|promo|news", 2)])
+    await field.write(
+        reviews=[("r1", b""), ("r3", b""), ("r2", b"again")],
+        tallies=[("2100-01-01", "cleared||sms|promo|news", 3), ("2100-01-02", "held|quiet_hours|||", 1)],
+    )
+    state = await side.dump(0)
+    assert state["reviews"] == {"r2": b"again"}
+    assert state["tally:2100-01-01"] == {"cleared||sms|promo|news": b"5"}
+    assert state["tally:2100-01-02"] == {"held|quiet_hours|||": b"1"}
+
+
+async def test_a_commit_that_is_refused_puts_nothing_into_the_queue(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.exclude("harm")
+    before = await side.dump(0)
+    parts: dict[str, Any] = {
+        "dispatches": [dispatch("r1", BOB)], "reviews": [("r1", b"x")], "tallies": [("2100-01-01", "x", 1)],
+        "mutes": [(True, BOB, "sms")], "stops": [(BOB, "x")], "lifts": [(ANN, "")],
+    }  # fmt: skip
+    assert await field.write(inbox=[(ANN, b"promo", False)], **parts) is Verdict.STOPPED
+    after = await side.dump(0)
+    kept = ("c:d", "reviews", "tally:2100-01-01", "mute", "stop")
+    assert {k: after.get(k) for k in kept} == {k: before.get(k) for k in kept}
+
+
+# Rates and budgets
+
+
+async def test_a_bucket_gives_its_burst_at_once_and_then_what_has_dripped(side: Side) -> None:
+    queue = side.queue()
+    assert await queue.take("twilio", 3, per_s=10, burst=5) == (3, 0)
+    assert await queue.take("twilio", 9, per_s=10, burst=5) == (2, 100)
+    assert await queue.take("twilio", 1, per_s=10, burst=5) == (0, 100)
+    assert await queue.take("other", 1, per_s=10, burst=5) == (1, 0)
+    await side.set_clock(START + 99)
+    assert await queue.take("twilio", 1, per_s=10, burst=5) == (0, 1)
+    await side.set_clock(START + 100)
+    assert await queue.take("twilio", 1, per_s=10, burst=5) == (1, 100)
+    await side.set_clock(START + HOUR)
+    assert await queue.take("twilio", 99, per_s=10, burst=5) == (5, 100)
+    await side.set_clock(START)
+    assert await queue.take("twilio", 1, per_s=10, burst=5) == (0, 100), "a clock that goes back gives nothing"
+
+
+async def test_a_slow_bucket_that_is_asked_often_drips_all_the_same(side: Side) -> None:
+    queue, granted = side.queue(), 0
+    for n in range(0, 10_001, 37):
+        await side.set_clock(START + n)
+        granted += (await queue.take("slow", 1, per_s=0.7, burst=1))[0]
+    assert granted == 1 + 6
+
+
+@pytest.mark.parametrize("wrong", [{"per_s": 0, "burst": 1}, {"per_s": 1, "burst": 0}, {"per_s": -1, "burst": 1}])
+async def test_a_bucket_without_a_rate_is_refused(side: Side, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        await side.queue().take("x", 1, **wrong)
+
+
+async def test_a_budget_is_spent_by_the_stores_utc_day_and_what_is_not_used_comes_back(side: Side) -> None:
+    queue = side.queue()
+    assert [await queue.spend("sms", 3, 5) for _ in range(3)] == [3, 2, 0]
+    await queue.refund("sms", 2)
+    assert await queue.spend("sms", 9, 5) == 2
+    assert await queue.spend("email", 9, 5) == 5
+    await side.set_clock(START + 24 * HOUR - 1)
+    assert await queue.spend("sms", 1, 5) == 0
+    await side.set_clock(START + 24 * HOUR)
+    assert await queue.spend("sms", 9, 5) == 5
+    await queue.refund("sms", 99)
+    assert await queue.spend("sms", 9, 5) == 5
