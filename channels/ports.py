@@ -82,13 +82,14 @@ class Adapter(Protocol):
 class Inbound(Struct, frozen=True):
     """What a provider reports through its hook: about a message, or a message from a player."""
 
-    outcome: str  # delivered opened clicked bounced complained replied failed; of ``domain.receipts``
+    outcome: str  # delivered opened clicked bounced complained replied unsubscribed failed; of ``domain.receipts``
     at: int = 0  # ms; 0: not said
     provider_id: str = ""
     request: str = ""  # our id, where the provider hands it back
     address: str = ""  # in full: whose reply, or which address is dead
     detail: str = ""  # of a reply: its text
     is_address_dead: bool = False  # of a bounce: a hard one
+    player: str = ""  # whose message it was, where the provider hands that back
 
 
 class HookRequest(Struct, frozen=True):

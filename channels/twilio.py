@@ -1,0 +1,120 @@
+"""SMS by Twilio's Messages resource, and what Twilio posts back (api version 2010-04-01).
+
+Twilio documents no idempotency key for messages: a send without an answer is unclear.
+"""
+
+import hmac
+from base64 import b64encode
+from collections.abc import Mapping
+from hashlib import sha1
+from urllib.parse import parse_qsl
+
+from channels.http import Answer, Failure, Http, of_failure, of_trouble, text_of
+from channels.ports import Inbound, Parcel, Rejected, Result, Retry, Sent
+from channels.replies import outcome_of_reply
+from crm.connectors import TwilioConnector
+
+VALIDITY_MAX = 36_000  # seconds that Twilio keeps a message in its queue at most
+
+# https://www.twilio.com/docs/api/errors
+_DEAD = frozenset({21211, 21214, 21217, 21610, 21614, 21635, 30005, 30006, 30011})  # no number, landline, opted out
+_CONNECTOR = frozenset({20003, 20005, 20403, 20404, 20426, 20429, 21606, 21611, 21660, 21661, 21703, 21704, 63038})
+_UNSUBSCRIBED = 21610
+
+
+class TwilioAdapter:
+    """One account of Twilio."""
+
+    kind = "twilio"
+    address_kinds = frozenset({"phone"})
+    is_idempotent = False
+
+    def __init__(self, connector: TwilioConnector, auth_token: str) -> None:
+        self._connector = connector
+        self._url = f"{connector.base_url}/2010-04-01/Accounts/{connector.account_sid}/Messages.json"
+        basic = b64encode(f"{connector.account_sid}:{auth_token}".encode()).decode()
+        self._headers = {"authorization": f"Basic {basic}", "accept": "application/json"}
+        self._http = Http(timeout_s=connector.timeout_s, connections=connector.in_flight_max)
+
+    async def send(self, parcel: Parcel) -> Result:
+        """Hand a text to Twilio."""
+        if parcel.address is None or parcel.address.kind not in self.address_kinds:
+            return Rejected("expected a phone number")
+        if not (text := str(parcel.content.get("text") or "")):
+            return Rejected("expected a text")
+        answer = await self._http.post(self._url, headers=self._headers, form=self._form(parcel, text))
+        return of_failure(answer) if isinstance(answer, Failure) else _read(answer, parcel.at)
+
+    async def close(self) -> None:
+        """End the connections."""
+        await self._http.close()
+
+    def _form(self, parcel: Parcel, text: str) -> dict[str, str]:
+        assert parcel.address is not None
+        form = {"To": parcel.address.value, "Body": text}
+        if self._connector.messaging_service_sid:
+            form["MessagingServiceSid"] = self._connector.messaging_service_sid
+        else:
+            form["From"] = self._connector.from_ or ""
+        if parcel.status_url:
+            form["StatusCallback"] = parcel.status_url
+        left = (parcel.expires_at - parcel.at) // 1000
+        form["ValidityPeriod"] = str(max(1, min(left, VALIDITY_MAX)))
+        return form
+
+
+def _read(answer: Answer, now: int) -> Result:
+    said = answer.json()
+    if 200 <= answer.status < 300:
+        return Sent(str(said.get("sid") or "")[:100], str(said.get("status") or "")[:40])
+    code = said.get("code")
+    detail = text_of(code, said.get("message"))
+    if code in _CONNECTOR:
+        return Retry(detail, after_s=answer.retry_after_s(now))
+    if code in _DEAD:
+        return Rejected(detail, is_address_dead=True)
+    return of_trouble(answer, now, detail) or (
+        # Nobody who takes messages answers so: the address or the account is wrong, for every message.
+        Retry(f"{answer.status} {detail}".strip()) if answer.status in (404, 405) or answer.status < 400
+        else Rejected(f"{answer.status} {detail}".strip())
+    )  # fmt: skip
+
+
+def is_signed(auth_token: str, url: str, form: list[tuple[str, str]], signature: str) -> bool:
+    """Tell whether ``X-Twilio-Signature`` is right: HMAC-SHA1 of the URL and the fields in order of their names."""
+    said = url + "".join(name + value for name, value in sorted(set(form)))
+    expected = b64encode(hmac.digest(auth_token.encode(), said.encode(), sha1)).decode()
+    return hmac.compare_digest(expected.encode(), signature.encode())
+
+
+def parse_hook(body: bytes, headers: Mapping[str, str], url: str, secret: str) -> tuple[Inbound, ...] | None:
+    """Read what Twilio posted to ``url``, which must be written as Twilio was told it; None when it is not Twilio's.
+
+    Args:
+        headers: Names in lower case.
+        secret: The account's auth token.
+    """
+    try:
+        form = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=200, errors="strict")
+    except (ValueError, UnicodeError):
+        return None
+    if not is_signed(secret, url, form, headers.get("x-twilio-signature", "")):
+        return None
+    fields = dict(form)
+    sid = fields.get("MessageSid") or fields.get("SmsSid") or ""
+    status = fields.get("MessageStatus") or fields.get("SmsStatus") or ""
+    if status == "received" or (not status and "Body" in fields):
+        text = fields.get("Body", "")
+        outcome = "unsubscribed" if fields.get("OptOutType") == "STOP" else outcome_of_reply(text)
+        return (Inbound(outcome, address=fields.get("From", ""), detail=text[:1600]),)
+    code = int(fields["ErrorCode"][:9]) if fields.get("ErrorCode", "").isdecimal() else 0
+    address, detail = fields.get("To", ""), text_of(status, code or "", fields.get("ErrorMessage", ""))
+    if status in ("delivered", "read"):
+        return (Inbound("delivered" if status == "delivered" else "opened", provider_id=sid, address=address),)
+    if code == _UNSUBSCRIBED:
+        return (Inbound("unsubscribed", provider_id=sid, address=address, detail=detail),)
+    if status == "undelivered" or code in _DEAD:
+        return (Inbound("bounced", 0, sid, "", address, detail, code in _DEAD),)
+    if status in ("failed", "canceled"):
+        return (Inbound("failed", provider_id=sid, address=address, detail=detail),)
+    return ()  # accepted, scheduled, queued, sending, sent: on its way
