@@ -90,27 +90,3 @@ class Inbound(Struct, frozen=True):
     detail: str = ""  # of a reply: its text
     is_address_dead: bool = False  # of a bounce: a hard one
     player: str = ""  # whose message it was, where the provider hands that back
-
-
-class HookRequest(Struct, frozen=True):
-    """What came to ``/v1/hooks/{connector}``, unread.
-
-    A kind's module reads it: ``parse_hook(connector, request) -> list[Inbound]`` checks the vendor's signature first,
-    ``verify_hook(connector, request) -> str`` answers the vendor's question when a hook is set up (GET). Both raise
-    ``BadHook``; ``connector`` is the document as ``crm.connectors.read_connector`` gives it.
-    """
-
-    method: str
-    url: str  # the whole public address, as vendors sign it
-    query: Mapping[str, str]
-    headers: Mapping[str, str]  # names in lower case
-    body: bytes
-    at: int  # ms, now
-
-
-class BadHook(Exception):
-    """Not a request of the vendor: 401 without a signature, 403 with a wrong one, 400 when it cannot be read."""
-
-    def __init__(self, detail: str, status: int = 403) -> None:
-        super().__init__(detail)
-        self.status = status
