@@ -6,13 +6,28 @@ from typing import Any
 
 from msgspec import structs
 
+from domain.dispatch import Dispatch
 from domain.entries import Event, TimerFired, Visited, encode_entry
 from domain.ids import partition_of
-from store.ports import Appended, Commit, Incoming, Refused, Token, Verdict, Visit, Walk, Write, encode_walk
+from store.ports import (
+    Appended,
+    Commit,
+    Incoming,
+    Refused,
+    Settlement,
+    Token,
+    Verdict,
+    Visit,
+    Walk,
+    Write,
+    encode_walk,
+)
 from tests.contract.sides import LANES, START, Side
 
 HOUR = 3_600_000
 KEEP = 72 * HOUR
+CHANNELS = ("sms", "email")
+MARKS = ("sms", "email", "promo")
 
 
 def incoming(event: str, player: str = "ann", *, at: int = START, content: str = "", bucket: str = "") -> Incoming:
@@ -35,14 +50,15 @@ class Script:
 
     def plan(self, hands: "Hands") -> tuple[Any, ...]:
         r = self.random
-        lane = r.choice(["players", "players", "tower"])
+        lane = r.choice(["players", "players", "tower", "tower"])
         p = r.randrange(2)
         verb = r.choices(
             [
                 "append", "internal", "exclude", "tick", "acquire", "renew", "release", "read", "load", "commit",
                 "fire", "relay", "relayed", "outbox", "walks", "members", "visit",
+                "mute", "claim", "settle", "waiting", "rates",
             ],
-            [18, 2, 2, 10, 8, 4, 2, 8, 4, 40, 6, 6, 2, 2, 2, 3, 10],
+            [18, 2, 2, 10, 8, 4, 2, 8, 4, 40, 6, 6, 2, 2, 2, 3, 10, 2, 14, 14, 2, 3],
         )[0]  # fmt: skip
         match verb:
             case "relay":
@@ -62,12 +78,25 @@ class Script:
             case "internal":
                 return verb, p, lane, f"publish:{r.randrange(30)}"
             case "exclude":
-                return verb, _player(r), r.choice(["self", "", ""])
+                until = r.choice([None, self.now + r.randrange(-50, 5_000)])
+                return verb, _player(r), r.choice(["self", "harm", "", ""]), until, r.random() < 0.3
+            case "mute":
+                return verb, _player(r), r.choice(MARKS), r.random() < 0.4
+            case "claim":
+                rooms = [(r.choice(CHANNELS), r.choice(["urgent", "bulk"]), r.randint(0, 3)) for _ in range(3)]
+                return verb, self._token(hands, "channels", p), f"c{r.randrange(3)}", rooms
+            case "settle":
+                return verb, [self._settlement() for _ in range(r.randint(1, 3))]
+            case "waiting":
+                return verb, [p, 1 - p][: r.randint(1, 2)]
+            case "rates":
+                return verb, r.choice("ab"), r.randint(1, 9), r.choice([0.5, 3, 700.0]), r.randint(1, 20)
             case "tick":
                 self.now += r.choice([-50, 0, 1, 20, 500, 3_000])
                 return verb, self.now
             case "acquire":
-                return verb, lane, p, f"host-{r.randrange(3)}", f"n{r.randrange(1 << 30)}", r.choice([0, 100, 2_000])
+                owned = r.choice([lane, lane, "channels"])
+                return verb, owned, p, f"host-{r.randrange(3)}", f"n{r.randrange(1 << 30)}", r.choice([0, 100, 2_000])
             case "renew" | "release" | "fire":
                 return (
                     verb,
@@ -116,7 +145,7 @@ class Script:
             "writes": self._some(2, lambda: (_player(r), r.random() < 0.03, {"x": _bytes(r)})),
             "inbox": self._some(1, lambda: (_player(r), _bytes(r), r.random() < 0.3)),
             "outputs": self._some(2, lambda: _timer(r, 99)),
-            "keys": self._some(1, lambda: (f"b{bucket}", f"b{bucket - 1}", f"k{r.randrange(4_000)}", _player(r))),
+            "keys": self._some(1, lambda: (f"b{bucket}", f"b{bucket - 1}", f"k{r.randrange(1_500)}", _player(r))),
             "timers": self._some(2, lambda: (r.random() < 0.8, self.now + r.randrange(-50, 3_000), _timer(r, 40))),
             "part": r.choice([b"", b"", _bytes(r)]),
             "dead": self._some(1, lambda: _bytes(r)),
@@ -124,19 +153,54 @@ class Script:
             "history": self._some(1, lambda: _player(r)),
             "at": str(self.now) if self.clock == "log" else "",
             **self._beside(),
+            **(self._aloft() if lane == "tower" else {}),
         }
 
     def _beside(self) -> dict[str, Any]:
         r = self.random
         if r.random() < 0.5:  # most commits have none of it
-            return {"groups": [], "relays": [], "walks": [], "stops": [], "duplicates": []}
+            return {"groups": [], "relays": [], "walks": [], "stops": [], "duplicates": [], "lifts": [], "mutes": []}
         return {
             "groups": self._some(3, lambda: (r.random() < 0.6, f"segments/{r.choice('ab')}", _player(r))),
             "relays": self._some(3, lambda: (r.randrange(2), _timer(r, 500))),
             "walks": self._some(1, lambda: self._walk(f"w{r.randrange(400)}")),
-            "stops": self._some(1, lambda: (_player(r), "merged")) if r.random() < 0.1 else [],
+            "stops": self._some(1, lambda: (_player(r), self._stop())) if r.random() < 0.1 else [],
             "duplicates": self._some(1, lambda: _bytes(r)),
+            "lifts": self._some(1, lambda: (_player(r), r.choice(["", "merged", "self"]))) if r.random() < 0.2 else [],
+            "mutes": self._some(1, lambda: (r.random() < 0.4, _player(r), r.choice(MARKS))),
         }
+
+    def _aloft(self) -> dict[str, Any]:
+        r = self.random
+        return {
+            "dispatches": self._some(3, self._dispatch),
+            "voids": self._some(1, lambda: (f"r{r.randrange(60)}", "goal")),
+            "reviews": self._some(1, lambda: (f"r{r.randrange(9)}", r.choice([b"", b"record"]))),
+            "tallies": self._some(1, lambda: ("2100-01-01", f"held|{r.choice('ab')}", r.randint(1, 3))),
+        }
+
+    def _dispatch(self) -> Dispatch:
+        r, at = self.random, self.now
+        channel, purpose = r.choice(CHANNELS), r.choice(["promo", "promo", "service", "legal"])
+        marks = tuple(sorted({channel, r.choice(MARKS)}))
+        late = at + r.choice([-10, 2_000, 50_000])
+        request = f"r{r.randrange(60)}"
+        return Dispatch(request, _player(r), channel, purpose, "t", {"n": r.randrange(9)}, at, late, at, marks)
+
+    def _settlement(self) -> dict[str, Any]:
+        r = self.random
+        due = r.choice([0, 0, 0, self.now + r.randrange(2_000)])
+        return {
+            "claim": r.randrange(20),
+            "is_other": r.random() < 0.1,
+            "due": due,
+            "entries": () if due else tuple(self._some(2, lambda: _timer(r, 99))),
+            "dead": b"" if due or r.random() < 0.8 else b"letter",
+            "untried": r.random() < 0.2,
+        }
+
+    def _stop(self) -> str:
+        return self.random.choice(["merged", "merged|", f"merged|{self.now + self.random.randrange(-50, 5_000)}"])
 
     def _walk(self, name: str) -> tuple[str, bytes]:
         r = self.random
@@ -181,10 +245,48 @@ class Hands:
         await self._look(side, lane)
         return self._place(told, lane, p)
 
-    async def exclude(self, side: Side, player: str, reason: str) -> Any:
+    async def exclude(self, side: Side, player: str, reason: str, until: int | None, is_lifted: bool) -> Any:
         body = encode_entry(TimerFired(player, "stop", reason, 0))
-        told = await side.intake(bound=1, keep_ms=KEEP, clock=self.clock).exclude(player, reason, body)
+        intake = side.intake(bound=1, keep_ms=KEEP, clock=self.clock)
+        if is_lifted:
+            told = await intake.readmit(player, reason, body)
+        else:
+            told = await intake.exclude(player, reason, body, until)
         await self._look(side, "players")
+        return told
+
+    async def mute(self, side: Side, player: str, mark: str, is_set: bool) -> Any:
+        body = encode_entry(TimerFired(player, "mute", mark, 0))
+        told = await side.intake(bound=1, keep_ms=KEEP, clock=self.clock).mute(player, mark, is_set, body)
+        await self._look(side, "players")
+        return told
+
+    async def claim(self, side: Side, which: tuple[int, str], claimer: str, rooms: list[tuple[str, str, int]]) -> Any:
+        try:
+            return await side.queue(self.clock).claim(self._token("channels", which), claimer, rooms)
+        except Refused as refused:
+            return refused.verdict
+
+    async def settle(self, side: Side, plans: list[dict[str, Any]]) -> Any:
+        queue, rows = side.queue(self.clock), []
+        flying = sorted(await queue.in_flight([0, 1]), key=lambda found: (found.dispatch.id, found.dispatch.player))
+        for plan in plans if flying else ():
+            found = flying[plan["claim"] % len(flying)]
+            player = found.dispatch.player
+            token = "another" if plan["is_other"] else found.token
+            parts = {name: plan[name] for name in ("due", "entries", "dead", "untried")}
+            rows.append(Settlement(partition_of(player, 2), player, found.dispatch.id, token, **parts))
+        told = await queue.settle(rows)
+        await self._look(side, "players")
+        return flying, told
+
+    async def waiting(self, side: Side, partitions: list[int]) -> Any:
+        return await side.queue(self.clock).waiting(partitions)
+
+    async def rates(self, side: Side, name: str, wanted: int, per_s: float, burst: int) -> Any:
+        queue = side.queue(self.clock)
+        told = await queue.take(name, wanted, per_s=per_s, burst=burst), await queue.spend(name, wanted, 50)
+        await queue.refund(name, wanted // 3)
         return told
 
     async def tick(self, side: Side, now: int) -> None:
@@ -297,9 +399,12 @@ class Hands:
         commit.history = [(player, "*" if lane == "tower" else known[end], b"h") for player in plan["history"]]
         for name in (
             "inbox", "outputs", "keys", "timers", "part", "dead", "index", "groups", "relays", "walks",
-            "stops", "duplicates",
+            "stops", "duplicates", "lifts", "mutes",
         ):  # fmt: skip
             setattr(commit, name, plan[name])
+        for name in ("voids", "reviews", "tallies"):
+            setattr(commit, name, plan.get(name, []))
+        commit.dispatches = [d for d in plan.get("dispatches", ()) if partition_of(d.player, 2) == p]
         return self._token(lane, plan["token"]), commit
 
     async def _look(self, side: Side, lane: str) -> None:

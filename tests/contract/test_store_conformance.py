@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from domain.entries import TimerFired, encode_entry
-from store.ports import Appended, Commit, Grant, Incoming, LaneStore, Refused, Token, Verdict, Write
+from store.ports import Appended, Claim, Commit, Grant, Incoming, LaneStore, Refused, Token, Verdict, Write
 from tests.conftest import Server, binary_of
 from tests.contract.script import HOUR, KEEP, Hands, Script, incoming
 from tests.contract.sides import START, ModelSide, RealSide, Side
@@ -528,6 +528,8 @@ async def test_ten_thousand_random_calls_have_the_same_answers_and_end_in_the_sa
     assert broken[0] == broken[1]
     for word in ("OK", "ALREADY", "FENCED", "STALE", "CONFLICT", "DUPEFFECT", "STOPPED", "HELD", "BACKLOG"):
         assert seen.get(word, 0) >= 10, f"the calls hardly met {word}: {seen}"
+    for word in ("claimed", "claimed again", "excluded", "muted", "withdrawn", "late"):
+        assert seen.get(word, 0) >= 5, f"the couriers hardly met {word}: {seen}"
 
 
 async def _half_commit(side: Side, hands: Hands) -> Any:
@@ -546,4 +548,6 @@ async def _half_commit(side: Side, hands: Hands) -> Any:
 def _verdicts(told: Any) -> list[str]:
     if isinstance(told, Verdict):
         return [told.value]
+    if isinstance(told, Claim):
+        return [told.refused.partition(":")[0] or ("claimed" if not told.tries else "claimed again")]
     return [word for part in told for word in _verdicts(part)] if isinstance(told, list | tuple) else []
