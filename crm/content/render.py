@@ -47,10 +47,12 @@ def render_contents(
     outside = [name for name in CHANNELS if name in wanted and name in _RENDERERS]
     if not outside:
         return contents
+    consent = variables.get("consent")  # which one ``links.confirm`` gives, of who asks for it
+    confirm = {"confirm": consent[:100]} if "links" in template.names and isinstance(consent, str) else {}
     filling = _Filling(template, locale, fallback_locale, {**variables, "links": LINKS})
     for channel in outside:
         filling.is_whole = True
-        content = _RENDERERS[channel](filling)
+        content = _RENDERERS[channel](filling) | confirm
         if channel != "webhook" and (tracking := _tracking(template, channel)):
             content["tracking"] = tracking
         if not filling.is_whole:
@@ -124,9 +126,11 @@ def _email(filling: _Filling) -> Content:
     preheader = " ".join(filling.say(email.preheader, SUBJECT_CHARS_MAX).split())
     filled = _slots(filling, email)
     html = {number: shown for number, (shown, _) in filled.items()}
-    html |= {LANGUAGE: filling.language(email.subject), PREHEADER: to_attribute(preheader)}
+    language = filling.language(email.subject)
+    html |= {LANGUAGE: to_attribute(language), PREHEADER: to_attribute(preheader)}
     text = _plain(email, {number: plain for number, (_, plain) in filled.items()})
     content = {"subject": subject, "html": _page(email, html), "text": filling.cut(text, TEXT_CHARS_MAX)}
+    content["language"] = language
     if len(content["html"]) > HTML_BYTES_MAX // 4 and len(content["html"].encode()) > HTML_BYTES_MAX:
         content["html"], filling.is_whole = "", False  # it goes as plain text
     if preheader:
