@@ -149,8 +149,10 @@ class QueueModel(GatesModel):
             return True
         line = q.lines[*room, claim.player]
         line.remove(s.request)
-        for kept in (q.dispatches, q.tries, q.voids):
-            kept.pop(s.request, None)  # type: ignore[attr-defined]
+        q.tries.pop(s.request, None)
+        q.voids.pop(s.request, None)
+        if s.request not in line:  # it always is gone, unless a guard is off
+            del q.dispatches[s.request]
         if line:
             q.due.setdefault(room, {})[claim.player] = now
         else:
