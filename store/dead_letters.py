@@ -26,6 +26,7 @@ INTAKE = "in"
 INDEX = f"{DEAD_LETTERS}:index"  # event id -> letter id, of the newest LETTERS_MAX
 INDEX_BEFORE = f"{DEAD_LETTERS}:index:before"
 REPLAYS = f"{DEAD_LETTERS}:replays"  # letter id -> Replay, json
+MESSAGE_FAILED = "message_failed"  # code of a message that no provider took; ``raw`` is its dispatch
 
 
 class DeadLetter(Struct, frozen=True, omit_defaults=True):
@@ -39,7 +40,7 @@ class DeadLetter(Struct, frozen=True, omit_defaults=True):
     player: str = ""
     event_id: str = ""
     raw: bytes = b""  # the event as it came (JSON), or the log entry's bytes (MessagePack) for a turn
-    form: str = "segment"  # how ``raw`` is to be read: segment, cloudevents; a turn's is an entry
+    form: str = "segment"  # how ``raw`` is to be read: segment, cloudevents, dispatch; a turn's is an entry
     type: str = ""  # what the path said of it: track, identify, ...; "" when the body says
     truncated: bool = False  # ``raw`` is the beginning only
     client: bool = False  # sent with a public key or a player's token: sent in again, it may no more than that
@@ -51,6 +52,11 @@ class DeadLetter(Struct, frozen=True, omit_defaults=True):
         """Return the partition whose turn set it aside; None: intake refused it."""
         stream = self.id.partition("-")[0]
         return int(stream) if stream.isdigit() else None
+
+    @property
+    def is_message(self) -> bool:
+        """Tell whether it is a message on its way out, not an event on its way in."""
+        return self.form == "dispatch"
 
     @property
     def was_in_log(self) -> bool:

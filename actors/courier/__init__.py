@@ -1,0 +1,6 @@
+"""Couriers: the processes that send what the control tower has cleared (docs/architecture.md, MISSION 6)."""
+
+from actors.courier.courier import Courier, Surroundings
+from actors.courier.parcels import Links
+
+__all__ = ["Courier", "Links", "Surroundings"]

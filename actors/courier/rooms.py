@@ -1,0 +1,84 @@
+"""How many messages of a channel may be claimed now: places, tokens, breakers, budgets."""
+
+from collections.abc import Mapping
+
+from actors.courier import pacing
+from actors.courier.budgets import Budgets
+from actors.courier.providers import Provider, Providers
+from store.ports import Queue
+
+DRAIN_MAX = 64  # messages of a channel that is not connected (any more): they are given back to the tower
+
+
+class Rooms:
+    """Opens the connectors' rooms for a pass of claims. What asks the store raises ``Unavailable``."""
+
+    def __init__(self, queue: Queue, providers: Providers, budgets: Budgets) -> None:
+        self._queue = queue
+        self._providers = providers
+        self._budgets = budgets
+        self._offered: dict[str, int] = {}  # by connector
+
+    async def open(self, lane: str, waiting: Mapping[tuple[str, str], int], now: int) -> dict[str, int]:
+        """Return how many messages to claim, by channel; tokens for them have been taken."""
+        self._offered.clear()
+        rooms: dict[str, int] = {}
+        for (channel, waits), count in sorted(waiting.items()):
+            if waits == lane and (room := await self._room(channel, lane, count, now)) > 0:
+                rooms[channel] = room
+        return rooms
+
+    async def _room(self, channel: str, lane: str, waiting: int, now: int) -> int:
+        providers = self._providers.of(channel)
+        if not providers:
+            return min(waiting, DRAIN_MAX)
+        total = 0
+        for provider in providers:
+            provider.room = self._offered[provider.id] = 0
+        for provider in preferred(providers, now):
+            provider.room = await self._take(provider, lane, waiting, now)
+            self._offered[provider.id] = provider.room
+            total += provider.room
+        return await self._budgets.room(channel, lane, min(total, waiting), now)
+
+    async def _take(self, provider: Provider, lane: str, waiting: int, now: int) -> int:
+        limits = provider.limits
+        places = pacing.places(provider.in_flight, limits.in_flight_max, urgent=lane == "urgent")
+        free = min(provider.free(now, places), waiting)
+        provider.pace = pacing.aged(provider.pace, now)
+        if (asked := pacing.wanted(provider.pace, now, free)) > 0:
+            granted, wait_ms = await self._queue.take(provider.id, asked, per_s=limits.rate_per_s, burst=limits.burst)
+            provider.pace = pacing.taken(provider.pace, now, granted, asked, wait_ms)
+        return min(free, provider.pace.hand)
+
+    def close(self, rooms: Mapping[str, int], claimed: Mapping[str, int]) -> None:
+        """End the pass: what was not used is given back, or kept for the next one."""
+        for channel, room in rooms.items():
+            providers = self._providers.of(channel)
+            if providers:
+                self._budgets.used(channel, room, claimed.get(channel, 0))
+            for provider in providers:
+                if offered := self._offered.get(provider.id, 0):
+                    provider.pace = pacing.used(provider.pace, offered - provider.room, offered)
+                provider.room = 0
+
+
+def preferred(providers: list[Provider], now: int) -> list[Provider]:
+    """Return the connectors to use now, of a channel's in their order.
+
+    The lowest order that works; those of the same order share the load, and one of a higher order is used only for
+    addresses that none of the lower ones can send to.
+    """
+    chosen: list[Provider] = []
+    for provider in providers:
+        if provider.adapter is None or not provider.breaker.room(now, 1):
+            continue
+        kinds = provider.adapter.address_kinds
+        if not any(
+            other.adapter is not None
+            and other.limits.order < provider.limits.order
+            and other.adapter.address_kinds >= kinds
+            for other in chosen
+        ):
+            chosen.append(provider)
+    return chosen
