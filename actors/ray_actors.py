@@ -1,4 +1,4 @@
-"""The one module that says ``ray.remote``: hosts, coordinator, director and dedicated players as Ray actors.
+"""The one module that says ``ray.remote``: hosts, coordinator, couriers, director and dedicated players as Ray actors.
 
 Ray launches and restarts processes, on one machine or many; nothing but start, stop and wake-ups goes through it.
 """
@@ -10,30 +10,48 @@ import signal
 import threading
 import traceback
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 import ray
 import uvloop
+from redis.exceptions import RedisError
 
 from actors.archivist import Archivist
 from actors.carrier import Carrier
 from actors.clock import SystemClock, new_id
+from actors.courier import Courier, Links, Surroundings
+from actors.courier.inbound import Inbox
 from actors.dedicated import DedicatedPlayer, DedicatedPool
 from actors.director import Director
-from actors.member import Heartbeat, Member
+from actors.member import Member
+from actors.ownership import Heartbeat
 from actors.processor import Processor
 from actors.programme import ProgrammeVersions
 from actors.reducers import PlayerReducer, TowerReducer
 from actors.settings import MemberSettings
+from channels.factory import make_adapter
+from channels.ports import Adapter
+from crm.connectors import CHANNEL_OF
 from crm.tower.airspace import Airspace
 from domain.player import Snapshot
 from store.client import connect
-from store.keys import PLAYERS, TOWER
+from store.closures import Closures
+from store.intake import Intake
+from store.keys import CHANNELS, PLAYERS, TOWER
+from store.lives import Lives, is_gone, life_of
+from store.ports import Unavailable
 from store.programmes import Programmes
+from store.provider_ids import ProviderIds
+from store.queue import RedisQueue
+from store.reach import Reach
 from store.redis_lane import RedisLane
 from store.ways import RedisWays
 
 ARCHIVIST_NICENESS = 10  # live traffic comes first
+INBOUND_BOUND = 10_000  # entries waiting in a partition: then what a provider reports by SMPP has to wait there
+INBOUND_KEPT_MS = 72 * 3_600_000  # a report that comes again meets the first
+GONE_LOOKS, GONE_EVERY_S = 100, 0.02  # a killed process is gone at once, but for its memory
 GC_THRESHOLDS = (50_000, 20, 50)  # a host holds millions of live objects and hardly any cycles
 
 
@@ -120,6 +138,39 @@ class CoordinatorActor(_Running):
         return Member(redis, processor, SystemClock(), name=self._name, lane=TOWER.name, incarnation=new_id())
 
 
+class CourierActor(_Running):
+    """Sends what the tower has cleared for channels outside."""
+
+    def _make(self) -> Courier:
+        settings, redis, clock = self._settings, connect(self._settings.redis_url), SystemClock()
+        intake = Intake(redis, settings.partitions, bound=INBOUND_BOUND, keep_ms=INBOUND_KEPT_MS, clock=settings.clock)
+        ids = ProviderIds(redis)
+
+        def adapter_of(name: str, document: dict[str, Any]) -> Adapter:
+            channel = CHANNEL_OF[document["kind"]]
+            inbox = Inbox(redis, intake, ids, clock, connector=name, channel=channel)
+            return make_adapter(name, document, on_inbound=inbox.take)
+
+        around = Surroundings(
+            redis=redis,
+            queue=RedisQueue(redis, settings.clock),
+            lane=RedisLane(redis, CHANNELS, settings.clock),
+            programmes=Programmes(redis),
+            reach=Reach(redis, settings.partitions),
+            closures=Closures(redis, intake),
+            lives=Lives(redis),
+            provider_ids=ids,
+            make_adapter=adapter_of,
+            clock=clock,
+            rng=SystemRandom(),
+            links=Links(settings.public_url, settings.token_secret),
+            nonce=new_id,
+            is_gone=is_gone,
+            log=_log,
+        )
+        return Courier(around, life_of(new_id(), self._name), partitions=settings.partitions)
+
+
 class DirectorActor(_Running):
     """Assigns partitions, has paused members ended."""
 
@@ -137,8 +188,25 @@ class DirectorActor(_Running):
         """End a member that makes no progress. SIGKILL reaches a stopped process, which no Ray call does."""
         if beat.node == os.uname().nodename and _is_ray_worker(beat.pid):
             os.kill(beat.pid, signal.SIGKILL)
+            await self._bury(beat)
         else:
             ray.kill(ray.get_actor(beat.name, namespace=self._settings.namespace), no_restart=False)
+
+    async def _bury(self, beat: Heartbeat) -> None:
+        """Note that a courier is dead once its process is seen to be gone; else the next of its name notes it."""
+        redis = connect(self._settings.redis_url)
+        try:
+            lives = Lives(redis)
+            for life in [each for each in await lives.all() if each.incarnation == beat.incarnation]:
+                for _ in range(GONE_LOOKS):
+                    if is_gone(life):
+                        await lives.end([life.incarnation], SystemClock().now_ms())
+                        break
+                    await asyncio.sleep(GONE_EVERY_S)
+        except (Unavailable, RedisError, OSError):
+            return
+        finally:
+            await redis.aclose()
 
 
 class ArchivistActor(_Running):
@@ -156,6 +224,10 @@ class ArchivistActor(_Running):
             wait_ms=settings.archive_wait_s * 1000,
             retention_ms=settings.retention_s * 1000,
         )
+
+
+def _log(line: str) -> None:
+    print(f"playtower: {line}", flush=True)  # noqa: T201 - Ray keeps it in its log
 
 
 def _is_ray_worker(pid: int) -> bool:
@@ -200,6 +272,7 @@ class _Handle:
 _FOREVER = {"max_restarts": -1, "max_task_retries": 0, "num_cpus": 0}
 RemoteHost = ray.remote(**_FOREVER)(HostActor)
 RemoteCoordinator = ray.remote(**_FOREVER)(CoordinatorActor)
+RemoteCourier = ray.remote(**_FOREVER)(CourierActor)
 RemoteDirector = ray.remote(**_FOREVER)(DirectorActor)
 RemoteArchivist = ray.remote(**_FOREVER)(ArchivistActor)
 RemotePlayer = ray.remote(DedicatedPlayer)

@@ -16,3 +16,5 @@ class MemberSettings(Struct, frozen=True):
     archive_dir: str = ""  # absolute; on every node the same, if there are several
     archive_wait_s: int = 300
     retention_s: int = 0  # 0: the store keeps everything
+    public_url: str = ""  # of the gateway, as players reach it: links in messages lead there
+    token_secret: str = ""  # signs those links

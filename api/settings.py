@@ -30,6 +30,8 @@ class Settings(BaseModel):
     socket_origins: tuple[str, ...] = ()  # allow-list of Origin for /v1/ws; empty: any
     archive_dir: str = ""  # of the Parquet files; empty: nothing is read from there
     identity_timeout_s: float = 60.0  # how long a start waits for the store's identity
+    public_url: str = ""  # as players and providers reach the gateway; empty: not said, links follow each request
+    couriers: int = Field(default=0, ge=0)  # processes that send; with some, all partitions must be owned by one
 
 
 def from_environment() -> Settings:

@@ -140,6 +140,7 @@ def _ready(settings: ServeSettings, running: _Running) -> str:
     store = "embedded Valkey" if not settings.redis_url else settings.redis_url
     return (
         f"[green]ready[/green] after {running.seconds:.1f} s on http://{settings.host}:{settings.port}: "
-        f"{identity.partitions} partitions, {settings.hosts} host process(es), placement {settings.placement}, "
+        f"{identity.partitions} partitions, {settings.hosts} host process(es), "
+        f"{running.supervisor.couriers} courier(s), placement {settings.placement}, "
         f"{store}, {settings.durability} durability"
     )

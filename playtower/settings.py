@@ -37,6 +37,7 @@ class ServeSettings(BaseSettings):
     # half of the cores: gateway and store want the others (on 2 cores a single event cost 1.0 ms of CPU, not 1.5)
     hosts: int = Field(default_factory=lambda: max(1, min(256, (os.cpu_count() or 2) // 2)), ge=1, le=256)
     gateways: int = Field(1, ge=1, le=64)
+    couriers: int = Field(1, ge=0, le=64)  # processes that send; 0: nothing leaves the engine but in-app messages
     placement: Literal["shared", "dedicated", "vip"] = "shared"
     dedicated_max: int = Field(64, ge=1, le=4096)
     durability: Literal["strict", "relaxed"] = "strict"
@@ -45,6 +46,7 @@ class ServeSettings(BaseSettings):
     redis_url: str = ""  # empty: the embedded store
     ray_address: str = ""  # empty: a local Ray of our own
     maxmemory_mb: int = Field(0, ge=0)  # of the embedded store; 0: 60 % of the machine's memory
+    public_url: str = Field("", pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$")  # empty: where the gateway listens
     token_secret: str = ""  # signs player tokens; empty: made once and kept in the data directory
     admin_key: str = ""
     ingest_key: str = ""
@@ -53,6 +55,12 @@ class ServeSettings(BaseSettings):
     archive_dir: Path | None = None  # of the Parquet files; none: below the data directory
     archive_wait: Duration = 300  # seconds an entry waits for others before it is archived
     retention: Retention = 7 * 86_400  # seconds the store keeps what the archive holds; 0: for ever
+
+    @property
+    def links_url(self) -> str:
+        """Return where the links of messages lead, without a / at its end."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
 
     @property
     def archive(self) -> Path:

@@ -1,10 +1,11 @@
-"""One process tree: the store, Ray with director, coordinator and hosts, and the gateways.
+"""One process tree: the store, Ray with director, coordinator, hosts and couriers, and the gateways.
 
 Starts in the order store, actors, gateways; stops in the reverse: intake first, the store last. What dies is
 started again: gateways and the embedded store by us, actors by Ray.
 """
 
 import asyncio
+import contextlib
 import ctypes
 import json
 import os
@@ -19,7 +20,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from actors.clock import new_id
+from actors.clock import SystemClock, new_id
 from actors.settings import MemberSettings
 from playtower import ray_runtime
 from playtower.settings import ServeSettings
@@ -29,6 +30,8 @@ from store.functions import load_functions
 from store.identity import Identity, check_durability, open_store
 from store.intake import Intake
 from store.keys import ARCHIVIST, ASSIGNMENT, DIRECTOR, HOSTS
+from store.lives import Lives, is_gone
+from store.ports import Unavailable
 from store.programmes import Programmes
 from store.upgrade import upgrade
 
@@ -36,6 +39,8 @@ NAMESPACE = "playtower"
 READY_WITHIN_S = 60.0
 LOOK_EVERY_S = 0.5
 GATEWAY_STOPS_WITHIN_S = 15.0
+ACTOR_STOPS_WITHIN_S = 10.0
+COURIER_STOPS_WITHIN_S = 20.0  # what is in flight has 11 s, then it is settled
 WATCHED = {  # actor -> its lease, and how many looks without it before the actor is started anew
     "director": (DIRECTOR, 10),
     "archivist": (ARCHIVIST, 120),
@@ -60,6 +65,7 @@ class Supervisor:
         self._ray: Any = None
         self._members: list[tuple[str, Any]] = []
         self._silent = dict.fromkeys(WATCHED, 0)
+        self._has_warned = False
         self.identity: Identity | None = None
         self.redis_url = settings.redis_url
 
@@ -89,19 +95,28 @@ class Supervisor:
     async def run(self, stopping: asyncio.Event) -> None:
         """Watch until told to stop, starting again what died."""
         redis = connect(self.redis_url)
+        programmes = Programmes(redis)
         while not stopping.is_set():
             try:
                 await asyncio.wait_for(stopping.wait(), LOOK_EVERY_S)
             except TimeoutError:
                 await self._look(redis)
+                with contextlib.suppress(Unavailable):
+                    await self._warn_of_links(programmes)
         await redis.aclose()
+
+    @property
+    def couriers(self) -> int:
+        """Return how many processes send; none in a store that replays recorded events: channels are off there."""
+        return self.settings.couriers if self.identity is not None and self.identity.clock == "store" else 0
 
     async def stop(self) -> None:
         """Stop in order; nothing acknowledged is lost whatever is cut short here."""
         await asyncio.to_thread(self._stop_gateways)
         for name, actor in reversed(self._members):
             try:
-                await asyncio.wait_for(actor.stop.remote(), 10)
+                within = COURIER_STOPS_WITHIN_S if name.startswith("courier-") else ACTOR_STOPS_WITHIN_S
+                await asyncio.wait_for(actor.stop.remote(), within)
             except Exception as error:  # whatever Ray raises, the rest must still stop
                 self._say(f"{name} did not stop in order: {error!r}")
         if self._ray is not None:
@@ -127,6 +142,9 @@ class Supervisor:
                 "about 3 seconds of acknowledged events"
             )
         await redis.delete(HOSTS, ASSIGNMENT, DIRECTOR, ARCHIVIST)  # nobody of an earlier run is left
+        lives, now = Lives(redis), SystemClock().now_ms()
+        await lives.end([life.incarnation for life in await lives.all() if is_gone(life)], now)
+        await lives.tidy(now)
         intake = Intake(redis, self.identity.partitions, bound=0, keep_ms=0, clock=self.identity.clock)
         await Programmes(redis, intake).resume()
 
@@ -137,7 +155,7 @@ class Supervisor:
             ray_runtime.tidy(settings.data_dir)
         # in the main thread: Ray installs signal handlers
         self._ray = ray_runtime.start(settings.data_dir, settings.ray_address, NAMESPACE)
-        from actors.ray_actors import RemoteArchivist, RemoteCoordinator, RemoteDirector, RemoteHost
+        from actors.ray_actors import RemoteArchivist, RemoteCoordinator, RemoteCourier, RemoteDirector, RemoteHost
 
         members = MemberSettings(
             redis_url=self.redis_url,
@@ -150,9 +168,16 @@ class Supervisor:
             archive_dir=str(settings.archive.absolute()),
             archive_wait_s=settings.archive_wait,
             retention_s=settings.retention,
+            public_url=settings.links_url,
+            token_secret=self.token_secret(),
         )
         named = [("director", RemoteDirector), ("archivist", RemoteArchivist), ("coordinator", RemoteCoordinator)]
         named += [(f"host-{n}", RemoteHost) for n in range(settings.hosts)]
+        named += [(f"courier-{n}", RemoteCourier) for n in range(self.couriers)]  # the last to start, the first to stop
+        if self.identity.clock == "log":
+            self._say("this store replays recorded events (clock log): channels are off, nothing is sent")
+        elif not self.couriers:
+            self._say("no couriers: messages for channels outside wait, nothing is sent")
         for name, remote in named:
             lifetime = {"lifetime": "detached"} if settings.ray_address else {}
             actor = remote.options(name=name, namespace=NAMESPACE, get_if_exists=True, **lifetime).remote(name, members)
@@ -171,6 +196,8 @@ class Supervisor:
                     "token_secret": self.token_secret(),
                     "backlog_bound": settings.backlog_bound,
                     "archive_dir": str(settings.archive.absolute()),
+                    "public_url": settings.links_url,
+                    "couriers": self.couriers,
                 }
             )
         }
@@ -193,15 +220,17 @@ class Supervisor:
 
         url = f"http://{_reachable(self.settings.host)}:{self.settings.port}/healthz"
         assert self.identity is not None
-        owned = 0
+        owned, lanes = 0, 3 if self.couriers else 2
         async with httpx.AsyncClient() as http:
             for _ in range(int(READY_WITHIN_S / 0.05)):
                 self._check_gateways_alive()
                 owned = await _owned(redis)
-                if owned == 2 * self.identity.partitions and await _answers(http, url):
+                if owned == lanes * self.identity.partitions and await _answers(http, url):
                     return
                 await asyncio.sleep(0.05)
-        raise TimeoutError(f"not ready after {READY_WITHIN_S:.0f} s: {owned} of {2 * self.identity.partitions} owned")
+        raise TimeoutError(
+            f"not ready after {READY_WITHIN_S:.0f} s: {owned} of {lanes * self.identity.partitions} owned"
+        )
 
     def _check_gateways_alive(self) -> None:
         for name, process in self._gateways.items():
@@ -209,6 +238,18 @@ class Supervisor:
                 raise RuntimeError(
                     f"{name} ended with {process.returncode} at start; is port {self.settings.port} free?"
                 )
+
+    async def _warn_of_links(self, programmes: Programmes) -> None:
+        """Say once that links of messages lead to this machine, when there are messages to send."""
+        if self._has_warned or self.settings.public_url or not self.couriers:
+            return
+        _, documents = await programmes.current()
+        if documents.get("connectors"):
+            self._has_warned = True
+            self._say(
+                f"links in messages lead to {self.settings.links_url}, which only this machine may reach: "
+                "say --public-url"
+            )
 
     async def _look(self, redis: Redis) -> None:
         if self._store is not None and self._store.pid == 0:
