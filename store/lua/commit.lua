@@ -15,7 +15,8 @@ local TALLY_S = 400 * 86400
 -- What only the tower's commits bring: sends to come, sends taken back, questions to a person, counts of a day.
 local function aloft(t, tower, at)
   local dispatches, voids, reviews, tallies = tower[1], tower[2], tower[3], tower[4]
-  for i = 1, #dispatches do enqueue(t, dispatches[i], at) end
+  local now = #dispatches > 0 and at()
+  for i = 1, #dispatches do enqueue(t, dispatches[i], now) end
   for i = 1, #voids do
     if redis.call('HEXISTS', t .. 'c:d', voids[i][1]) == 1 then redis.call('HSET', t .. 'c:void', voids[i][1], voids[i][2]) end
   end
@@ -92,9 +93,12 @@ local function commit(K, A)
     local cause = redis.call('HGET', b .. 'fx:' .. k[1], k[3]) or redis.call('HGET', b .. 'fx:' .. k[2], k[3])
     if cause then return { 'DUPEFFECT', cause .. '\n' .. k[3] .. '\n' .. k[4] } end -- an error reply loses newlines
   end
-  local at = (more or #inbox > 0) and (A[5] == '' and clock(m[6]) or tonumber(m[6] or '0'))
+  local function at() return A[5] == '' and clock(m[6]) or tonumber(m[6] or '0') end -- asked by few commits
   for i = 1, #inbox do
-    if inbox[i][3] ~= '1' and stopped(t, inbox[i][1], at) then return { 'STOPPED', inbox[i][1] } end
+    local who = inbox[i][1]
+    if inbox[i][3] ~= '1' and redis.call('HEXISTS', t .. 'stop', who) == 1 and stopped(t, who, at()) then
+      return { 'STOPPED', who }
+    end
   end
   -- no write before this line
   local seq = ms(tonumber(m[4]) + 1)
