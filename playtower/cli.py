@@ -46,6 +46,10 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
     hosts: Annotated[int | None, typer.Option(help="Processes that hold players (default: half of the cores).")] = None,
     gateways: Annotated[int | None, typer.Option(help="Gateway processes, sharing the port.")] = None,
+    couriers: Annotated[int | None, typer.Option(help="Processes that send messages (default: 1; 0: none).")] = None,
+    public_url: Annotated[
+        str | None, typer.Option(help="The gateway as players reach it; links in messages lead there.")
+    ] = None,
     placement: Annotated[
         str | None, typer.Option(help="shared, vip or dedicated: where a player's actor lives.")
     ] = None,
@@ -67,8 +71,9 @@ def serve(
 
     settings = serve_settings(
         data_dir=data_dir, host=host, port=port, hosts=hosts, gateways=gateways, placement=placement,
-        dedicated_max=dedicated_max, durability=durability, partitions=partitions, clock=clock, redis_url=redis_url,
-        ray_address=ray_address, retention=retention, archive_dir=archive_dir,
+        couriers=couriers, public_url=public_url, dedicated_max=dedicated_max, durability=durability,
+        partitions=partitions, clock=clock, redis_url=redis_url, ray_address=ray_address, retention=retention,
+        archive_dir=archive_dir,
     )  # fmt: skip
     raise typer.Exit(guarded(run_serve(settings, out)))
 
@@ -182,6 +187,28 @@ def status(url: Url = URL, data_dir: DataDir = None, as_json: Json = False) -> N
     except ClientError as error:
         raise fail("\n  ".join(error.lines())) from error
     print_status(answer, out)
+    print_json(as_json, answer)
+
+
+@app.command()
+def why(
+    player: Annotated[str, typer.Argument(help="The player's id.")],
+    template: Annotated[str | None, typer.Argument(help="Of the message in question; none: of all.")] = None,
+    purpose: Annotated[str | None, typer.Option(help="Of the message that is imagined: promo, service, ...")] = None,
+    channel: Annotated[str | None, typer.Option(help="Only by this one: email, sms, ...")] = None,
+    url: Url = URL,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Tell why a player did or did not get a message, and what stands in the way of one now."""
+    from urllib.parse import quote
+
+    from playtower.why import print_why
+
+    asked = {"template": template, "purpose": purpose, "channel": channel}
+    params = {name: value for name, value in asked.items() if value is not None}
+    answer = _ask(url, data_dir, "GET", f"/v1/players/{quote(player, safe='')}/why", params=params)
+    print_why(answer, out)
     print_json(as_json, answer)
 
 
