@@ -12,27 +12,34 @@ from starlette.routing import Route
 
 from api import (
     campaigns,
+    channels,
     cloudevents,
     commands,
     configuration,
     dead_letters,
+    devices,
     duplicates,
+    hooks,
     intake,
     journeys,
     keys,
     links,
     messages,
     operations,
+    placements,
     player_journeys,
     players,
     preferences,
     problems,
+    reports,
+    reviews,
     schemas,
     segments,
     socket,
     templates,
     tokens,
     trace,
+    why,
 )
 from api.context import opened
 from api.settings import Settings
@@ -58,6 +65,13 @@ ROUTERS = (
     templates,
     links,
     preferences,
+    devices,
+    hooks,
+    placements,
+    reports,
+    reviews,
+    channels,
+    why,
 )
 STATIC = Path(__file__).parent / "static"
 HEADERS_IN = ("Authorization", "Content-Type", "X-Retry-Count", "Prefer", "Idempotency-Key", "If-Match")

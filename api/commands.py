@@ -7,7 +7,7 @@ again finds the first answer; when the time runs out the command is safe in the 
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends, Header, Query
 from fastapi.responses import JSONResponse
 from msgspec import structs
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -18,8 +18,9 @@ from api.context import Context, Ctx
 from api.idempotency import IdempotencyKey
 from api.pages import answers, wait_of
 from api.persons import HOPS_MAX, MOVED, owner_of
-from api.views import shown_effects
+from api.views import shown_effects, shown_stops
 from api.visible import for_player
+from crm.facts.exclusions import NEVER_ENDING, reason_of
 from domain.calendar import as_ms
 from domain.effects import Answered, HistoryRecord, SetAside
 from domain.entries import Command, encode_entry
@@ -102,15 +103,27 @@ async def claim_myself(
 
 @router.get(
     "/players/{id}/exclusion",
-    summary="Whether the player is excluded, and whether anything is still on its way",
-    responses=answers({"excluded": True, "reason": "self_exclusion", "in_flight": 0}, 401, 403),
+    summary="Whether the player is excluded, why, and whether anything is still on its way",
+    description="`reason` is the first of `reasons`. One with an `until` ends there by itself; the others end "
+    "only with a readmission.",
+    responses=answers(
+        {
+            "excluded": True,
+            "reason": "self_exclusion",
+            "reasons": [{"reason": "self_exclusion", "until": None}],
+            "in_flight": 0,
+        },
+        401,
+        403,
+    ),
 )
 async def read_exclusion(id: str, context: Ctx, _: PlayersReader) -> dict[str, Any]:
     player = await owner_of(context, id)
     p = partition_of(player, context.partitions)
     stops = await read_stops(context.redis, p, player)
-    sends = await context.redis.hlen(in_flight(p, player))
-    return {"excluded": bool(stops), "reason": next(iter(stops), None), "in_flight": sends}
+    sending: Any = context.redis.hlen(in_flight(p, player))
+    reason = next(iter(stops), None)
+    return {"excluded": bool(stops), "reason": reason, "reasons": shown_stops(stops), "in_flight": await sending}
 
 
 @router.post(
@@ -118,36 +131,44 @@ async def read_exclusion(id: str, context: Ctx, _: PlayersReader) -> dict[str, A
     summary="Exclude the player from all messages but legal ones, at once",
     description="The stop is in force when this answers: nothing new leaves. 200: nothing is on its way any more. "
     "202: some sends still are; `GET` the same path until `in_flight` is 0. Needs no Idempotency-Key: asking twice "
-    "excludes once.",
+    "excludes once. A player may be excluded for several reasons at once. Of those, `cool_off` and an operator's own "
+    "end by themselves at `until`; self_exclusion, closed, under_age, blocked, harm, register and deceased never do: "
+    "after their end only a readmission lets messages through.",
     responses=answers(_EXCLUDED, 401, 403, 422, 503, also={202: {**_EXCLUDED, "in_flight": 1, "status": "draining"}}),
 )
 async def exclude(id: str, body: ExclusionBody, context: Ctx, caller: PlayersWriter) -> JSONResponse:
     now = context.clock.now_ms()
     until = _until(body.until, now)
-    args = {"reason": body.reason, "since": now, "until": until}
-    return await _set_stop(context, id, "exclude", body.reason, args, caller.id)
+    reason = reason_of(body.reason)
+    args = {"reason": reason, "since": now, "until": until}
+    player = await owner_of(context, id)  # should it be merged just now, the entry is sent on
+    command = Command(player, new_id("cmd:"), "exclude", args, source=caller.id)
+    ends = None if reason in NEVER_ENDING else until
+    sending = await context.intake.exclude(player, reason, encode_entry(command), ends)
+    answer = {"ok": True, "excluded": True, "in_flight": sending}
+    if sending:
+        return JSONResponse(answer | {"status": "draining"}, status_code=202, headers={"Retry-After": "1"})
+    return JSONResponse(answer)
 
 
 @router.delete(
     "/players/{id}/exclusion",
     summary="Readmit the player",
-    responses=answers({"ok": True, "excluded": False, "in_flight": 0}, 401, 403, 503),
+    description="From one reason, or from all without `reason`. `excluded` tells whether others still stand.",
+    responses=answers({"ok": True, "excluded": False, "reasons": [], "in_flight": 0}, 401, 403, 503),
 )
-async def readmit(id: str, context: Ctx, caller: PlayersWriter) -> JSONResponse:
-    return await _set_stop(context, id, "readmit", "", {}, caller.id)
-
-
-async def _set_stop(
-    context: Context, player: str, name: str, reason: str, args: dict[str, Any], source: str
-) -> JSONResponse:
-    """Set or lift the stop and append its entry in one step (DESIGN 2.1, rule 9)."""
-    player = await owner_of(context, player)  # should it be merged just now, the entry is sent on
-    command = Command(player, new_id("cmd:"), name, args, source=source)
-    sends = await context.intake.exclude(player, reason, encode_entry(command))
-    answer = {"ok": True, "excluded": bool(reason), "in_flight": sends}
-    if reason and sends:
-        return JSONResponse(answer | {"status": "draining"}, status_code=202, headers={"Retry-After": "1"})
-    return JSONResponse(answer)
+async def readmit(
+    id: str,
+    context: Ctx,
+    caller: PlayersWriter,
+    reason: Annotated[str | None, Query(min_length=1, max_length=100, description="Only this one; none: all.")] = None,
+) -> dict[str, Any]:
+    player = await owner_of(context, id)
+    lifted = reason_of(reason) if reason else ""
+    command = Command(player, new_id("cmd:"), "readmit", {"reason": lifted} if lifted else {}, source=caller.id)
+    sending = await context.intake.readmit(player, lifted, encode_entry(command))
+    stops = await read_stops(context.redis, partition_of(player, context.partitions), player)
+    return {"ok": True, "excluded": bool(stops), "reasons": shown_stops(stops), "in_flight": sending}
 
 
 def _until(until: datetime | None, now: int) -> int | None:

@@ -5,7 +5,7 @@ was withdrawn a moment ago is a mark of the store, in force before the turn that
 """
 
 from collections.abc import Iterable
-from typing import Any, get_args
+from typing import get_args
 
 from msgspec import Struct
 
@@ -18,7 +18,8 @@ from crm.fields import Product
 from domain.entries import encode_entry
 from domain.ids import partition_of
 from domain.player import Snapshot
-from store.keys import mute, stop
+from store.gates import read_stops
+from store.keys import mute
 
 SHOWN_PURPOSES = ("promo", "retention", "reward")  # others only where the policy asks for consent to them
 _UNASKED = frozenset(("legal", "transactional"))
@@ -47,11 +48,8 @@ async def read_consents(context: Context, player_id: str) -> Consents:
     player = await owner_of(context, player_id)
     p = partition_of(player, context.partitions)
     snapshot = await context.players.ref(player).state()
-    pipe: Any = context.redis.pipeline(transaction=False)
-    pipe.hget(mute(p), player)
-    pipe.hexists(stop(p), player)
-    marks, is_excluded = await pipe.execute()
-    muted = frozenset(marks.decode().split("\n")) if marks else frozenset[str]()
+    marks = await context.redis.hget(mute(p), player)
+    muted = frozenset(marks.decode().splitlines()) if marks else frozenset[str]()
     documents = context.programme.documents
     policy = documents.get("policies", {}).get("default", {}).get("consent") or {}
     required = tuple(policy.get("required_for") or ())
@@ -74,29 +72,20 @@ async def read_consents(context: Context, player_id: str) -> Consents:
         frozenset(key for key in (*channels, *purposes, *by_product) if is_on(key)),
         frozenset(key for key in (*channels, *purposes, *by_product) if key in muted or said.get(key) is False),
         pending,
-        bool(is_excluded),
+        bool(await read_stops(context.redis, p, player)),
     )
 
 
 def said_by(snapshot: Snapshot) -> tuple[dict[str, bool], frozenset[str]]:
-    """Return what the player has said, by key, and which of it waits for a confirmation."""
-    told = snapshot.air.get("consent") or {}
-    said: dict[str, bool] = {}
-    pending: set[str] = set()
-    for key, value in told.items():
-        if isinstance(value, bool):
-            said[key] = value
-        elif isinstance(value, dict):  # with when, how and whether it is confirmed
-            said[key] = bool(value.get("granted"))
-            if value.get("pending"):
-                pending.add(key)
-    return said, frozenset(pending)
+    """Return what the player has said, by key, and which keys wait for a confirmation (``crm.facts.consents``)."""
+    said = {key: value for key, value in (snapshot.air.get("consent") or {}).items() if isinstance(value, bool)}
+    return said, frozenset(snapshot.air.get("consent_pending") or ())
 
 
 async def is_withdrawn(context: Context, player: str, key: str) -> bool:
     """Tell whether a consent is withdrawn: by a mark of the store, or as the player's last turn knows it."""
     marks = await context.redis.hget(mute(partition_of(player, context.partitions)), player)
-    if marks and key in marks.decode().split("\n"):
+    if marks and key in marks.decode().splitlines():
         return True
     return said_by(await context.players.ref(player).state())[0].get(key) is False
 

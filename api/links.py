@@ -43,7 +43,7 @@ NOT_COUNTED = re.compile(
     r"python-requests|curl/|wget/|headlesschrome|scanner",
     re.IGNORECASE,
 )
-GIF = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+GIF = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==")
 _TARGET = re.compile(r"https?://[^\s\x00-\x1f\x7f\\]+", re.IGNORECASE)
 NO_STORE = {"Cache-Control": "no-store, no-cache, must-revalidate, private", "Referrer-Policy": "no-referrer"}
 

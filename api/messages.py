@@ -7,21 +7,22 @@ from fastapi import APIRouter, Depends, Header
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from actors.player import request_id
+from actors.requests import request_id
 from api.auth import Principal, require
 from api.context import Context, Ctx
 from api.masks import check_id
-from api.pages import CHUNK, CHUNKS_MAX, LAST, answers
+from api.pages import CHUNK, CHUNKS_MAX, LAST, answers, instant
 from api.past import past_of
 from api.persons import owner_of
 from api.views import shown_decision
-from crm.fields import Channel, Purpose
+from crm.fields import Channel, Product, Purpose, Where
 from domain.calendar import as_ms
 from domain.decisions import Decision, decode_decision
+from domain.effects import MessageReceipt, decode_record
 from domain.entries import Command
 from domain.errors import BadRequest, Invalid, NotFound
 from domain.ids import partition_of
-from store.keys import TOWER, requests
+from store.keys import PLAYERS, TOWER, requests
 
 router = APIRouter(prefix="/v1/messages", tags=["Messages"])
 
@@ -36,8 +37,18 @@ _DECISION = {
     "at": "2026-11-22T20:10:00.000Z",
 }
 
+
 MessagesReader = Annotated[Principal, Depends(require("messages:read"))]
 MessagesWriter = Annotated[Principal, Depends(require("messages:write"))]
+
+
+class Goal(BaseModel):
+    """What the message is for: an event of the player, with what must hold of it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    event: Annotated[str, Field(min_length=1, max_length=200)]
+    where: Where = None
 
 
 class MessageBody(BaseModel):
@@ -64,6 +75,9 @@ class MessageBody(BaseModel):
     expires_at: AwareDatetime | None = None
     conflict_group: Annotated[str, Field(max_length=100)] = ""
     variables: Annotated[dict[str, Any], Field(max_length=50)] = {}
+    product: Product | None = None  # consent is asked for it too
+    goal: Goal | None = None  # when it happens the message is not wanted any more
+    ask_person: bool = False  # a person must approve it
     idempotency_key: Annotated[str, Field(min_length=1, max_length=255)] | None = None
 
 
@@ -71,7 +85,8 @@ class MessageBody(BaseModel):
     "",
     summary="Ask for a message to a player",
     description="202: the request is in the log and will be judged; nothing is sent yet. The decision is under "
-    "`/v1/messages/{request_id}`. The same key gives the same request again. The key comes as the header "
+    "`/v1/messages/{request_id}`. With `ask_person` a person approves it first "
+    "(`/v1/reviews`). The same key gives the same request again. The key comes as the header "
     "`Idempotency-Key`, which wins, or as `idempotency_key`.",
     status_code=202,
     responses=answers(_ACCEPTED, 400, 401, 403, 409, 422, 429, 503, ok=202),
@@ -105,7 +120,8 @@ async def request_message(
 @router.get(
     "/{request_id}",
     summary="What became of a request",
-    description="`status` is `pending` until the tower has judged it, then the outcome of its latest decision.",
+    description="`status` is `pending` until the tower has judged it, then the outcome of its latest decision. "
+    "`receipts` is what became of it outside: sent, delivered, opened, clicked, bounced ...; the latest first.",
     responses=answers(
         {
             "request_id": "req_1f_5d41402abc4b2a76b9719d91",
@@ -113,6 +129,7 @@ async def request_message(
             "status": "held",
             "decision": _DECISION,
             "history": [_DECISION],
+            "receipts": [{"outcome": "sent", "channel": "email", "at": "2026-11-23T06:00:01.000Z", "detail": None}],
         },
         401,
         403,
@@ -136,6 +153,7 @@ async def read_message(request_id: str, context: Ctx, _: MessagesReader) -> dict
         "status": decisions[0]["outcome"] if decisions else "pending",
         "decision": decisions[0] if decisions else None,
         "history": decisions,
+        "receipts": await _receipts(context, asked, request_id),
     }
 
 
@@ -162,6 +180,31 @@ async def _decisions(context: Context, player: str, request: str) -> list[Decisi
                 past = await older(entries[-1][0].decode() if entries else LAST, CHUNKS_MAX * CHUNK)
                 decisions = (decode_decision(fields[b"d"]) for _offset, fields in past)
                 found = [decision for decision in decisions if decision.request_id == request]
+            break
+        newest = "(" + entries[-1][0].decode()
+    return found
+
+
+async def _receipts(context: Context, player: str, request: str) -> list[dict[str, Any]]:
+    """Return what became of a message outside, the latest first; looks at the player's last 2,000 records."""
+    key = PLAYERS.history(partition_of(player, context.partitions), player)
+    found: list[dict[str, Any]] = []
+    newest = "+"
+    for _ in range(CHUNKS_MAX):
+        entries = await context.redis.xrevrange(key, max=newest, count=CHUNK)
+        for _offset, fields in entries:
+            record = decode_record(fields[b"d"])
+            found += [
+                {
+                    "outcome": effect.outcome,
+                    "channel": effect.channel or None,
+                    "at": instant(record.at),
+                    "detail": effect.detail or None,
+                }
+                for effect in record.effects
+                if isinstance(effect, MessageReceipt) and effect.request_id == request
+            ]
+        if len(entries) < CHUNK:
             break
         newest = "(" + entries[-1][0].decode()
     return found

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from api.channels import Seen, worst_state
 from api.context import Context
 from api.look import StoreView, shown_host
 from api.tallies import Tallies
@@ -20,7 +21,9 @@ class Once(Collector):
         return self._families
 
 
-def families(context: Context, view: StoreView | None, counted: Tallies | None) -> list[Metric]:
+def families(
+    context: Context, view: StoreView | None, counted: Tallies | None, channels: Seen | None = None
+) -> list[Metric]:
     """Return all families; without a store, those of the gateway alone."""
     up = GaugeMetricFamily("playtower_store_up", "Whether the store answers", value=float(view is not None))
     counts = CounterMetricFamily("playtower_gateway", "What this gateway counted", labels=["what"])
@@ -33,6 +36,7 @@ def families(context: Context, view: StoreView | None, counted: Tallies | None) 
         sockets,
         *(_store_families(view) if view else ()),
         *(_crm_families(counted) if counted else ()),
+        *(_channel_families(channels) if channels else ()),
     ]
 
 
@@ -64,7 +68,35 @@ def _crm_families(counted: Tallies) -> list[Metric]:
             nodes.add_metric([journey, node], players)
     walks = GaugeMetricFamily("playtower_walks", "Partitions' walks through players, under way", value=counted.walks)
     relays = GaugeMetricFamily("playtower_relays", "Entries that wait for another partition", value=counted.relays)
-    return [segments, nodes, walks, relays]
+    decisions = CounterMetricFamily(
+        "playtower_decisions", "The tower's decisions of the UTC day", labels=["outcome", "reason"]
+    )
+    for (outcome, reason), times in sorted(counted.decisions.items()):
+        decisions.add_metric([outcome, reason], times)
+    return [segments, nodes, walks, relays, decisions]
+
+
+def _channel_families(seen: Seen) -> list[Metric]:
+    """What waits for the providers, and how they do."""
+    waiting = GaugeMetricFamily(
+        "playtower_dispatch_waiting_players", "Players with a message in line", labels=["channel", "lane"]
+    )
+    for (channel, lane), players in sorted(seen.waiting.items()):
+        waiting.add_metric([channel, lane], players)
+    in_flight = GaugeMetricFamily("playtower_dispatch_in_flight", "Messages claimed, not settled", value=seen.in_flight)
+    sends = CounterMetricFamily("playtower_sends", "How messages ended", labels=["channel", "outcome"])
+    breakers = GaugeMetricFamily(
+        "playtower_breaker_open", "1: open, 0.5: half open, 0: closed", labels=["channel", "connector"]
+    )
+    for channel in sorted(seen.channels):
+        for outcome, count in sorted(seen.landings(channel).items()):
+            sends.add_metric([channel, outcome], count)
+        for connector, told in sorted(seen.connectors(channel).items()):
+            breakers.add_metric([channel, connector], _BREAKER.get(worst_state(told), 0.0))
+    return [waiting, in_flight, sends, breakers]
+
+
+_BREAKER = {"open": 1.0, "half_open": 0.5}
 
 
 def _changes_families(view: StoreView) -> list[Metric]:

@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from redis.exceptions import RedisError
 
 from api.auth import Principal, require
+from api.channels import read_channels
 from api.context import Context, Ctx
 from api.look import look, shown_host
 from api.metrics import Once, families
@@ -80,12 +81,13 @@ async def ready(context: Ctx) -> JSONResponse:
     responses={200: {"content": {"text/plain": {"example": 'playtower_partition_backlog{lane="players"} 0.0\n'}}}},
 )
 async def metrics(context: Ctx) -> Response:
-    view = counted = None
+    view = counted = seen = None
     with contextlib.suppress(RedisError, Unavailable, OSError):
         view = await look(context)
         counted = await tallies(context)
+        seen = await read_channels(context)
     registry = CollectorRegistry()
-    registry.register(Once(families(context, view, counted)))
+    registry.register(Once(families(context, view, counted, seen)))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 

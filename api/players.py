@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 from msgspec import structs
 
@@ -25,6 +25,7 @@ from api.views import (
 )
 from api.visible import for_player
 from crm.tower.airspace import airspace_from_parts
+from domain.decisions import Outcome as DecisionOutcome
 from domain.decisions import decode_decision, decode_delivery
 from domain.effects import decode_record
 from domain.errors import BadRequest
@@ -78,6 +79,19 @@ _DECISION = {
     "why": ["It is quiet time for this channel where the player is."],
     "until": "2026-11-23T06:00:00.000Z",
     "at": "2026-11-22T20:10:00.000Z",
+    "template": "come-back",
+    "purpose": "retention",
+    "policy_version": 7,
+    "source": "journeys/welcome#1",
+    "consent": ["retention"],
+    "alternatives": [
+        {
+            "channel": "sms",
+            "reasons": ["quiet_hours"],
+            "why": ["It is quiet time for this channel where the player is."],
+            "score": 40,
+        }
+    ],
 }
 _LATER = "{what} are not available in this version"
 
@@ -147,12 +161,19 @@ def _reads(prefix: str, subject: Callable[..., Any], tag: str, *, own: bool = Fa
 
     @router.get("/decisions", summary="The control tower's decisions, newest first", responses=_listed(_DECISION))
     async def read_decisions(
-        context: Ctx, player_id: player, limit: Limit = 50, cursor: Cursor = None
+        context: Ctx,
+        player_id: player,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+        template: Annotated[str | None, Query(max_length=100, description="Only of this template.")] = None,
+        outcome: Annotated[DecisionOutcome | None, Query(description="Only of this outcome.")] = None,
     ) -> dict[str, Any]:
         snapshot = await known_player(context, player_id, own=own)
 
         def shown(_offset: str, fields: dict[bytes, bytes]) -> list[Any]:
-            return [shown_decision(decode_decision(fields[b"d"]))]
+            decision = decode_decision(fields[b"d"])
+            wanted = template in (None, decision.template) and outcome in (None, decision.outcome)
+            return [shown_decision(decision)] if wanted else []
 
         return await page_of_person(context, snapshot, TOWER.history, limit, cursor, shown, TOWER)
 

@@ -29,9 +29,13 @@ async def append_event(context: Context, event: Event) -> Appended:
     return answer
 
 
-def incoming(context: Context, event: Event) -> Incoming:
-    """Return what the log takes. The id alone tells such events apart, so it is the fingerprint too."""
-    bucket, other = buckets(event.occurred_at, context.clock.now_ms())
+def incoming(context: Context, event: Event, *, is_dated: bool = True) -> Incoming:
+    """Return what the log takes. The id alone tells such events apart, so it is the fingerprint too.
+
+    Args:
+        is_dated: Sent again it has the same time; else it is looked for among what arrived lately.
+    """
+    bucket, other = buckets(event.occurred_at if is_dated else None, context.clock.now_ms())
     return Incoming(event.player, event.id, event.id[-64:], bucket, encode_entry(event), other, event.occurred_at)
 
 

@@ -5,6 +5,7 @@ takes longer: at most some two per cent of a gateway's time goes into it, howeve
 """
 
 import asyncio
+from collections import Counter
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -12,6 +13,7 @@ from msgspec import Struct
 
 from api.context import Context
 from api.groups import group_counts, node_group, nodes_of
+from api.reports import tallied, today_of
 from store.keys import outbox, walk_cursors
 from store.programmes import Programmes
 
@@ -27,6 +29,7 @@ class Tallies(Struct, frozen=True):
     journeys: dict[str, dict[str, int]] = {}  # journey -> node -> players, nodes of earlier versions too
     walks: int = 0  # ways of partitions through their players that are under way
     relays: int = 0  # entries that wait to be carried to another partition
+    decisions: dict[tuple[str, str], int] = {}  # of the tower on this UTC day, by outcome and reason
     kept_ms: int = 0
 
 
@@ -56,6 +59,9 @@ async def _counted(context: Context) -> Tallies:
         pipe.hlen(walk_cursors(p))
         pipe.xlen(outbox(p))
     lengths = await pipe.execute()
+    decisions: Counter[tuple[str, str]] = Counter()
+    for fields, count in (await tallied(context, [today_of(began)])).popitem()[1].items():
+        decisions[fields[0], fields[1]] += count
     ended = context.clock.now_ms()
     return Tallies(
         at=ended,
@@ -65,5 +71,6 @@ async def _counted(context: Context) -> Tallies:
         },
         walks=sum(lengths[::2]),
         relays=sum(lengths[1::2]),
+        decisions=dict(decisions),
         kept_ms=max(KEPT_MS, KEPT_PER_MS * (ended - began)),
     )

@@ -1,6 +1,6 @@
 """What is shown of a player, put together from the snapshot, the live programme and who owns the player."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -166,11 +166,25 @@ def shown_decision(decision: Decision) -> dict[str, Any]:
         "purpose": decision.purpose,
         "title": decision.title or None,
         "policy_version": decision.policy_version,
+        "source": decision.source or None,
+        "into": decision.into or None,
+        "consent": list(decision.consent),
+        "score": decision.score,
         "alternatives": [
-            {"channel": other.channel, "reasons": list(other.reasons), "why": [explain(code) for code in other.reasons]}
+            {
+                "channel": other.channel,
+                "reasons": list(other.reasons),
+                "why": [explain(code) for code in other.reasons],
+                "score": other.score,
+            }
             for other in decision.alternatives
         ],
     }
+
+
+def shown_stops(stops: Mapping[str, int | None]) -> list[dict[str, Any]]:
+    """Return why a player is excluded, reason by reason."""
+    return [{"reason": reason, "until": instant(until or 0)} for reason, until in stops.items()]
 
 
 def shown_delivery(delivery: Delivery, now: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from crm.content.config import TemplateConfig as TemplateConfig
 from crm.fields import Document, Language
 from crm.fields import language as check_language
 from crm.journeys.config import JourneyConfig
+from crm.placements import PlacementConfig
 from crm.segments_config import SegmentConfig
 from crm.tower.config import SENDS_MAX as SENDS_MAX
 from crm.tower.config import PolicyConfig as PolicyConfig
@@ -47,4 +48,5 @@ KINDS: dict[str, type[BaseModel]] = {
     "campaigns": CampaignConfig,
     "journeys": JourneyConfig,
     "segments": SegmentConfig,
+    "placements": PlacementConfig,
 }

@@ -9,8 +9,10 @@ from pydantic import BaseModel, ValidationError
 from crm.campaigns import as_journeys
 from crm.config import KINDS, PolicyConfig, SettingsConfig, TemplateConfig
 from crm.connectors import connected_channels
+from crm.facts import FactRules, compile_facts
 from crm.journeys.programme import compile_journeys
 from crm.journeys.rules import JourneyRules
+from crm.placements import Placement, compile_placements
 from crm.recurrence import Scheduled, scheduled_of
 from crm.segments import SegmentRules, compile_segments
 from crm.templates import Template, compile_template
@@ -53,6 +55,8 @@ class CrmRules(Struct, frozen=True):
     journeys: JourneyRules = JourneyRules()
     schedules: dict[str, Scheduled] = {}  # journeys and campaigns (``campaigns/<id>``) that begin by the calendar
     watches_players: bool = False  # there are, or were, segments or journeys: turns have a CRM part
+    placements: dict[str, Placement] = {}  # by slot
+    facts: FactRules = FactRules()
 
 
 def compile_crm(
@@ -80,16 +84,16 @@ def compile_crm(
     journeys = compile_journeys(
         version, documents, errors, older={number: rules.journeys for number, rules in older.items()}
     )
+    placements = compile_placements(documents, errors)
     if errors:
         raise InvalidCrm(errors)
     home = settings.get("main", SettingsConfig())
+    written = policies.get("default", DEFAULT_POLICY)
     available = channels or connected_channels(documents.get("connectors", {}))
+    policy = compile_policy(written, available=available)
     return CrmRules(
         version=version,
-        policy=compile_policy(
-            policies.get("default", DEFAULT_POLICY),
-            available=available,
-        ),
+        policy=policy,
         templates={name: compile_template(name, config, site=home.site or "") for name, config in templates.items()},
         timezone=home.timezone,
         locale=home.locale,
@@ -98,6 +102,13 @@ def compile_crm(
         schedules=scheduled_of({**documents.get("journeys", {}), **as_journeys(documents, [])}),
         watches_players=any(r.segments.conditions or r.journeys.journeys for r in older.values())
         or bool(segments.conditions or journeys.journeys),
+        placements=placements,
+        facts=compile_facts(
+            policy.contexts,
+            built_in=policy.contexts.keys() - written.contexts.keys(),
+            double_opt_in=policy.double_opt_in,
+            confirm_template=policy.confirm_template,
+        ),
     )
 
 

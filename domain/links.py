@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-LinkKind = Literal["click", "open", "unsubscribe", "preferences", "confirm", "status"]
+LinkKind = Literal["click", "open", "unsubscribe", "preferences", "confirm", "status", "exposure"]
 TOKEN_MAX = 4_096  # characters
 _SIGNATURE = 16  # bytes: forging one takes 2^127 tries on average
 

@@ -134,6 +134,11 @@ def tally(p: int, day: str) -> str:
     return f"{{{p}}}:tally:{day}"
 
 
+def shown(p: int, player: str) -> str:
+    """Hash of what a player was shown in the slots of pages lately (``store.exposures``)."""
+    return f"{{{p}}}:shown:{player}"
+
+
 def rate(connector: str) -> str:
     """Token bucket of a provider, shared by all couriers."""
     return f"{{rate:{connector}}}:bucket"

@@ -122,5 +122,10 @@ def _hash(value: str) -> str:
     return blake2b(value.casefold().encode(errors="replace"), digest_size=12).hexdigest()
 
 
+def key_actor(kind: str, address: str) -> str:
+    """Return the key actor of an address: its claims say whose it is."""
+    return _key(kind, _hash(address.strip()))
+
+
 def _key(kind: str, hashed: str) -> str:
     return f"{KEY_PREFIX}{kind}:{hashed}"

@@ -1,0 +1,270 @@
+"""What providers report: delivered, bounced, complained, replied; as receipts in the log of the player it is about.
+
+A hook is open to the world, so nothing is believed before the vendor's signature is right (``channels.<kind>``). A
+message is found by our own id where the vendor hands it back, by the signed status token of its address, by the
+vendor's id, or, for what names neither, by who has that address.
+"""
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from importlib import import_module
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path
+from fastapi.responses import JSONResponse, PlainTextResponse
+from msgspec import Struct
+from pydantic import BaseModel, ConfigDict
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.auth import Principal, credential, principal_of, require
+from api.bodies import read_body
+from api.context import Context, Ctx
+from api.pages import CHUNK, answers
+from api.persons import owner_of
+from api.receipts import incoming
+from channels.hooks import BODY_MAX, HookAnswer, HookRequest, read_hook
+from channels.ports import Inbound
+from crm.addresses import digest_of
+from crm.connectors import CHANNEL_OF
+from crm.identity.duplicates import CLAIMS_MAX, key_actor
+from domain.decisions import decode_decision
+from domain.entries import Event
+from domain.errors import BadRequest, Busy, Forbidden, NotFound, Unauthorised
+from domain.ids import partition_of
+from domain.links import TOKEN_MAX, Link, read, sign
+from domain.receipts import OUTCOMES, PREFIX, TYPE
+from store.keys import TOWER, requests
+from store.ports import Incoming, Verdict
+from store.provider_ids import ProviderIds
+
+router = APIRouter(prefix="/v1", tags=["Channels"])
+
+MAIL_MAX = 5 * 1024 * 1024
+INBOUND_MAX = 1_000  # reports of one call
+CHARS_MAX = 1_600  # of a reply: ten SMS
+MAIL_TYPE = "message/rfc822"
+_KEY_KINDS = {"email": "email", "sms": "phone", "messenger": "phone"}  # whose address an inbound one is
+_MADE_HERE = frozenset(
+    ("sent", "returned", "stopped", "withdrawn", "expired", "unknown")
+)  # a courier's, not a vendor's
+
+Name = Annotated[str, Path(max_length=100, description="Id of a connector of the live programme.")]
+ConfigWriter = Annotated[Principal, Depends(require("config:write"))]
+
+
+class HookTokenBody(BaseModel):
+    """Nothing to say."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {}})
+
+
+@router.post(
+    "/channels/{connector}/hook-token",
+    summary="The path to which a mail server pipes bounces",
+    description="For SMTP connectors, whose mails nobody signs: the token in the path stands for a server key.",
+    responses=answers({"path": "/v1/hooks/mail?t=..."}, 401, 403, 404),
+)
+async def make_hook_token(
+    connector: Name, context: Ctx, _: ConfigWriter, __: HookTokenBody | None = None
+) -> dict[str, str]:
+    _document(context, connector)
+    link = Link("status", "", channel="email", target=f"hooks/{connector}", issued_at=context.clock.now_ms())
+    return {"path": f"/v1/hooks/{connector}?t={sign(context.settings.token_secret, link)}"}
+
+
+@router.get(
+    "/hooks/{connector}",
+    summary="A provider asks whether the hook is ours",
+    response_class=PlainTextResponse,
+    responses={200: {"description": "What it asked to hear", "content": {"text/plain": {"example": "1158201444"}}}},
+)
+async def verify(connector: Name, request: Request, context: Ctx) -> Response:
+    answer = _read(context, request, _document(context, connector), b"")
+    return Response(answer.text, media_type=answer.content_type)
+
+
+@router.post(
+    "/hooks/{connector}",
+    summary="A provider reports what became of messages",
+    description="Signed as the vendor of the connector signs. Raw mails (`message/rfc822`: bounces, complaints) come "
+    "to an SMTP connector with a server key or its hook token. 200: what it told is in the log. The same report again "
+    "changes nothing.",
+    openapi_extra={"requestBody": {"content": {"*/*": {"example": "as the vendor sends it"}}}},
+    responses=answers({"received": 2, "noted": 2}, 400, 401, 403, 404, 413, 429, 503),
+)
+async def report(connector: Name, request: Request, context: Ctx) -> Response:
+    document = _document(context, connector)
+    kind = str(document["kind"])
+    link = _status_link(context, request)
+    if kind == "smtp":
+        await _check_mail(context, request, connector, link)
+        answer = HookAnswer(_read_mail(await read_body(request, MAIL_MAX)))
+        link = link if link is not None and link.player else None
+    else:
+        answer = _read(context, request, document, await read_body(request, BODY_MAX))
+    found = answer.inbound[:INBOUND_MAX]
+    noted = await note(context, connector, kind, found, link)
+    context.counts["hooks_received"] += len(answer.inbound)
+    context.counts["hooks_unmatched"] += len(answer.inbound) - noted
+    if answer.text:  # what the vendor reads: Twilio takes an answer for a reply
+        return Response(answer.text, media_type=answer.content_type)
+    return JSONResponse({"received": len(answer.inbound), "noted": noted})
+
+
+class _Told(Struct, frozen=True):
+    """Whom a report is about."""
+
+    player: str
+    request: str = ""
+    channel: str = ""
+    template: str = ""
+    purpose: str = ""
+    address: str = ""  # digest
+
+
+async def note(context: Context, connector: str, kind: str, found: Sequence[Inbound], link: Link | None) -> int:
+    """Append receipts of what a provider reports; how many of the reports were about a player of ours.
+
+    Raises:
+        Busy: a partition's backlog is full; the provider asks again.
+        StoreDown: no answer.
+    """
+    entries: list[Incoming] = []
+    noted = 0
+    for inbound in found:
+        if inbound.outcome not in OUTCOMES or inbound.outcome in _MADE_HERE:
+            continue
+        about = await _about(context, connector, kind, inbound, link)
+        noted += bool(about)
+        entries += [_entry(context, connector, inbound, told) for told in about]
+    if entries and any(isinstance(answer, Verdict) for answer in await context.append(entries)):
+        raise Busy("too many events wait; a retry is safe", retry_after_s=1)
+    return noted
+
+
+def _entry(context: Context, connector: str, inbound: Inbound, told: _Told) -> Incoming:
+    now = context.clock.now_ms()
+    oldest = now - context.settings.lateness_max_s * 1000
+    at = min(max(inbound.at, oldest), now) if inbound.at else now
+    properties: dict[str, Any] = {
+        "message_id": told.request,
+        "channel": told.channel,
+        "template": told.template,
+        "purpose": told.purpose,
+        "connector": connector,
+        "address": told.address or (digest_of(inbound.address) if inbound.address else ""),
+        "detail": inbound.detail[:CHARS_MAX],
+        "provider_id": inbound.provider_id[:200],
+        "is_address_dead": inbound.is_address_dead,
+    }
+    said = [inbound.outcome, inbound.at, inbound.provider_id, inbound.detail, inbound.address]
+    digest = blake2b(repr(said).encode(), digest_size=8).hexdigest()
+    event = Event(
+        told.player,
+        f"msg:{told.request or connector}:{inbound.outcome}:{digest}",
+        PREFIX + inbound.outcome,
+        at,
+        {name: value for name, value in properties.items() if value},
+        type=TYPE,
+        source=f"hook:{connector}",
+    )
+    return incoming(context, event, is_dated=bool(inbound.at))
+
+
+async def _about(context: Context, connector: str, kind: str, inbound: Inbound, link: Link | None) -> list[_Told]:
+    """Return whom a report is about; a reply, or an address that is dead, may be of several players."""
+    channel = CHANNEL_OF[kind]
+    if link is not None:
+        return [_Told(link.player, link.request, link.channel or channel, link.template, link.purpose)]
+    if inbound.provider_id and (posted := await ProviderIds(context.redis).find(connector, inbound.provider_id)):
+        return [_Told(posted.player, posted.request, posted.channel, posted.template, posted.purpose, posted.address)]
+    if inbound.request and (told := await _of_request(context, inbound.request, channel)):
+        return [told]
+    if inbound.player:
+        return [_Told(inbound.player, inbound.request, channel)]
+    return await _of_address(context, channel, inbound.address) if inbound.address else []
+
+
+async def _of_request(context: Context, request: str, channel: str) -> _Told | None:
+    partition = request_partition(request, context.partitions)
+    player = await context.redis.hget(requests(partition), request) if partition is not None else None
+    if player is None:
+        return None
+    owner = await owner_of(context, player.decode())
+    key = TOWER.history(partition_of(owner, context.partitions), owner)
+    for _offset, fields in await context.redis.xrevrange(key, count=CHUNK):
+        decision = decode_decision(fields[b"d"])
+        if decision.request_id == request:
+            return _Told(owner, request, decision.channel or channel, decision.template, decision.purpose)
+    return _Told(owner, request, channel)
+
+
+async def _of_address(context: Context, channel: str, address: str) -> list[_Told]:
+    kind = _KEY_KINDS.get(channel)
+    if kind is None:
+        return []
+    claims = (await context.players.ref(key_actor(kind, address)).state()).identity.claims
+    return [_Told(player, channel=channel) for player in list(claims)[:CLAIMS_MAX]]
+
+
+def request_partition(request: str, partitions: int) -> int | None:
+    """Return the partition that a request's id names, None when it is no such id."""
+    head, _, rest = request.partition("_")
+    number, _, hashed = rest.partition("_")
+    if head != "req" or not 1 <= len(number) <= 4 or not 8 <= len(hashed) <= 64:
+        return None
+    try:
+        partition = int(number, 16)
+    except ValueError:
+        return None
+    return partition if partition < partitions else None
+
+
+async def _check_mail(context: Context, request: Request, connector: str, link: Link | None) -> None:
+    """Let a raw mail pass: by a server key that may write events, or by the connector's token."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != MAIL_TYPE:
+        raise BadRequest(f"expected a raw mail as {MAIL_TYPE}, got {media_type[:60]!r}", code="mail_expected")
+    if link is not None and link.target == f"hooks/{connector}":
+        return
+    secret = credential(request.headers.get("authorization"))
+    if secret is None:
+        raise Unauthorised("expected a server key, or the hook's token as `t`")
+    if not (await principal_of(context, secret)).may("events:write"):
+        raise Forbidden("this needs a server key with scope events:write", scope="events:write")
+
+
+def _status_link(context: Context, request: Request) -> Link | None:
+    token = request.query_params.get("t", "")
+    if not token:
+        return None
+    link = read(context.settings.token_secret, token, "status") if len(token) <= TOKEN_MAX else None
+    if link is None:
+        raise Forbidden("expected `t` as the engine signed it", code="bad_token")
+    return link
+
+
+def _document(context: Context, connector: str) -> Mapping[str, Any]:
+    document: Mapping[str, Any] | None = context.programme.documents.get("connectors", {}).get(connector)
+    if document is None or document.get("kind") not in CHANNEL_OF:
+        raise NotFound(f"the live programme has no connector {connector!r}", code="connector_not_found")
+    return document
+
+
+def _read_mail(raw: bytes) -> tuple[Inbound, ...]:
+    """Return what a bounce or complaint by mail reports."""
+    found: tuple[Inbound, ...] = import_module("channels.bounces").read_mail(raw)
+    return found
+
+
+def _read(context: Context, request: Request, document: Mapping[str, Any], body: bytes) -> HookAnswer:
+    """Return what a vendor tells; what is not the vendor's is refused and counted."""
+    public = str(getattr(context.settings, "public_url", "") or "").rstrip("/")
+    query = f"?{request.url.query}" if request.url.query else ""
+    url = public + request.url.path + query if public else str(request.url)
+    try:
+        return read_hook(document, HookRequest(request.method, url, dict(request.headers), body))
+    except Forbidden:
+        context.counts["hooks_refused"] += 1
+        raise
