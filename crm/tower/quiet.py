@@ -15,6 +15,22 @@ def is_quiet(hours: QuietHours, at: int, zone: str) -> bool:
     return minute >= hours.start or minute < hours.end
 
 
+def quiet_from(hours: QuietHours, at: int, zone: str) -> int:
+    """Return the first instant from ``at`` on that is quiet; a window that the clock skips is passed over.
+
+    A send that is cleared now may go until then.
+    """
+    if is_quiet(hours, at, zone):
+        return at
+    start = at + (hours.start * MINUTE_MS - local_ms(at, zone)) % DAY_MS
+    if local_ms(start, zone) - local_ms(at, zone) == start - at:
+        return start
+    # The clock is set in between: into the window, or back to before it.
+    while not is_quiet(hours, at, zone):
+        at = min(at + (hours.start * MINUTE_MS - local_ms(at, zone)) % DAY_MS, (at // _QUARTER_MS + 1) * _QUARTER_MS)
+    return at
+
+
 def quiet_until(hours: QuietHours, at: int, zone: str) -> int:
     """Return the first instant from ``at`` on that is not quiet; ``at`` itself when it is not.
 

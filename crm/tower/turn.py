@@ -1,32 +1,38 @@
-"""The control tower of one player: entries in; decisions, deliveries and timers out. Pure.
+"""The control tower of one player: entries in; decisions, deliveries, dispatches and timers out. Pure.
 
-It never drops a message in silence: a request ends cleared, rerouted or refused, and what waits has a timer.
+It never drops a message in silence: a request ends cleared, rerouted, merged or refused, what waits has a timer, and
+what flies comes back as a receipt.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from crm.programme import CrmRules
-from crm.tower.airspace import (
-    WAITING_MAX,
-    Airspace,
-    Send,
-    Waiting,
-    has_seen,
-    with_fact,
-    with_seen,
-    with_send,
-    with_waiting,
-    without_waiting,
-)
-from crm.tower.judgement import Cleared, Held, Refused, Verdict, judge
+from crm.tower.airspace import Airspace, Waiting, has_seen, with_engaged, with_fact, with_sent, without_send
+from crm.tower.bench import Bench
+from crm.tower.concerns import concerns, waits_for, waits_for_room
+from crm.tower.judgement import ALL_OPEN, Case, Refused
+from crm.tower.records import Tally
 from crm.tower.why import Reason
-from domain.decisions import Decision, Delivery, Outcome
-from domain.entries import Fact, LogEntry, MessageRequest, TimerFired
+from domain.decisions import Decision, Delivery
+from domain.dispatch import Dispatch
+from domain.entries import (
+    Asked,
+    ChannelChanged,
+    Fact,
+    LogEntry,
+    MessageRequest,
+    Receipt,
+    Reviewed,
+    TimerFired,
+    Withdrawn,
+)
 from domain.step import TimerOp
 
-TIMER_KIND = "held"
+ENGAGED = frozenset({"opened", "clicked", "replied"})
+_CODES = frozenset(reason.value for reason in Reason)
 
 
 class TowerStep(Struct, frozen=True):
@@ -36,158 +42,154 @@ class TowerStep(Struct, frozen=True):
     decisions: tuple[Decision, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
     timers: tuple[TimerOp, ...] = ()
+    dispatches: tuple[Dispatch, ...] = ()
+    voids: tuple[tuple[str, str], ...] = ()  # request id, reason
+    reviews: tuple[tuple[str, dict[str, Any] | None], ...] = ()  # request id, what a person sees; None: it is over
+    tallies: tuple[Tally, ...] = ()
 
 
-def take_tower_turn(rules: CrmRules, airspace: Airspace, entry: LogEntry, *, stopped: bool = False) -> TowerStep:
+def take_tower_turn(
+    rules: CrmRules,
+    airspace: Airspace,
+    entry: LogEntry,
+    *,
+    stopped: bool = False,
+    closed: Mapping[str, ChannelChanged] = ALL_OPEN,
+) -> TowerStep:
     """Fold one entry of the tower's log into one player's airspace.
 
-    A request is judged at once, and one whose id was seen changes nothing. A fact that may end a hold has the
-    waiting ones judged again, an exclusion refuses them all, and a timer all that are due: always in order of
-    priority, then of request, each against the sends of those before it. Other entries change nothing.
+    Requests are judged at once and together with all that waits and is due: the best set goes
+    (``crm.tower.arbitration``).
+    A request whose id was seen changes nothing. An entry that may end a hold has those concerned judged again, and a
+    timer all that are due. Receipts settle what flies. Other entries change nothing.
 
     Args:
         stopped: The store has a confirmed stop for the player; counts as an exclusion.
+        closed: Channels that can send nothing at the moment.
     """
-    turn = _Turn(rules, airspace, now=entry.at, stopped=stopped)
+    bench = Bench(rules, airspace, entry.at, stopped=stopped, closed=closed)
     match entry.entry:
-        case MessageRequest() as request if not has_seen(airspace, request.id):
-            turn.decide(request)
-            turn.make_room()
+        case MessageRequest() as request:
+            if not has_seen(airspace, request.id):
+                bench.ask([request])
+        case Asked(requests=requests):
+            bench.ask([r for r in {r.id: r for r in requests}.values() if not has_seen(airspace, r.id)])
         case Fact() as fact:
-            turn.airspace = with_fact(airspace, fact)
-            if turn.airspace is not airspace:
-                turn.decide_again(lambda held: _concerns(fact, held))
+            bench.airspace = with_fact(airspace, fact)
+            if bench.airspace is not airspace:
+                bench.judge_again([held for held in airspace.waiting.values() if concerns(fact, held)])
         case TimerFired(kind="held") as timer:
             held = airspace.waiting.get(timer.ref)
             if held is not None and held.generation == timer.generation:
-                turn.fired = timer
-                turn.decide_again(lambda other: other is held or other.until <= entry.at)
+                bench.fired = timer
+                bench.judge_again([held])
+        case Receipt() as receipt:
+            _land(bench, receipt)
+        case Withdrawn() as withdrawn:
+            _withdraw(bench, withdrawn)
+        case Reviewed() as reviewed:
+            _review(bench, reviewed)
         case _:
             pass
-    return turn.step()
-
-
-def _concerns(fact: Fact, held: Waiting) -> bool:
-    """Tell whether a fact may change the judgement of a message that waits, so that rounds do not re-judge all."""
-    if fact.name in ("support_case", "round_in_play"):
-        reason = Reason.SUPPORT_CASE_OPEN if fact.name == "support_case" else Reason.ROUND_IN_PLAY
-        return reason in held.reasons and not fact.value["open"]
-    return fact.name in ("excluded", "consent", "timezone", "merged_into")
-
-
-class _Turn:
-    """One entry's turn: the airspace as it changes, and what it gives out."""
-
-    def __init__(self, rules: CrmRules, airspace: Airspace, *, now: int, stopped: bool) -> None:
-        self.airspace = airspace
-        self.fired: TimerFired | None = None  # already out of the timers set
-        self._rules = rules
-        self._now = now
-        self._stopped = stopped
-        self._decisions: list[Decision] = []
-        self._deliveries: list[Delivery] = []
-        self._timers: list[TimerOp] = []
-
-    def step(self) -> TowerStep:
-        return TowerStep(self.airspace, tuple(self._decisions), tuple(self._deliveries), tuple(self._timers))
-
-    def decide(self, request: MessageRequest) -> None:
-        """Judge a request and do what the verdict says."""
-        rules = self._rules
-        verdict = judge(
-            request, self.airspace, rules.policy, now=self._now, timezone=rules.timezone, stopped=self._stopped
-        )
-        before = self.airspace.waiting.get(request.id)
-        if before is not None:
-            self._forget(before)
-        self._record(request, verdict)
-        match verdict:
-            case Cleared(channel):
-                self.airspace = with_seen(self.airspace, request.id)
-                send = Send(self._now, request.purpose, channel)
-                self.airspace = with_send(self.airspace, send, rules.policy)
-                if channel == "in_app":
-                    self._deliveries.append(_delivery(request, self._now))
-            case Held(until, reasons):
-                generation = before.generation + 1 if before else 0
-                held = Waiting(request, until, reasons, generation)
-                self.airspace = with_waiting(self.airspace, held)
-                self._timers.append(TimerOp(_timer(held)))
-            case Refused():
-                self.airspace = with_seen(self.airspace, request.id)
-
-    def decide_again(self, concerned: Callable[[Waiting], bool]) -> None:
-        """Judge waiting requests again, the most important first."""
-        for held in self._by_priority():
-            if concerned(held):
-                self.decide(held.request)
-
-    def make_room(self) -> None:
-        """Refuse the least important of more than ``WAITING_MAX`` waiting requests."""
-        for held in self._by_priority()[WAITING_MAX:]:
-            self._forget(held)
-            self.airspace = with_seen(self.airspace, held.request.id)
-            self._record(held.request, Refused((Reason.TOO_MANY_WAITING.value,)))
-
-    def _by_priority(self) -> list[Waiting]:
-        return sorted(self.airspace.waiting.values(), key=self._rank)
-
-    def _rank(self, held: Waiting) -> tuple[int, int, str]:
-        request = held.request
-        priority = request.priority
-        if priority is None:
-            priority = self._rules.policy.priorities.get(request.purpose, 0)
-        return -priority, request.requested_at, request.id
-
-    def _forget(self, held: Waiting) -> None:
-        timer = _timer(held)
-        if timer != self.fired:
-            self._timers.append(TimerOp(timer, set=False))
-        self.airspace = without_waiting(self.airspace, held.request.id)
-
-    def _record(self, request: MessageRequest, verdict: Verdict) -> None:
-        outcome, channel, reasons, until = _told(verdict)
-        self._decisions.append(
-            Decision(
-                request_id=request.id,
-                template=request.template,
-                purpose=request.purpose,
-                outcome=outcome,
-                at=self._now,
-                policy_version=self._rules.version,
-                channel=channel,
-                reasons=reasons,
-                until=until,
-                alternatives=verdict.alternatives,
-                title=str(request.content.get("title", "")),
-            )
-        )
-
-
-def _told(verdict: Verdict) -> tuple[Outcome, str, tuple[str, ...], int]:
-    match verdict:
-        case Cleared(channel, rerouted, alternatives):
-            reasons = alternatives[0].reasons if rerouted and alternatives else ()
-            return ("rerouted" if rerouted else "cleared"), channel, reasons, 0
-        case Held(until, reasons):
-            return "held", "", reasons, until
-        case Refused(reasons):
-            return "refused", "", reasons, 0
-
-
-def _delivery(request: MessageRequest, now: int) -> Delivery:
-    content = request.content
-    return Delivery(
-        message_id=request.id,
-        template=request.template,
-        purpose=request.purpose,
-        title=str(content.get("title", "")),
-        body=str(content.get("body", "")),
-        at=now,
-        expires_at=request.expires_at,
-        action=content.get("action") or {},
+    return TowerStep(
+        bench.airspace,
+        tuple(bench.decisions),
+        tuple(bench.deliveries),
+        tuple(bench.timers),
+        tuple(bench.dispatches),
+        tuple(bench.voids),
+        tuple(bench.reviews),
+        tuple(bench.tallies),
     )
 
 
-def _timer(held: Waiting) -> TimerFired:
-    return TimerFired(held.request.player, TIMER_KIND, held.request.id, held.until, held.generation)
+def _land(bench: Bench, receipt: Receipt) -> None:
+    """Settle what flies; a receipt of another clearance, or one that came before, changes nothing."""
+    if receipt.outcome in ENGAGED:
+        before = bench.airspace
+        bench.airspace = with_engaged(before, receipt.request)
+        if bench.airspace is not before:
+            bench.judge_again([held for held in before.waiting.values() if waits_for(held, Reason.FATIGUE)])
+        return
+    flying = bench.airspace.flying.get(receipt.request)
+    if flying is None or flying.channel != receipt.channel or not _is_of(receipt, flying.cleared_at):
+        return
+    again: list[Case] = []
+    match receipt.outcome:
+        case "sent" | "unknown":
+            bench.landed(flying)
+            at = min(max(receipt.at, flying.cleared_at), bench.light.now)
+            bench.airspace = with_sent(bench.airspace, receipt.request, at, bench.light.policy)
+            if receipt.outcome == "unknown":
+                bench.end(flying.request, (Reason.UNKNOWN_LANDING.value,))
+        case "failed" | "returned":
+            bench.landed(flying)
+            bench.airspace = without_send(bench.airspace, receipt.request)
+            tried = (*flying.tried, flying.channel) if receipt.outcome == "failed" else flying.tried
+            if flying.withdrawn:
+                bench.end(flying.request, (flying.withdrawn,))
+            else:
+                again.append(Case(flying.request, tried, flying.approved, flying.carries, flying.generation, window=0))
+        case "stopped" | "expired" | "withdrawn":
+            bench.landed(flying)
+            bench.airspace = without_send(bench.airspace, receipt.request)
+            bench.end(flying.request, (_ended_by(bench, receipt, flying.withdrawn),))
+        case _:
+            return
+    bench.judge_again([held for held in bench.airspace.waiting.values() if waits_for_room(held)], again)
+
+
+def _is_of(receipt: Receipt, cleared_at: int) -> bool:
+    """Tell whether a receipt is of this clearance, where its cause says (``domain.receipts``)."""
+    parts = receipt.cause.rsplit(":", 2)
+    said = parts[1] if len(parts) == 3 and parts[0] == f"msg:{receipt.request}" else ""
+    return not said.isdigit() or int(said) == cleared_at
+
+
+def _ended_by(bench: Bench, receipt: Receipt, withdrawn: str) -> str:
+    """Return the code of why it was not sent."""
+    if receipt.outcome == "expired":
+        return Reason.EXPIRED.value
+    code = receipt.detail.partition(" ")[0].partition(":")[0]
+    if receipt.outcome == "withdrawn":
+        return withdrawn or (receipt.detail if receipt.detail in _CODES else Reason.GOAL_MET.value)
+    if code in _CODES:
+        return code
+    if code != "muted":
+        return Reason.EXCLUDED.value
+    facts = bench.airspace.facts
+    address = facts.reach.get(receipt.channel, "")
+    is_dead = address in facts.suppressed.get(receipt.channel, ())
+    return (Reason.SUPPRESSED if is_dead else Reason.CONSENT_WITHDRAWN).value
+
+
+def _withdraw(bench: Bench, withdrawn: Withdrawn) -> None:
+    """End what nobody wants any more; what flies is taken back, should it not have gone yet.
+
+    A message that carries others is left alone: they are still wanted.
+    """
+    reason = withdrawn.reason or Reason.GOAL_MET.value
+    waiting = bench.airspace.waiting
+    meant = [held for held in waiting.values() if not held.carries and _is_meant(withdrawn, held.request)]
+    for held in meant:
+        bench.conclude(bench.taken(held), Refused((reason,)))
+    for flying in list(bench.airspace.flying.values()):
+        if not flying.carries and not flying.withdrawn and _is_meant(withdrawn, flying.request):
+            bench.take_back(flying, reason)
+    if meant:
+        bench.judge_again([held for held in bench.airspace.waiting.values() if waits_for(held, Reason.CONFLICT_GROUP)])
+
+
+def _is_meant(withdrawn: Withdrawn, request: MessageRequest) -> bool:
+    return request.id in withdrawn.requests or (bool(withdrawn.source) and request.source == withdrawn.source)
+
+
+def _review(bench: Bench, reviewed: Reviewed) -> None:
+    """Do what a person decided; of a message that does not wait for one any more only the review ends."""
+    held: Waiting | None = bench.airspace.waiting.get(reviewed.request)
+    if held is None or not held.escalated:
+        bench.reviews.append((reviewed.request, None))
+    elif reviewed.approved:
+        bench.judge_again([structs.replace(held, approved=True)])
+    else:
+        bench.conclude(bench.taken(held), Refused((Reason.NOT_APPROVED.value,)))

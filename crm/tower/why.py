@@ -36,6 +36,7 @@ class Reason(StrEnum):
     CHANNEL_FAILED = "channel_failed"
     PROVIDER_DOWN = "provider_down"
     BUDGET_SPENT = "budget_spent"
+    TOO_MANY_FLYING = "too_many_flying"
     NEEDS_APPROVAL = "needs_approval"
     NOT_APPROVED = "not_approved"
     GATHERING = "gathering"
@@ -66,7 +67,7 @@ _SENTENCES = {
     Reason.GOAL_MET: "The player has already done what the message is for.",
     Reason.JOURNEY_ENDED: "The journey that asked for the message is over.",
     Reason.CONFLICT_GROUP: "Another message of the same group goes first, or went a short time ago.",
-    Reason.OUTRANKED: "A more important message took the place that was left.",
+    Reason.OUTRANKED: "Another message, more important or earlier in turn, took the place that was left.",
     Reason.CAP_REACHED: "The player has already received as many of these messages as the frequency cap allows.",
     Reason.MINIMUM_GAP: "The previous message was sent too short a time ago.",
     Reason.FATIGUE: "The player has received much lately and answered little.",
@@ -76,6 +77,7 @@ _SENTENCES = {
     Reason.CHANNEL_FAILED: "This channel was tried and its provider refused the message.",
     Reason.PROVIDER_DOWN: "The channel's providers do not answer at the moment.",
     Reason.BUDGET_SPENT: "The channel's budget for today is spent.",
+    Reason.TOO_MANY_FLYING: "Too many messages of this player are still on their way to providers.",
     Reason.NEEDS_APPROVAL: "A person must approve this message first.",
     Reason.NOT_APPROVED: "A person decided against this message.",
     Reason.GATHERING: "It waits a moment for others of its kind, so that they are weighed or sent together.",
@@ -87,5 +89,12 @@ _SENTENCES = {
 
 
 def explain(code: str) -> str:
-    """Return the sentence of a reason code; a code of another version is shown as it is."""
-    return _SENTENCES[Reason(code)] if code in _SENTENCES else code
+    """Return the sentence of a reason code; a code of another version is shown as it is.
+
+    An operator's own context has its name behind the code, ``context:<id>``.
+    """
+    known, _, name = code.partition(":")
+    if known not in _SENTENCES:
+        return code
+    sentence = _SENTENCES[Reason(known)]
+    return f"{sentence.removesuffix('.')}: {name}." if name else sentence
