@@ -57,7 +57,7 @@ class _Report(Struct, frozen=True):
     said: str = ""
 
 
-def parse_mail(raw: bytes) -> tuple[Inbound, ...]:
+def read_mail(raw: bytes) -> tuple[Inbound, ...]:
     """Read a mail that came to the return path, to the complaints' address or to the one that unsubscribes.
 
     Returns:

@@ -73,6 +73,7 @@ class Letter(Struct, frozen=True):
     return_path: str
     recipient: Mailbox
     envelope_id: str
+    sender_domain: str
     needs_utf8: bool
 
 
@@ -155,6 +156,7 @@ def letter(parcel: Parcel, sender: Sender) -> Letter:
         return_path=f"{VERP}{token}@{sender.return_domain}" if sender.return_domain else str(sender.mailbox),
         recipient=recipient,
         envelope_id=token,
+        sender_domain=sender.mailbox.domain,
         needs_utf8=not all(box.is_ascii for box in (recipient, sender.mailbox, sender.reply_to) if box),
     )
 

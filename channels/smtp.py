@@ -19,7 +19,7 @@ from aiosmtplib.errors import (
     SMTPTimeoutError,
 )
 
-from channels.mime import BadAddress, Letter, letter, sender
+from channels.mime import BadAddress, Letter, Sender, letter, sender
 from channels.ports import Parcel, Rejected, Result, Retry, Sent, Unclear
 from crm.connectors import SmtpConnector
 
@@ -46,7 +46,12 @@ class SmtpAdapter:
     def __init__(self, connector: SmtpConnector, password: str = "") -> None:
         self._connector = connector
         self._password = password
-        self._sender = sender(connector.from_, connector.reply_to, connector.return_path_domain)
+        self._sender: Sender | None = None
+        self._trouble = ""
+        try:
+            self._sender = sender(connector.from_, connector.reply_to, connector.return_path_domain)
+        except BadAddress as error:  # the connector's trouble, not a message's: its breaker opens and says so
+            self._trouble = f"`from`, `reply_to` or `return_path_domain` of the connector: {error}"
         self._tls = None if connector.tls == "none" else _tls(connector.verify)
         self._idle: list[_Connection] = []
         self._room = asyncio.Semaphore(connector.in_flight_max)
@@ -57,6 +62,8 @@ class SmtpAdapter:
         if parcel.address is None or parcel.address.kind not in self.address_kinds:
             return Rejected("expected an e-mail address")
         try:
+            if self._sender is None:
+                return Retry(self._trouble)
             written = letter(parcel, self._sender)
         except BadAddress as error:
             return Rejected(str(error), is_address_dead=True)
@@ -85,7 +92,7 @@ class SmtpAdapter:
             if result is not None:
                 return result
         try:
-            connection = await self._connect()
+            connection = await self._connect(written.sender_domain)
         except _CONNECTING as error:
             return _not_connected(error)
         result = await self._use(connection, written, progress)
@@ -111,12 +118,12 @@ class SmtpAdapter:
                 connection.drop()
         return result
 
-    async def _connect(self) -> "_Connection":
+    async def _connect(self, domain: str) -> "_Connection":
         connector = self._connector
         client = SMTP(
             hostname=connector.host,
             port=connector.port,
-            local_hostname=connector.hello or self._sender.mailbox.domain,
+            local_hostname=connector.hello or domain,
             timeout=connector.timeout_s,
             use_tls=connector.tls == "tls",
             start_tls=connector.tls == "starttls",
