@@ -220,7 +220,9 @@ def _write_turns(commit: Commit, turns: Turns, entries: list[LogEntry], partitio
     commit.publishes += turns.replies
     commit.groups += [(add, group, player) for add, group in turns.groups]
     commit.relays += [(partition_of(other, partitions), body) for other, body in turns.relays]
+    commit.lifts += [(player, reason) for reason in turns.lifts]
     commit.stops += [(player, reason) for reason in turns.stops]
+    commit.mutes += [(is_set, player, mark) for is_set, mark in turns.mutes]
     commit.duplicates += turns.duplicates
     by_offset = {entry.offset: entry for entry in entries}
     for key, cause in turns.keys:

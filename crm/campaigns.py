@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from crm.fields import Channel, Document, EventName, Id, Purpose, Seconds, Where
+from crm.fields import Channel, Document, EventName, Id, Product, Purpose, Seconds, Where
 from crm.recurrence import PER_MINUTE_MAX, PLAYER, ScheduleConfig
 
 PREFIX = "campaigns/"
@@ -75,6 +75,9 @@ class CampaignMessageConfig(Document):
     variables: Annotated[dict[Name, str | int | float | bool | FromConfig], Field(max_length=50)] = Field(
         default_factory=dict
     )
+    product: Product | None = None  # that it is about: consent is asked for it too
+    goal: WhatConfig | None = None  # what it is for: once that happens, it is not sent any more
+    ask_person: bool = False  # a person approves it first, whatever the policy says
 
 
 class CampaignConfig(Document):

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from msgspec import structs
 
-from domain.effects import Effect
-from domain.entries import Entry, Event, MessageRequest, TimerFired
+from domain.effects import Effect, MessageWithdrawn
+from domain.entries import Entry, Event, MessageRequest, TimerFired, Withdrawn
 from domain.player import Balance, Identity, JourneyRecord, Profile, Segments, Snapshot
 from domain.step import Grant, GroupOp, Step, TimerOp
 
@@ -66,6 +66,7 @@ class Turn:
         "segments",
         "start",
         "timers",
+        "told",
         "traits",
         "wallet",
         "world",
@@ -112,6 +113,7 @@ class Turn:
         self.groups: list[GroupOp] = []
         self.relays: list[Entry] = []
         self.grants: list[Grant] = []
+        self.told: list[Entry] = []  # for the tower, beside facts and requests
 
     # what conditions ask
 
@@ -155,6 +157,10 @@ class Turn:
         life_ms: int = MESSAGE_LIFE_MS,
         priority: int | None = None,
         conflict_group: str = "",
+        source: str = "",
+        product: str = "",
+        goal: dict[str, Any] | None = None,
+        ask_person: bool = False,
     ) -> None:
         """Ask the tower to tell the player. ``key`` names the occurrence; the actor makes the request's id of it.
 
@@ -173,8 +179,17 @@ class Turn:
                 priority=priority,
                 conflict_group=conflict_group,
                 cause=self.cause,
+                product=product,
+                source=source,
+                goal=goal or {},
+                ask_person=ask_person,
             )
         )
+
+    def withdraw(self, source: str, reason: str) -> None:
+        """Take back what a source asked for before this turn and was not sent yet."""
+        self.told.append(Withdrawn(self.player, reason, source=source, cause=self.cause))
+        self.effects.append(MessageWithdrawn(reason, source=source))
 
     def finished(self) -> Step[Snapshot]:
         """Return the step; parts that nothing changed are the very same objects."""
@@ -197,4 +212,5 @@ class Turn:
             tuple(self.groups),
             tuple(self.relays),
             tuple(self.grants),
+            told=tuple(self.told),
         )

@@ -69,6 +69,10 @@ class Step(Struct, Generic[S], frozen=True):
     relays: tuple[Entry, ...] = ()  # entries for other players' logs, whatever their partition
     grants: tuple[Grant, ...] = ()
     walks: tuple[WalkAsked, ...] = ()  # of a partition's own entries
+    told: tuple[Entry, ...] = ()  # entries for the tower's log beside facts and requests
+    stops: tuple[str, ...] = ()  # ``reason`` or ``reason|until``: the player is excluded from this commit on
+    lifts: tuple[str, ...] = ()  # reasons that no longer exclude the player
+    mutes: tuple[tuple[bool, str], ...] = ()  # set, mark (``store.keys.mute``)
 
 
 def joined(first: Step[S], second: Step[S]) -> Step[S]:
@@ -83,4 +87,8 @@ def joined(first: Step[S], second: Step[S]) -> Step[S]:
         first.relays + second.relays,
         (),
         first.walks + second.walks,
+        first.told + second.told,
+        first.stops + second.stops,
+        first.lifts + second.lifts,
+        first.mutes + second.mutes,
     )

@@ -2,6 +2,7 @@
 
 from msgspec import structs
 
+from crm.facts.receipts import receipt_of
 from domain.effects import Answered, Forwarded
 from domain.entries import Command, Entry, Event, LogEntry, MergeAsked, Merged, MergeRefused
 from domain.ids import is_anonymous
@@ -15,14 +16,16 @@ def after_merge(state: Snapshot, entry: LogEntry) -> Step[Snapshot]:
     """Take the turn of an id that lives on under another.
 
     Events, exclusions, messages and profiles that arrive are relayed to it, other commands answered ``moved`` with
-    where to ask; timers and visits end quietly. The state never changes again.
+    where to ask; timers and visits end quietly. What became of a message that this id's tower sent on its way is told
+    that tower too, which waits for it. The state never changes again.
     """
     owner = state.identity.merged_into
     what = entry.entry
     match what:
         case Event():
             sent = structs.replace(what, player=owner, reply_to="", forwarded=what.forwarded or what.player)
-            return Step(state, (Forwarded(owner),), relays=(sent,))
+            receipt = receipt_of(state.player, what)
+            return Step(state, (Forwarded(owner),), relays=(sent,), told=(receipt,) if receipt else ())
         case Command() if what.name in _SENT_ON:
             asked = structs.replace(what, player=owner, reply_to="", forwarded=what.forwarded or what.player)
             return Step(state, (Forwarded(owner),), relays=(asked,))

@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from crm.fields import Channel, ClockTime, Document, EventName, Id, Purpose, Seconds, Where
+from crm.fields import Channel, ClockTime, Document, EventName, Id, Product, Purpose, Seconds, Where
 from crm.journeys.graph import problems
 from crm.recurrence import ScheduleConfig
 from domain.conditions import Tree, validate_condition
@@ -236,6 +236,9 @@ class MessageNode(_Node):
     expires: Duration = _DAY_S
     priority: Annotated[int, Field(ge=0, le=1000)] | None = None
     variables: Annotated[dict[Name, Scalar | FromConfig], Field(max_length=50)] = Field(default_factory=dict)
+    product: Product | None = None  # that it is about: consent is asked for it too
+    goal: EventConfig | None = None  # what it is for: once that happens, it is not sent any more
+    ask_person: bool = False  # a person approves it first, whatever the policy says
 
 
 class DelayNode(_Node):
@@ -472,6 +475,8 @@ def conditions(config: JourneyConfig) -> list[tuple[str, Any]]:
         occasions.append((f"nodes[{n}].struggle", node.struggle))
         if isinstance(node, WaitNode):
             occasions.append((f"nodes[{n}].for", node.for_))
+        if isinstance(node, MessageNode):
+            occasions.append((f"nodes[{n}].goal", node.goal))
         if isinstance(node, BranchNode):
             found += [(f"nodes[{n}].paths[{i}].when", path.when) for i, path in enumerate(node.paths)]
     for path, occasion in occasions:

@@ -111,6 +111,8 @@ def _fields(config: "JourneyConfig") -> Iterator[Problem]:
             where = _steps_of(path)
             if path.startswith("entry"):
                 yield where, f"expected no journey.* before the journey has begun, got {field!r}"
+            elif path.startswith("nodes") and path.endswith(".goal.where"):
+                yield where, f"expected no journey.* of a message, which outlives the journey, got {field!r}"
             elif parts[1] not in FIELDS:
                 yield where, f"expected one of journey.{', journey.'.join(FIELDS)}, got {field!r}"
             elif parts[1] == "steps" and (len(parts) != 3 or parts[2] not in steps):

@@ -111,6 +111,10 @@ def _message(walk: "Walk", message: MessageNode) -> Way:
             life_ms=message.expires * 1000,
             priority=message.priority,
             conflict_group=message.conflict_group,
+            source=walk.source,
+            product=message.product or "",
+            goal=message.goal.model_dump(mode="json", exclude_none=True) if message.goal else None,
+            ask_person=message.ask_person,
         )
         walk.change(messages=walk.held.messages + 1)
         walk.step(Outcome.SENT, "", message.next, message.template)
@@ -130,6 +134,8 @@ def _webhook(walk: "Walk", webhook: WebhookNode) -> Way:
         _key(walk),
         {**_variables(walk, {}), "payload": payload},
         channels=("webhook",),
+        # not the walk's own source: a call to another system is not taken back when the walk ends
+        source=walk.source.rpartition("#")[0],
     )
     walk.step(Outcome.CALLED, "", webhook.next, webhook.template or "")
     return Way(webhook.next)

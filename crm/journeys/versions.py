@@ -17,7 +17,7 @@ from crm.journeys.config import JourneyNode, NodeConfig
 from crm.journeys.moments import due_at
 from crm.journeys.reasons import Ending, Outcome, Reason
 from crm.journeys.rules import Journey, JourneyRules
-from crm.journeys.walk import TIMER, Round, Walk
+from crm.journeys.walk import TIMER, Round, Walk, take_back
 from domain.effects import JourneyEnded
 from domain.player import Enrolment, JourneyRecord
 from domain.step import GroupOp
@@ -111,6 +111,7 @@ def _end_unknown(round_: Round, name: str, record: JourneyRecord, held: Enrolmen
     turn = round_.turn
     turn.set_journey(name, structs.replace(record, outcome=outcome.value, last_ended_at=turn.at, active=None))
     turn.effects.append(JourneyEnded(name, held.number, outcome.value, held.node, Reason.PUBLISHED.value))
+    take_back(turn, name, held, outcome)
     if held.parent:
         round_.returns.append((held.parent, Reason.JOURNEY_ENDED))
 

@@ -24,6 +24,7 @@ from domain.step import GroupOp
 
 TIMER = "journey"
 
+CAMPAIGNS = "campaigns/"  # begins the ids of journeys that are campaigns
 NODES_PER_TURN_MAX = 50  # that do not wait; a walk that would pass more goes on in the next turn
 AGAIN_MS = 60_000  # a walk that comes to the same node twice in a turn rests so long
 
@@ -74,6 +75,11 @@ class Walk:
     def ref(self) -> str:
         """The name of the walk in timers, and in the walks that it has begun."""
         return f"{self.journey.id}#{self.held.number}"
+
+    @property
+    def source(self) -> str:
+        """What the messages that it asks for say of where they come from."""
+        return source_of(self.journey.id, self.held.number)
 
     @property
     def node(self) -> Node:
@@ -284,6 +290,7 @@ class Walk:
         self.turn.effects.append(
             JourneyEnded(self.journey.id, self.held.number, outcome.value, self.held.node, str(reason))
         )
+        take_back(self.turn, self.journey.id, self.held, outcome)
         if self.held.parent:
             self.round.returns.append((self.held.parent, Reason.JOURNEY_ENDED))
 
@@ -358,6 +365,17 @@ class Walk:
 
     def _group(self, node: str) -> str:
         return f"journeys/{self.journey.id}/{node}"
+
+
+def source_of(journey: str, number: int) -> str:
+    """Return ``MessageRequest.source`` of a walk: ``journeys/<id>#<number>``, ``campaigns/<id>#<number>``."""
+    return f"{journey if journey.startswith(CAMPAIGNS) else f'journeys/{journey}'}#{number}"
+
+
+def take_back(turn: Turn, journey: str, held: Enrolment, outcome: Ending) -> None:
+    """Withdraw what a walk asked for in earlier turns, unless it was walked to its end or took too long."""
+    if held.messages and outcome in (Ending.GOAL, Ending.EXIT, Ending.REMOVED):
+        turn.withdraw(source_of(journey, held.number), "goal_met" if outcome is Ending.GOAL else "journey_ended")
 
 
 def _why(occasion: Occasion) -> Reason:

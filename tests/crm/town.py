@@ -35,7 +35,9 @@ class Town:
         self.groups: dict[str, set[str]] = defaultdict(set)
         self.accounts: Counter[str] = Counter()
         self.facts: list[Fact] = []
-        self.stops: dict[str, str] = {}
+        self.stops: dict[str, set[str]] = {}  # as the store has them: ``reason`` or ``reason|until``
+        self.mutes: dict[str, set[str]] = defaultdict(set)
+        self.outputs: list[Entry] = []  # for the tower's log, all of them
         self.proposed: list[bytes] = []
         self.effects: dict[str, list[Effect]] = defaultdict(list)
         self.now = NOON
@@ -62,12 +64,25 @@ class Town:
         for add, group in turns.groups:
             self.groups[group].add(player) if add else self.groups[group].discard(player)
         self.accounts.update(turns.accounts)
-        self.facts += [fact for body in turns.outputs if isinstance(fact := decode_entry(body), Fact)]
-        self.stops |= dict.fromkeys([player] if turns.stops else [], "".join(turns.stops))
+        outputs = [decode_entry(body) for body in turns.outputs]
+        self.outputs += outputs
+        self.facts += [fact for fact in outputs if isinstance(fact, Fact)]
+        self._shut(player, turns)
         self.proposed += turns.duplicates
         effects = [effect for _, data in turns.history for effect in decode_record(data).effects]
         self.effects[player] += effects
         return effects
+
+    def _shut(self, player: str, turns: Turns) -> None:
+        """Do as the store's gates do: lifts before stops, one stop a reason."""
+        held = {stop.partition("|")[0]: stop for stop in self.stops.get(player, set())}
+        for reason in turns.lifts:
+            held.pop(reason, None)
+        held |= {stop.partition("|")[0]: stop for stop in turns.stops}
+        if turns.lifts or turns.stops:
+            self.stops[player] = set(held.values())
+        for is_set, mark in turns.mutes:
+            (self.mutes[player].add if is_set else self.mutes[player].discard)(mark)
 
     def does(self, player: str, name: str = "bet_placed", *, anonymous: str = "", **more: Any) -> list[Effect]:
         event = Event(player, f"e{self.count}", name, self.now, **{"properties": {}, **more}, anonymous=anonymous)

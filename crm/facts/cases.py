@@ -1,0 +1,50 @@
+"""What goes on with the player until it is said to be over: support cases and the round of a game."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from crm.facts.turn import Heard
+from domain.entries import Event
+
+CASES_MAX = 20  # open support cases remembered of one player; the oldest are forgotten
+_NO_CASE: dict[str, Any] = {"open": False, "since": 0, "cases": []}
+_NO_ROUND: dict[str, Any] = {"open": False, "since": 0}
+
+
+def on_case(heard: Heard, event: Event) -> None:
+    """Keep ``support_case`` open until every case is solved; a solution that names no case solves them all."""
+    known = heard.air.get("support_case") or {}
+    case = str(event.properties.get("case_id") or "")[:100]
+    others = [name for name in known.get("cases", ()) if name != case]
+    if event.name == "support_case_opened":
+        since = known["since"] if known.get("open") else event.occurred_at
+        heard.tell("support_case", {"open": True, "since": since, "cases": [*others, case][-CASES_MAX:]})
+    elif case and others:
+        heard.tell("support_case", {"open": True, "since": known["since"], "cases": others})
+    else:
+        heard.tell("support_case", _NO_CASE)
+
+
+def on_round(heard: Heard, event: Event) -> None:
+    """Keep ``round_in_play``."""
+    known = heard.air.get("round_in_play") or {}
+    if event.name == "round_ended":
+        heard.tell("round_in_play", _NO_ROUND)
+    else:
+        heard.tell("round_in_play", {"open": True, "since": known["since"] if known.get("open") else event.occurred_at})
+
+
+def join(heard: Heard, theirs: Mapping[str, Any]) -> None:
+    """Take in another profile's: support cases are those of both, a round goes on if either's does."""
+    for name in ("support_case", "round_in_play"):
+        if (theirs.get(name) or {}).get("open"):
+            heard.tell(name, _both_open(heard.air.get(name) or {}, theirs[name]))
+
+
+def _both_open(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    if not mine.get("open"):
+        return dict(theirs)
+    both = {**theirs, "since": min(mine["since"], theirs["since"])}
+    if "cases" in theirs:
+        both["cases"] = [*dict.fromkeys((*theirs["cases"], *mine.get("cases", ())))][-CASES_MAX:]
+    return both
