@@ -7,7 +7,6 @@ vendor's id, or, for what names neither, by who has that address.
 
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from importlib import import_module
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
@@ -23,6 +22,8 @@ from api.context import Context, Ctx
 from api.pages import CHUNK, answers
 from api.persons import owner_of
 from api.receipts import incoming
+from api.request_ids import request_partition
+from channels.bounces import read_mail
 from channels.hooks import BODY_MAX, HookAnswer, HookRequest, read_hook
 from channels.ports import Inbound
 from crm.addresses import digest_of
@@ -99,7 +100,7 @@ async def report(connector: Name, request: Request, context: Ctx) -> Response:
     link = _status_link(context, request)
     if kind == "smtp":
         await _check_mail(context, request, connector, link)
-        answer = HookAnswer(_read_mail(await read_body(request, MAIL_MAX)))
+        answer = HookAnswer(read_mail(await read_body(request, MAIL_MAX)))
         link = link if link is not None and link.player else None
     else:
         answer = _read(context, request, document, await read_body(request, BODY_MAX))
@@ -183,7 +184,12 @@ async def _about(context: Context, connector: str, kind: str, inbound: Inbound, 
         return [told]
     if inbound.player:
         return [_Told(inbound.player, inbound.request, channel)]
-    return await _of_address(context, channel, inbound.address) if inbound.address else []
+    if not inbound.address:
+        return []
+    # A chat has no key actor; a provider may have been told whose it is by an id that is the address itself.
+    if posted := await ProviderIds(context.redis).find(connector, inbound.address):
+        return [_Told(posted.player, channel=channel)]
+    return await _of_address(context, channel, inbound.address)
 
 
 async def _of_request(context: Context, request: str, channel: str) -> _Told | None:
@@ -204,21 +210,10 @@ async def _of_address(context: Context, channel: str, address: str) -> list[_Tol
     kind = _KEY_KINDS.get(channel)
     if kind is None:
         return []
+    if kind == "phone" and address.isdecimal():  # WhatsApp writes numbers without the plus
+        address = f"+{address}"
     claims = (await context.players.ref(key_actor(kind, address)).state()).identity.claims
     return [_Told(player, channel=channel) for player in list(claims)[:CLAIMS_MAX]]
-
-
-def request_partition(request: str, partitions: int) -> int | None:
-    """Return the partition that a request's id names, None when it is no such id."""
-    head, _, rest = request.partition("_")
-    number, _, hashed = rest.partition("_")
-    if head != "req" or not 1 <= len(number) <= 4 or not 8 <= len(hashed) <= 64:
-        return None
-    try:
-        partition = int(number, 16)
-    except ValueError:
-        return None
-    return partition if partition < partitions else None
 
 
 async def _check_mail(context: Context, request: Request, connector: str, link: Link | None) -> None:
@@ -252,15 +247,9 @@ def _document(context: Context, connector: str) -> Mapping[str, Any]:
     return document
 
 
-def _read_mail(raw: bytes) -> tuple[Inbound, ...]:
-    """Return what a bounce or complaint by mail reports."""
-    found: tuple[Inbound, ...] = import_module("channels.bounces").read_mail(raw)
-    return found
-
-
 def _read(context: Context, request: Request, document: Mapping[str, Any], body: bytes) -> HookAnswer:
     """Return what a vendor tells; what is not the vendor's is refused and counted."""
-    public = str(getattr(context.settings, "public_url", "") or "").rstrip("/")
+    public = context.settings.public_url.rstrip("/")
     query = f"?{request.url.query}" if request.url.query else ""
     url = public + request.url.path + query if public else str(request.url)
     try:

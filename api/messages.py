@@ -1,6 +1,5 @@
 """Requests to send a message: they enter the player's log, and the control tower judges them."""
 
-import re
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header
@@ -14,6 +13,7 @@ from api.masks import check_id
 from api.pages import CHUNK, CHUNKS_MAX, LAST, answers, instant
 from api.past import past_of
 from api.persons import owner_of
+from api.request_ids import request_partition
 from api.views import shown_decision
 from crm.fields import Channel, Product, Purpose, Where
 from domain.calendar import as_ms
@@ -26,7 +26,6 @@ from store.keys import PLAYERS, TOWER, requests
 
 router = APIRouter(prefix="/v1/messages", tags=["Messages"])
 
-_REQUEST_ID = re.compile(r"req_([0-9a-f]{1,4})_[0-9a-f]{8,64}")
 _ACCEPTED = {"request_id": "req_1f_5d41402abc4b2a76b9719d91", "status": "pending"}
 _DECISION = {
     "outcome": "held",
@@ -137,9 +136,8 @@ async def request_message(
     ),
 )
 async def read_message(request_id: str, context: Ctx, _: MessagesReader) -> dict[str, Any]:
-    found = _REQUEST_ID.fullmatch(request_id)
-    partition = int(found[1], 16) if found else context.partitions
-    player = await context.redis.hget(requests(partition), request_id) if partition < context.partitions else None
+    partition = request_partition(request_id, context.partitions)
+    player = await context.redis.hget(requests(partition), request_id) if partition is not None else None
     if player is None:
         raise NotFound(f"there is no message request {request_id[:80]!r}", code="request_not_found")
     asked = player.decode()

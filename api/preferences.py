@@ -93,7 +93,7 @@ async def make_link(id: str, body: LinkBody, context: Ctx, _: PlayersWriter) -> 
     check_id(id, "id")
     now = context.clock.now_ms()
     path = preferences_path(context, await owner_of(context, id), now)
-    public = str(getattr(context.settings, "public_url", "") or "").rstrip("/")
+    public = context.settings.public_url.rstrip("/")
     expires_at = instant(now + AGES_DAYS[body.kind] * DAY_MS)
     answer = {"kind": body.kind, "path": path, "url": public + path if public else None, "expires_at": expires_at}
     return JSONResponse(answer, headers={"Cache-Control": "no-store"})

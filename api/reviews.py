@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.auth import Principal, require
 from api.commands import Prefer, asked
 from api.context import Context, Ctx
-from api.hooks import request_partition
 from api.idempotency import IdempotencyKey
 from api.pages import Cursor, Limit, answers, instant, page
 from api.persons import owner_of
+from api.request_ids import request_partition
 from crm.tower.why import explain
 from domain.decisions import decode_decision
 from domain.errors import BadRequest, Conflict, NotFound

@@ -219,7 +219,11 @@ async def test_one_click_unsubscribes_whatever_the_body_is(idle: World, body: by
     )  # fmt: skip
     assert (changed.properties["product"], changed.properties["channel"]) == ("casino", "email")
     assert REQUEST in changed.properties["proof"]
-    assert (receipt.name, receipt.type, receipt.properties["message_id"]) == ("message_unsubscribed", "message", REQUEST)
+    assert (receipt.name, receipt.type, receipt.properties["message_id"]) == (
+        "message_unsubscribed",
+        "message",
+        REQUEST,
+    )
 
 
 async def test_a_body_that_is_too_long_is_refused_and_changes_nothing(idle: World) -> None:
