@@ -163,7 +163,8 @@ def _read(answer: Answer, now: int) -> Result:
     error = error if isinstance(error, dict) else {}
     details = [part for part in error.get("details") or () if isinstance(part, dict)]
     code = next((str(part["errorCode"]) for part in details if "errorCode" in part), str(error.get("status") or ""))
-    detail = text_of(answer.status, code, error.get("message"))
+    words = text_of(code, error.get("message"))
+    detail = text_of(answer.status, words)
     if code in ("UNREGISTERED", "SENDER_ID_MISMATCH") or (code == "INVALID_ARGUMENT" and _is_of_token(details)):
         return Rejected(detail, is_address_dead=True)
     if code == "THIRD_PARTY_AUTH_ERROR":  # the project's key for APNs or the web: only those devices fail
@@ -172,7 +173,7 @@ def _read(answer: Answer, now: int) -> Result:
         return Retry(detail, after_s=answer.retry_after_s(now) or QUOTA_S)
     if answer.status == 404:  # the project, or the address, is not there: UNREGISTERED says so itself
         return Retry(detail)
-    return of_trouble(answer, now, detail) or (Retry(detail) if answer.status < 400 else Rejected(detail))
+    return of_trouble(answer, now, words) or (Retry(detail) if answer.status < 400 else Rejected(detail))
 
 
 def _is_of_token(details: list[dict[str, Any]]) -> bool:

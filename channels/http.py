@@ -7,6 +7,8 @@ What httpx raises does not say whether the request had left. The pool's trace do
 import asyncio
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from functools import cache
+from ssl import SSLContext
 from typing import Any
 
 import httpcore
@@ -58,15 +60,21 @@ class _Transport(httpx.AsyncHTTPTransport):
 
     def __init__(self, connections: int, backend: httpcore.AsyncNetworkBackend | None) -> None:
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=15)
-        super().__init__(trust_env=False, limits=limits)
+        super().__init__(verify=_tls(), trust_env=False, limits=limits)
         if backend is not None:
             self._pool = httpcore.AsyncConnectionPool(
-                ssl_context=httpx.create_ssl_context(trust_env=False),
+                ssl_context=_tls(),
                 max_connections=connections,
                 max_keepalive_connections=connections,
                 keepalive_expiry=15,
                 network_backend=backend,
             )
+
+
+@cache
+def _tls() -> SSLContext:
+    """Return the trusted roots; reading them takes 30 ms, so all adapters share them."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class Http:
@@ -165,7 +173,7 @@ def of_failure(failure: Failure, *, is_provider: bool = True) -> Result:
     if failure.is_refused:
         return Rejected(failure.detail)
     if failure.has_left:
-        return Unclear(failure.detail)
+        return Unclear(failure.detail, is_provider=is_provider)
     return Retry(failure.detail, is_provider=is_provider)
 
 
@@ -176,7 +184,7 @@ def of_trouble(answer: Answer, now: int, detail: str = "", *, is_provider: bool 
     """
     said = f"{answer.status} {detail}".strip()[:DETAIL_MAX]
     if answer.status in _UNCLEAR:
-        return Unclear(said)
+        return Unclear(said, is_provider=is_provider)
     if answer.status in (408, 425, 429) or answer.status >= 500:
         return Retry(said, is_provider=is_provider, after_s=answer.retry_after_s(now))
     if answer.status in (401, 403, 407):  # the connector's key is wrong or was withdrawn: every message would fail

@@ -57,9 +57,14 @@ class Rejected(Struct, frozen=True):
 
 
 class Unclear(Struct, frozen=True):
-    """It may have been sent: the connection ended after the message had left."""
+    """It may have been sent: the connection ended after the message had left.
+
+    Args:
+        is_provider: As in ``Retry``: False where one player's address, not the provider, may be the trouble.
+    """
 
     detail: str
+    is_provider: bool = True
 
 
 Result = Sent | Retry | Rejected | Unclear

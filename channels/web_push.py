@@ -139,9 +139,10 @@ def _payload(parcel: Parcel) -> bytes:
 def _read(answer: Answer, now: int, is_service: bool) -> Result:
     if answer.status in (200, 201, 202):
         return Sent(answer.headers.get("location", "")[:500])
-    detail = text_of(answer.status, answer.body[:200].decode(errors="replace") if is_service else "")
+    words = text_of(answer.body[:200].decode(errors="replace")) if is_service else ""
+    detail = text_of(answer.status, words)
     if answer.status in (404, 410):
         return Rejected(detail, is_address_dead=True)
     if answer.status in (401, 403):  # the subscription was made with another key
         return Rejected(detail)
-    return of_trouble(answer, now, detail, is_provider=is_service) or Rejected(detail)
+    return of_trouble(answer, now, words, is_provider=is_service) or Rejected(detail)
