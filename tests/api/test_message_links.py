@@ -13,7 +13,7 @@ from domain.entries import Event, decode_entry
 from domain.ids import partition_of
 from domain.links import Link, LinkKind, sign
 from store.keys import PLAYERS, mute
-from tests.api.world import PARTITIONS, PROGRAMME, TOKEN_SECRET, World, world_of
+from tests.api.world import PARTITIONS, TOKEN_SECRET, World, world_of
 from tests.conftest import Server
 
 pytestmark = pytest.mark.redis
@@ -294,4 +294,3 @@ async def test_a_client_cannot_say_that_a_message_was_opened(world: World) -> No
     assert [event.type for event in await logged(world.redis)] == ["track"]  # by its path it is an event like any
     assert batch.json()["rejected"], batch.text
     assert answer.status_code == 200
-    assert PROGRAMME

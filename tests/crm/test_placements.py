@@ -1,0 +1,118 @@
+"""Which content a slot shows: the order of what is asked, told row by row."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from crm.placements import Allowed, Candidate, Choice, Placement, choose, compile_placements
+from domain.conditions import compile_condition
+from domain.context import PlayerContext
+from domain.player import Profile, Snapshot
+
+NOW = 1_764_000_000_000
+NEVER = compile_condition({"field": "player.traits.vip", "op": "eq", "value": True})
+
+
+def chosen(*candidates: Candidate, fallback: Candidate | None = None, per_day: int = 0, **told: Any) -> Choice:
+    placement = Placement("banner", tuple(sorted(candidates, key=lambda one: -one.priority)), fallback, per_day)
+    allowed, shown = told.get("allowed", Allowed()), told.get("shown", {})
+    context = PlayerContext(Snapshot("amelia", 1, Profile(told.get("traits", {}))), now=NOW)
+    return choose(placement, context, allowed, player=told.get("player", "amelia"), day=1, shown=shown)
+
+
+def offer(name: str = "offer", purpose: str = "promo", **more: Any) -> Candidate:
+    return Candidate(name, purpose, **more)
+
+
+PLAIN = Candidate("plain", "service")
+NEEDS = frozenset({"promo"})
+
+
+@pytest.mark.parametrize(
+    ("candidate", "allowed", "reason"),
+    [
+        pytest.param(offer(since=NOW + 1), Allowed(), "not_its_time", id="it has not begun"),
+        pytest.param(offer(until=NOW), Allowed(), "not_its_time", id="it is over"),
+        pytest.param(offer(since=NOW, until=NOW + 1), Allowed(), "", id="its time is now"),
+        pytest.param(offer(), Allowed(is_excluded=True), "excluded", id="excluded"),
+        pytest.param(offer("x", "service"), Allowed(is_excluded=True), "excluded", id="excluded, any candidate"),
+        pytest.param(offer(), Allowed(said={"promo": False}), "consent_withdrawn", id="the purpose withdrawn"),
+        pytest.param(offer(), Allowed(said={"in_app": False}), "consent_withdrawn", id="the channel withdrawn"),
+        pytest.param(offer(), Allowed(muted={"in_app"}), "consent_withdrawn", id="the channel muted"),
+        pytest.param(
+            offer(product="casino"), Allowed(muted={"casino/in_app"}), "consent_withdrawn", id="the product muted"
+        ),
+        pytest.param(
+            offer(product="bingo"), Allowed(said={"casino/in_app": False}), "", id="another product withdrawn"
+        ),
+        pytest.param(offer(), Allowed(required=NEEDS), "consent_missing", id="needed and not given"),
+        pytest.param(offer(), Allowed(required=NEEDS, said={"promo": True}), "", id="needed and given"),
+        pytest.param(
+            offer(product="casino"),
+            Allowed(required=NEEDS, products=True, said={"promo": True}),
+            "consent_missing",
+            id="the product's is needed, the purpose's is not enough",
+        ),
+        pytest.param(
+            offer(product="casino"),
+            Allowed(required=NEEDS, products=True, said={"casino/in_app": True}),
+            "",
+            id="the product's is given",
+        ),
+        pytest.param(
+            offer(product="casino"),
+            Allowed(required=NEEDS, products=True, said={"casino/in_app": True, "promo": False}),
+            "consent_withdrawn",
+            id="a broader one withdrawn stops all",
+        ),
+        pytest.param(offer(where=NEVER), Allowed(), "where", id="its condition does not hold"),
+    ],
+)
+def test_why_a_content_is_passed_over(candidate: Candidate, allowed: Allowed, reason: str) -> None:
+    choice = chosen(candidate, allowed=allowed)
+    assert choice.passed_over == (((candidate.template, reason),) if reason else ())
+    assert (choice.candidate is None) is bool(reason)
+
+
+@pytest.mark.parametrize(
+    ("fallback", "allowed", "is_shown"),
+    [
+        pytest.param(PLAIN, Allowed(is_excluded=True), True, id="service for an excluded player"),
+        pytest.param(offer("x"), Allowed(is_excluded=True), False, id="promo for an excluded player"),
+        pytest.param(offer("x", "retention"), Allowed(is_excluded=True), False, id="retention"),
+        pytest.param(offer("x", "reward"), Allowed(is_excluded=True), False, id="reward"),
+        pytest.param(PLAIN, Allowed(said={"in_app": False}), False, id="the channel withdrawn"),
+        pytest.param(offer("x", "legal"), Allowed(True, {"in_app": False}), True, id="a legal notice"),
+    ],
+)
+def test_the_fallback_passes_the_same_gate(fallback: Candidate, allowed: Allowed, is_shown: bool) -> None:
+    choice = chosen(offer(where=NEVER), fallback=fallback, allowed=allowed)
+    assert (choice.candidate is fallback) is choice.is_fallback is is_shown
+
+
+def test_the_highest_priority_that_may_be_shown_is_shown() -> None:
+    low, high = offer("low", priority=1), offer("high", priority=9, where=NEVER)
+    assert chosen(low, high).candidate == low
+    assert chosen(low, high, traits={"vip": True}).candidate == high
+
+
+def test_what_was_shown_often_enough_today_makes_room() -> None:
+    first, second = offer("first", priority=2), offer("second", priority=1)
+    assert chosen(first, second, per_day=2, shown={"first": 1}).candidate == first
+    assert chosen(first, second, per_day=2, shown={"first": 2}).candidate == second
+    assert chosen(first, second, fallback=PLAIN, per_day=2, shown={"first": 2, "second": 3}).candidate == PLAIN
+
+
+def test_equals_are_drawn_by_weight_and_a_player_sees_the_same_all_day() -> None:
+    one, three = offer("one", weight=1), offer("three", weight=3)
+    drawn = Counter(chosen(one, three, player=f"p-{n}").candidate.template for n in range(4_000))  # type: ignore[union-attr]
+    assert 0.70 < drawn["three"] / 4_000 < 0.80
+    assert len({chosen(one, three, player="amelia").candidate.template for _ in range(20)}) == 1  # type: ignore[union-attr]
+
+
+def test_what_is_wrong_is_named() -> None:
+    errors: list[str] = []
+    document = {"candidates": [{"template": "a", "purpose": "promo"}], "fallback": {"template": "b"}}
+    assert compile_placements({"placements": {"x": document}, "templates": {"a": {}}}, errors)
+    assert errors == ["placements/x: fallback.template: expected a template, there is no 'b'"]
