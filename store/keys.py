@@ -84,6 +84,14 @@ def mute(p: int) -> str:
     return f"{{{p}}}:mute"
 
 
+def gated(p: int) -> str:
+    """Hash of the stops and marks that an answered call set -> its log entry.
+
+    Turns of entries before that one leave the gate alone.
+    """
+    return f"{{{p}}}:gated"
+
+
 def dispatches(p: int) -> str:
     """Hash of what waits for a provider or is in flight: request id -> gates and body (``store.queue``)."""
     return f"{{{p}}}:c:d"

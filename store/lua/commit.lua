@@ -32,7 +32,7 @@ local function aloft(t, tower, at)
 end
 
 -- The rest of a commit: who is where, what goes to other logs, walks, gates, proposals for a person, sends.
-local function beside(t, more, at)
+local function beside(t, more, at, off)
   local groups, relays, walks, stops, duplicates = more[1], more[2], more[3], more[4], more[5]
   local lifts, mutes, tower = more[6], more[7], more[8]
   for i = 1, #groups do
@@ -48,9 +48,7 @@ local function beside(t, more, at)
       redis.call('HSET', t .. 'walk-at', w[1], '')
     end
   end
-  for i = 1, #lifts do lift(t, lifts[i][1], lifts[i][2]) end -- before the stops: the one of a commit stays
-  for i = 1, #stops do set_stop(t, stops[i][1], stops[i][2], stops[i][3]) end
-  for i = 1, #mutes do set_mute(t, mutes[i][1], mutes[i][2], mutes[i][3]) end
+  turn_gates(t, off, lifts, stops, mutes)
   for i = 1, #duplicates do
     redis.call('XADD', t .. 'duplicates', 'MAXLEN', '~', DUPLICATES_MAX, '*', 'd', duplicates[i])
   end
@@ -138,7 +136,7 @@ local function commit(K, A)
     end
     for i = 1, #dead do redis.call('XADD', t .. 'dead', '*', 'd', dead[i]) end
     for i = 1, #index do redis.call('HSET', t .. 'requests', index[i][1], index[i][2]) end
-    if more then beside(t, more, at) end
+    if more then beside(t, more, at, b == t and A[4] or '0-0') end
     if part ~= '' then redis.call('HSET', K[1], 'part', part) end
     redis.call('HSET', K[1], 'off', A[4], 'seq', seq, 'tries', '0')
     redis.call('HINCRBY', K[1], 'done', done)

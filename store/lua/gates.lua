@@ -42,6 +42,46 @@ local function set_mute(t, sign, player, mark)
   relined(t .. 'mute', player, sign == '+' and mark or '', function(old) return old == mark end)
 end
 
+-- What an answered call closed stays closed until its own entry is folded: `gated` knows the entry that closed a gate at
+-- once, and a commit of entries before that one leaves the gate alone. Without it a readmission that still waits in the
+-- log would undo an exclusion that was confirmed after it.
+local function gate(kind, player, name) return kind .. '|' .. player .. '\n' .. name end
+
+local function closed_after(t, kind, player, name, off)
+  local id = redis.call('HGET', t .. 'gated', gate(kind, player, name))
+  if not id then return false end
+  if later(id, off) then return true end
+  redis.call('HDEL', t .. 'gated', gate(kind, player, name))
+  return false
+end
+
+local function reasons(t, player)
+  local found = {}
+  for line in string.gmatch(redis.call('HGET', t .. 'stop', player) or '', '[^\n]+') do found[#found + 1] = (said(line)) end
+  return found
+end
+
+-- Of a commit that ends at `off`: lifts before stops, so that of a commit with both the stop stays.
+local function turn_gates(t, off, lifts, stops, mutes)
+  for i = 1, #lifts do
+    local player, reason = lifts[i][1], lifts[i][2]
+    local some = reason == '' and reasons(t, player) or { reason }
+    local kept = 0
+    for j = 1, #some do
+      if closed_after(t, 's', player, some[j], off) then kept = kept + 1 else lift(t, player, some[j]) end
+    end
+    if reason == '' and kept == 0 then lift(t, player, '') end
+  end
+  for i = 1, #stops do
+    local s = stops[i]
+    if not closed_after(t, 's', s[1], s[2], off) then set_stop(t, s[1], s[2], s[3]) end
+  end
+  for i = 1, #mutes do
+    local m = mutes[i]
+    if not closed_after(t, 'm', m[2], m[3], off) then set_mute(t, m[1], m[2], m[3]) end
+  end
+end
+
 local function muted(t, player, marks)
   if #marks == 0 then return false end
   local v = redis.call('HGET', t .. 'mute', player)
@@ -52,12 +92,13 @@ local function muted(t, player, marks)
   return false
 end
 
-local function told(meta, log, body, given)  -- appends one entry, past any bound
+local function told(meta, log, body, given)  -- appends one entry, past any bound; its id
   local last = redis.call('HGET', meta, 'at') or '0'
   local at = given == 'log' and last or ms(clock(last))
-  redis.call('XADD', log, '*', 'a', at, 'e', body)
+  local id = redis.call('XADD', log, '*', 'a', at, 'e', body)
   redis.call('HINCRBY', meta, 'in', 1)
   redis.call('HSET', meta, 'at', at)
+  return id
 end
 
 -- KEYS meta log | ARGV player reason until|'' mode body clock(store|log). The gate and its log entry in one step.
@@ -66,8 +107,15 @@ end
 local function exclude(K, A)
   local t = tag(K[1])
   if A[4] ~= '+' and A[4] ~= '-' then return redis.error_reply('MODE expected + or -, got ' .. A[4]) end
-  if A[4] == '+' then set_stop(t, A[1], A[2], A[3]) else lift(t, A[1], A[2]) end
-  told(K[1], K[2], A[5], A[6])
+  local id = told(K[1], K[2], A[5], A[6])
+  if A[4] == '+' then
+    set_stop(t, A[1], A[2], A[3])
+    redis.call('HSET', t .. 'gated', gate('s', A[1], A[2]), id)
+  else
+    local some = A[2] == '' and reasons(t, A[1]) or { A[2] }
+    for i = 1, #some do redis.call('HDEL', t .. 'gated', gate('s', A[1], some[i])) end
+    lift(t, A[1], A[2])
+  end
   return redis.call('HLEN', t .. 'infl:' .. A[1])
 end
 
@@ -76,8 +124,10 @@ end
 local function mute(K, A)
   local t = tag(K[1])
   if A[3] ~= '+' and A[3] ~= '-' then return redis.error_reply('MODE expected + or -, got ' .. A[3]) end
+  local id = told(K[1], K[2], A[4], A[5])
   set_mute(t, A[3], A[1], A[2])
-  told(K[1], K[2], A[4], A[5])
+  if A[3] == '+' then redis.call('HSET', t .. 'gated', gate('m', A[1], A[2]), id)
+  else redis.call('HDEL', t .. 'gated', gate('m', A[1], A[2])) end
   return redis.call('HLEN', t .. 'infl:' .. A[1])
 end
 

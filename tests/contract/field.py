@@ -11,6 +11,7 @@ from tests.contract.script import HOUR
 from tests.contract.sides import START, Side
 
 ANN, BOB = "ann", "bob"
+TURN = "turn"
 SMS: list[tuple[str, str, int]] = [("sms", "bulk", 9)]
 
 
@@ -40,9 +41,10 @@ class Field:
         self.players = self.side.lane("players", self.clock)
         self.queue = self.side.queue(self.clock)
         self.intake = self.side.intake(bound=1, keep_ms=0, clock=self.clock, partitions=1)
+        self.host = (await self.players.acquire(0, "host", "p1", HOUR)).token
         self.token = (await self.tower.acquire(0, "coordinator", "t1", HOUR)).token
         self.lease = (await self.channels.acquire(0, courier, "c1", 0)).token
-        self.at, self.count = "0-0", 0
+        self.at, self.folded, self.count = "0-0", "0-0", 0
         return self
 
     async def write(self, **parts: Any) -> Verdict:
@@ -53,6 +55,16 @@ class Field:
         ((verdict, _),) = await self.tower.commit([(self.token, Commit(self.at, told.offset, 1, at=at, **parts))])
         if verdict is Verdict.OK:
             self.at = told.offset
+        return verdict
+
+    async def turn(self, end: str = "", **parts: Any) -> Verdict:
+        """Commit as a host, up to an entry or one of its own."""
+        self.count += 1
+        end = end or (await self.intake.append_internal(0, f"turn-{self.count}", body(TURN))).offset
+        at = str(START) if self.clock == "log" else ""
+        ((verdict, _),) = await self.players.commit([(self.host, Commit(self.folded, end, 1, at=at, **parts))])
+        if verdict is Verdict.OK:
+            self.folded = end
         return verdict
 
     async def clear(self, *dispatches: Dispatch) -> None:
@@ -75,7 +87,8 @@ class Field:
         return await self.intake.exclude(player, reason, body(reason), until)
 
     async def log(self) -> list[Any]:
-        return (await self.players.read({0: "0-0"}, 1_000, 0)).get(0, [])
+        found = (await self.players.read({0: "0-0"}, 1_000, 0)).get(0, [])
+        return [e for e in found if e.entry.ref != TURN]
 
     async def arrived(self) -> list[str]:
         return [e.entry.ref for e in await self.log()]

@@ -176,6 +176,7 @@ class ModelSide:
         state["requests"] = {k: v.encode() for k, v in shared.requests.items()}
         state["stop"] = {k: "\n".join(lines).encode() for k, lines in shared.stops.items()}
         state["mute"] = {k: "\n".join(marks).encode() for k, marks in shared.mutes.items()}
+        state["gated"] = {f"{kind}|{who}\n{name}": i.encode() for (kind, who, name), i in shared.gated.items()}
         state["reviews"] = dict(shared.reviews)
         state |= {f"tally:{d}": {k: b"%d" % n for k, n in counts.items()} for d, counts in shared.tallies.items()}
         state |= {f"infl:{who}": {i: t.encode() for i, t in sends.items()} for who, sends in shared.in_flight.items()}
@@ -236,6 +237,8 @@ def _named(key: str, value: Any, places: dict[str, str]) -> Any:
                 fields["off"] = places.get(fields["off"].decode(), "?")
             fields |= {name: b"yes" for name in fields if name.startswith("r:")}  # ids of another's outbox
             return fields | {"broken": b"yes"} if "broken" in fields else fields
+        case "gated":
+            return {name: places.get(i.decode(), "?") for name, i in value.items()}
         case "d":
             return {i: sorted(_line(line, places) for line in rows.decode().split("\n")) for i, rows in value.items()}
         case "h":

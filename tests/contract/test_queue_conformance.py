@@ -146,7 +146,7 @@ async def test_a_reason_with_an_end_stops_until_then_and_others_go_on(side: Side
         await field.exclude("cool_off", end)
         await field.exclude("blocked", end + 1)
     else:
-        await field.write(stops=[(ANN, f"cool_off|{end}"), (ANN, f"blocked|{end + 1}")])
+        await field.turn(stops=[(ANN, f"cool_off|{end}"), (ANN, f"blocked|{end + 1}")])
     assert (await side.dump(0))["stop"] == {ANN: f"cool_off|{end}\nblocked|{end + 1}".encode()}
     for now, is_stopped in ((end - 1, True), (end, True), (end + 1, False)):
         await side.set_clock(now)
@@ -180,26 +180,26 @@ async def test_a_reason_is_lifted_alone_or_with_all_others(side: Side) -> None:
         await field.exclude(reason)
     await field.intake.readmit(ANN, "cool_off", body("one"))
     assert (await side.dump(0))["stop"] == {ANN: b"self_exclusion|\nharm|"}
-    await field.write(lifts=[(ANN, "harm"), (ANN, "unknown"), (BOB, "harm")])
+    await field.turn(lifts=[(ANN, "harm"), (ANN, "unknown"), (BOB, "harm")])
     assert (await side.dump(0))["stop"] == {ANN: b"self_exclusion|"}
     await field.intake.readmit(ANN, "", body("all"))
     assert "stop" not in await side.dump(0)
     await field.exclude("harm")
-    await field.write(lifts=[(ANN, "")])
+    await field.turn(lifts=[(ANN, "")])
     assert await field.tower.stopped([(0, ANN)]) == [False]
     assert await field.arrived() == ["self_exclusion", "cool_off", "harm", "one", "all", "harm"]
 
 
 async def test_of_a_commit_that_lifts_and_stops_the_stop_stays(side: Side) -> None:
     field = await Field(side).opened()
-    await field.write(stops=[(ANN, "harm")], lifts=[(ANN, "")])
+    await field.turn(stops=[(ANN, "harm")], lifts=[(ANN, "")])
     assert (await side.dump(0))["stop"] == {ANN: b"harm|"}
 
 
 async def test_what_parts_lines_cannot_be_smuggled_in_with_a_reason(side: Side) -> None:
     field = await Field(side).opened()
     await field.exclude(f"harm|{START - 1}\ncool_off|{START - 1}", START + 5)
-    await field.write(stops=[(BOB, "a|b\nc|1x"), ("cleo", "d|7\ne|77")])
+    await field.turn(stops=[(BOB, "a|b\nc|1x"), ("cleo", "d|7\ne|77")])
     assert (await side.dump(0))["stop"] == {
         ANN: b"harm %d cool_off %d|%d" % (START - 1, START - 1, START + 5), BOB: b"a b c 1x|", "cleo": b"d 7 e|77",
     }  # fmt: skip
@@ -227,6 +227,45 @@ async def test_a_reason_beside_one_of_an_older_version_leaves_it(side: Side) -> 
     assert await field.tower.stopped([(0, ANN)]) == [False]
 
 
+async def test_a_turn_of_older_entries_leaves_alone_what_an_answered_call_closed(side: Side) -> None:
+    """A readmission and an opt-in wait in the log while the player is excluded and unsubscribes, and is told so."""
+    field = await Field(side).opened()
+    old = (await field.intake.append_internal(0, "readmitted", body("old"))).offset
+    assert await field.exclude("cool_off", START + 9 * HOUR) == 0
+    assert await field.intake.mute(BOB, "sms", True, body("stop")) == 0
+    stops = [(ANN, f"cool_off|{START + 1}"), (ANN, "harm")]
+    await field.turn(old, lifts=[(ANN, "cool_off"), (ANN, "")], stops=stops, mutes=[(False, BOB, "sms")])
+    assert (await side.dump(0))["stop"] == {ANN: b"cool_off|%d\nharm|" % (START + 9 * HOUR)}
+    await field.clear(dispatch("r1"), dispatch("r2", BOB))
+    assert await field.told() == [("r1", 0, "excluded"), ("r2", 0, "muted")]
+
+
+async def test_turns_of_the_closing_entries_and_later_ones_do_as_they_say(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.exclude("cool_off", START + HOUR)
+    await field.intake.mute(ANN, "sms", True, body("stop"))
+    closing = (await field.players.read({0: "0-0"}, 9, 0))[0][1].offset
+    await field.turn(closing, stops=[(ANN, f"cool_off|{START + 2 * HOUR}")], mutes=[(True, ANN, "sms")])
+    state = await side.dump(0)
+    assert (state["stop"], "gated" in state) == ({ANN: b"cool_off|%d" % (START + 2 * HOUR)}, False)
+    await field.turn(lifts=[(ANN, "")], mutes=[(False, ANN, "sms")])
+    assert not {"stop", "mute", "gated"} & set(await side.dump(0))
+
+
+async def test_what_a_call_opens_again_is_not_kept_closed(side: Side) -> None:
+    field = await Field(side).opened()
+    old = (await field.intake.append_internal(0, "excluded", body("old"))).offset
+    for reason in ("cool_off", "harm"):
+        await field.exclude(reason)
+    await field.intake.mute(ANN, "sms", True, body("x"))
+    await field.intake.mute(ANN, "sms", False, body("x"))
+    await field.intake.readmit(ANN, "harm", body("x"))
+    await field.intake.readmit(ANN, "", body("x"))
+    assert not {"stop", "mute", "gated"} & set(await side.dump(0))
+    await field.turn(old, stops=[(ANN, "harm")])
+    assert (await side.dump(0))["stop"] == {ANN: b"harm|"}, "until the turn of the readmission, which comes"
+
+
 @pytest.mark.parametrize("mark", ["promo", "sms", "sms:d1"])
 @pytest.mark.parametrize("way", ["intake", "commit"])
 async def test_a_muted_mark_stops_what_bears_it_until_it_is_cleared(side: Side, mark: str, way: str) -> None:
@@ -236,7 +275,7 @@ async def test_a_muted_mark_stops_what_bears_it_until_it_is_cleared(side: Side, 
         if way == "intake":
             await field.intake.mute(ANN, mark, is_set, body("mute"))
         else:
-            await field.write(mutes=[(is_set, ANN, mark), (False, BOB, mark)])
+            await field.turn(mutes=[(is_set, ANN, mark), (False, BOB, mark)])
 
     await field.clear(
         dispatch("r1"), dispatch("r2", BOB), dispatch("r3", channel="email", marks=("retention", "email"))
@@ -252,7 +291,7 @@ async def test_a_muted_mark_stops_what_bears_it_until_it_is_cleared(side: Side, 
 
 async def test_marks_are_muted_one_by_one(side: Side) -> None:
     field = await Field(side).opened()
-    await field.write(mutes=[(True, ANN, "sms"), (True, ANN, "casino/sms"), (True, ANN, "promo")])
+    await field.turn(mutes=[(True, ANN, "sms"), (True, ANN, "casino/sms"), (True, ANN, "promo")])
     await field.intake.mute(ANN, "casino/sms", False, body("x"))
     assert (await side.dump(0))["mute"] == {ANN: b"sms\npromo"}
     await field.clear(dispatch("r1", marks=("casino/sms",)), dispatch("r2", channel="email", marks=("email", "promo")))
@@ -290,13 +329,14 @@ async def test_what_the_tower_took_back_is_told_with_its_reason_and_only_if_it_i
 async def test_the_reasons_have_an_order_and_the_final_ones_come_first(side: Side) -> None:
     field = await Field(side).opened()
     await field.clear(dispatch("r1", send_until=START))
-    await field.write(voids=[("r1", "goal")], mutes=[(True, ANN, "sms")], stops=[(ANN, "harm")])
+    await field.write(voids=[("r1", "goal")])
+    await field.turn(mutes=[(True, ANN, "sms")], stops=[(ANN, "harm")])
     found = []
     for undo in ({"lifts": [(ANN, "")]}, {"mutes": [(False, ANN, "sms")]}, {}):
         ((_, _, refused),) = await field.told()
         found.append(refused)
         await field.settle("r1", due=START, untried=True)
-        await field.write(**undo)
+        await field.turn(**undo)
     assert found == ["excluded", "muted", "withdrawn:goal"]
 
 

@@ -23,6 +23,7 @@ NO_HEAD: Change = ("== 1 then -- it was idle", "> 0 then")
 NO_ONCE: Change = ("if redis.call('HEXISTS', t .. 'c:d', d[1]) == 1 then return end", "")
 NO_MARK: Change = ("if f[4] == '' then redis.call('HSET', t .. 'infl:' .. f[2], f[3], A[3]) end", "")
 NO_WAIT: Change = ("redis.call('ZREM', f[1], f[2])", "")
+NO_ORDER: Change = ("if later(id, off) then return true end", "")
 NO_SEEN: Change = ("local kept = not seen[r[1]] and", "local kept =")
 
 
@@ -106,11 +107,20 @@ async def a_settlement_comes_twice_in_a_call(field: Field) -> int:
     return len(await field.log()) - 1
 
 
+async def an_older_readmission_undoes_a_confirmed_exclusion(field: Field) -> int:
+    old = (await field.intake.append_internal(0, "readmitted", body("old"))).offset
+    await field.clear(dispatch("r1"))
+    assert await field.exclude("self_exclusion") == 0
+    await field.turn(old, lifts=[(ANN, "self_exclusion")])
+    return await sent(field)
+
+
 Scenario = Callable[[Field], Awaitable[int]]
 GUARDS: list[tuple[Change, str, Scenario]] = [
     (NO_STOP, "claim-stop", an_excluded_player_is_sent_a_message),
     (NO_MUTE, "claim-mute", a_withdrawn_consent_is_overlooked),
     (NO_LATE, "claim-late", a_message_goes_out_in_quiet_hours),
+    (NO_ORDER, "gate-order", an_older_readmission_undoes_a_confirmed_exclusion),
     (NO_VOID, "", a_message_whose_goal_was_met_goes_out),
     (NO_TOKEN, "settle-token", a_claim_is_settled_by_another),
     (NO_HEAD, "line-head", two_messages_of_a_line_are_in_flight),

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from msgspec import structs
 
 from domain.entries import LogEntry, decode_entry
-from store.gates import read_line
 from store.intake import DEDUPE_BUCKET_MS
 from store.ports import (
     Appended,
@@ -28,7 +27,7 @@ from store.ports import (
     decode_walk,
     encode_walk,
 )
-from tests.simulation.model_gates import is_stopped, lift, set_mute, set_stop
+from tests.simulation.model_gates import is_stopped
 from tests.simulation.model_queue import QueueModel
 from tests.simulation.model_state import LaneState, PartitionState, fenced
 from tests.simulation.streams import Stream, WrongOrder, parsed
@@ -262,12 +261,12 @@ class ModelStore(QueueModel):
         for letter in c.dead:
             shared.dead.add("*", {"d": letter}, now)
         shared.requests.update(c.index)
-        self._write_beside(shared, c, now, at)
+        self._write_beside(shared, c, now, at, is_players=is_players)
         m.part = c.part or m.part
         m.off, m.seq, m.tries, m.done = c.end, m.seq + 1, 0, m.done + c.done
         self.published += c.publishes
 
-    def _write_beside(self, shared: PartitionState, c: Commit, now: int, at: int) -> None:
+    def _write_beside(self, shared: PartitionState, c: Commit, now: int, at: int, *, is_players: bool) -> None:
         for add, group, player in c.groups:
             members = shared.groups.setdefault(group, set())
             members.add(player) if add else members.discard(player)
@@ -278,12 +277,7 @@ class ModelStore(QueueModel):
                 shared.walks[walk], shared.walk_at[walk] = record, ""
             elif not record and walk in shared.walk_at:
                 shared.walk_stops.add(walk)
-        for player, reason in c.lifts:
-            lift(shared, player, reason)
-        for player, line in c.stops:
-            set_stop(shared, player, *read_line(line))
-        for is_set, player, mark in c.mutes:
-            set_mute(shared, is_set, player, mark)
+        self.write_gates(shared, c, c.end if is_players else "0-0")
         for proposal in c.duplicates:
             shared.duplicates.add("*", {"d": proposal}, now, DUPLICATES_MAX)
         self.write_aloft(shared, c, at)

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
-from store.gates import plain, read_value
+from store.gates import plain, read_line, read_value
+from store.ports import Commit
 from tests.simulation.model_state import LaneState, PartitionState
+from tests.simulation.streams import parsed
 
 
 def set_stop(shared: PartitionState, player: str, reason: str, until: str) -> None:
@@ -17,6 +19,11 @@ def lift(shared: PartitionState, player: str, reason: str) -> None:
     lines = [line for line in shared.stops.pop(player, []) if reason and _reason(line) != reason]
     if lines:
         shared.stops[player] = lines
+
+
+def reasons(shared: PartitionState, player: str) -> list[str]:
+    """Return why the player is stopped, whether it still runs or not."""
+    return [_reason(line) for line in shared.stops.get(player, ()) if line]
 
 
 def set_mute(shared: PartitionState, is_set: bool, player: str, mark: str) -> None:
@@ -46,6 +53,7 @@ class GatesModel:
 
     now_ms: Callable[[], int]
     of: Callable[[int], PartitionState]
+    _off: frozenset[str]
 
     def stopped(self, partition: int, player: str, lane: str = "players", clock: str = "store") -> bool:
         shared = self.of(partition)
@@ -57,27 +65,60 @@ class GatesModel:
         """Set a reason; "" lifts all, as ``Intake.exclude``."""
         if not reason:
             return self.readmit(partition, player, "", body, clock)
-        shared = self.of(partition)
-        set_stop(shared, player, plain(reason), "" if until is None else str(until))
-        return self._told(shared, player, body, clock)
+        shared, reason = self.of(partition), plain(reason)
+        set_stop(shared, player, reason, "" if until is None else str(until))
+        shared.gated["s", player, reason] = self._told(shared, body, clock)
+        return len(shared.in_flight.get(player, ()))
 
     def readmit(self, partition: int, player: str, reason: str, body: bytes, clock: str = "store") -> int:
-        shared = self.of(partition)
-        lift(shared, player, plain(reason))
-        return self._told(shared, player, body, clock)
+        shared, reason = self.of(partition), plain(reason)
+        for each in [reason] if reason else reasons(shared, player):
+            shared.gated.pop(("s", player, each), None)
+        lift(shared, player, reason)
+        self._told(shared, body, clock)
+        return len(shared.in_flight.get(player, ()))
 
     def mute(self, partition: int, player: str, mark: str, is_set: bool, body: bytes, clock: str = "store") -> int:
         shared = self.of(partition)
         set_mute(shared, is_set, player, mark)
-        return self._told(shared, player, body, clock)
+        entry = self._told(shared, body, clock)
+        if is_set:
+            shared.gated["m", player, mark] = entry
+        else:
+            shared.gated.pop(("m", player, mark), None)
+        return len(shared.in_flight.get(player, ()))
+
+    def write_gates(self, shared: PartitionState, c: Commit, off: str) -> None:
+        """Write what turns say of gates, up to the entry ``off``; what an answered call closed after it stays so."""
+        for player, reason in c.lifts:
+            if reason:
+                some = [reason]
+            elif not (some := reasons(shared, player)):
+                lift(shared, player, "")
+            for each in some:
+                if not self._is_closed_after(shared, ("s", player, each), off):
+                    lift(shared, player, each)
+        for player, line in c.stops:
+            reason, until = read_line(line)
+            if not self._is_closed_after(shared, ("s", player, reason), off):
+                set_stop(shared, player, reason, until)
+        for is_set, player, mark in c.mutes:
+            if not self._is_closed_after(shared, ("m", player, mark), off):
+                set_mute(shared, is_set, player, mark)
+
+    def _is_closed_after(self, shared: PartitionState, gate: tuple[str, str, str], off: str) -> bool:
+        entry = shared.gated.get(gate)
+        if entry and parsed(entry) > parsed(off) and "gate-order" not in self._off:
+            return True
+        shared.gated.pop(gate, None)
+        return False
 
     def time_of(self, m: LaneState, clock: str) -> int:
         return m.at if clock == "log" else max(self.now_ms(), m.at)
 
-    def _told(self, shared: PartitionState, player: str, body: bytes, clock: str) -> int:
-        """Append the entry; how many sends are in flight for the player."""
+    def _told(self, shared: PartitionState, body: bytes, clock: str) -> str:
+        """Append the entry; its id."""
         m = shared.lanes["players"]
         m.at = self.time_of(m, clock)
-        m.log.add("*", {"a": b"%d" % m.at, "e": body}, self.now_ms())
         m.entered += 1
-        return len(shared.in_flight.get(player, ()))
+        return m.log.add("*", {"a": b"%d" % m.at, "e": body}, self.now_ms())

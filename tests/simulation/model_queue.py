@@ -9,7 +9,9 @@ from store.ports import Claim, Commit, InFlight, Refused, Settlement, Token, Ver
 from tests.simulation.model_gates import GatesModel, is_muted, is_stopped
 from tests.simulation.model_state import Claimed, PartitionState, fenced
 
-QUEUE_GUARDS = frozenset({"claim-stop", "claim-mute", "claim-late", "settle-token", "line-head", "enqueue-once"})
+QUEUE_GUARDS = frozenset(
+    {"claim-stop", "claim-mute", "claim-late", "settle-token", "line-head", "enqueue-once", "gate-order"}
+)
 
 Room = tuple[str, str]
 

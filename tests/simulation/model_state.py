@@ -75,6 +75,7 @@ class PartitionState:
     sockets: set[str] = field(default_factory=set)
     stops: dict[str, list[str]] = field(default_factory=dict)  # player -> lines "<reason>|<until>"
     mutes: dict[str, list[str]] = field(default_factory=dict)  # player -> marks
+    gated: dict[tuple[str, str, str], str] = field(default_factory=dict)  # (s or m, player, name) -> log entry
     in_flight: dict[str, dict[str, str]] = field(default_factory=dict)  # player -> request -> token
     queue: QueueState = field(default_factory=QueueState)
     reviews: dict[str, bytes] = field(default_factory=dict)
