@@ -39,9 +39,11 @@ def decode(data: bytes, data_coding: int) -> str:
     """Read what a phone sent; what cannot be read is marked, never an error."""
     if data_coding == 8:
         return data.decode("utf-16-be", "replace")
-    if data_coding in (1, 3):
-        return data.decode("ascii" if data_coding == 1 else "latin-1", "replace")
-    if data_coding == 0:
+    if data_coding == 3:
+        return data.decode("latin-1")
+    if data_coding == 1 and _ESCAPE not in data:
+        return data.decode("ascii", "replace")
+    if data_coding in (0, 1):  # some say ASCII and mean GSM: only there is an escape
         return str(GSM7BitCodec.get_codec_info().decode(data, "replace")[0])
     return data.decode("latin-1")
 
