@@ -3,6 +3,8 @@
 import msgspec
 from msgspec import Struct, structs
 
+from domain.entries import ChannelChanged
+
 RULES_VERSION = 1  # of the engine's own rules; an upgrade is a log entry, and a refold stays inside one version
 
 
@@ -15,6 +17,7 @@ class PartState(Struct, frozen=True, array_like=True):
     accounts: dict[str, int] = {}  # "issued:points" -> sum; with the players' balances it adds up to zero
     set_aside: int = 0  # entries in the dead letters
     entered: dict[str, int] = {}  # walk -> players whom its visits brought into a journey, of the last walks
+    channels: dict[str, ChannelChanged] = {}  # (tower) the last that was heard of each channel
 
 
 ENTERED_MAX = 10  # walks counted; the state is written with nearly every commit, so it stays small

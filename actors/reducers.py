@@ -7,6 +7,7 @@ for a dedicated player, in the process of its own.
 from datetime import UTC
 from typing import Protocol
 
+import msgspec
 from msgspec import structs
 
 from actors.partition import PartState, count_entered
@@ -16,10 +17,13 @@ from actors.programme import Programme
 from crm.schedule import fired, opened
 from crm.tower.airspace import Airspace, airspace_from_parts
 from crm.tower.airspace import changed_parts as changed_air
+from crm.tower.capacity import Channels
+from crm.tower.records import tallied
 from crm.tower.turn import TowerStep, take_tower_turn
 from domain.calendar import as_datetime
 from domain.decisions import encode_decision, encode_delivery
 from domain.entries import (
+    Asked,
     LogEntry,
     MessageRequest,
     ProgrammePublished,
@@ -33,6 +37,8 @@ from domain.player import PART_TYPES, Snapshot, all_parts, snapshot_from_parts
 from domain.step import Step
 from store.dead_letters import DeadLetter, encode_dead_letter
 from store.ports import Commit, Walk, Write, encode_walk
+
+_encode_json = msgspec.json.encode
 
 
 class ProgrammeSource(Protocol):
@@ -172,6 +178,8 @@ class TowerReducer(_OverProgrammes):
         """Judge a batch in order, player by player."""
         folded: Folded[Airspace] = Folded(Commit("", ""), part=part)
         programme = self._in_force(part)
+        channels = Channels(part.channels, entries)
+        folded.part = structs.replace(part, channels=channels.after) if channels.after != part.channels else part
         for player, theirs in _by_player(entries).items():
             if not player:
                 _publish(folded, theirs)
@@ -180,8 +188,9 @@ class TowerReducer(_OverProgrammes):
                 continue
             before = air = states[player]
             for entry in theirs:
+                stopped, closed = player in known.stopped, channels.closed_at(entry)
                 try:
-                    step = take_tower_turn(programme.crm, air, entry, stopped=player in known.stopped)
+                    step = take_tower_turn(programme.crm, air, entry, stopped=stopped, closed=closed)
                 except Exception as error:  # the tower's entries are all the engine's own: none is set aside
                     raise PartitionStopped(f"{type(entry.entry).__name__} at {entry.offset}: {error!r}") from error
                 _write_tower(folded.commit, player, entry, step)
@@ -191,6 +200,7 @@ class TowerReducer(_OverProgrammes):
                 air = structs.replace(air, version=before.version + 1)
                 folded.commit.writes.append(Write(player, before.version, air.version, fields))
             folded.states[player] = air
+        folded.commit.tallies = tallied(folded.commit.tallies)
         return folded
 
 
@@ -235,8 +245,17 @@ def _write_tower(commit: Commit, player: str, entry: LogEntry, step: TowerStep) 
     commit.history += [(player, "*", encode_decision(decision)) for decision in step.decisions]
     commit.inbox += [(player, encode_delivery(d), d.purpose == "legal") for d in step.deliveries]
     commit.timers += [(op.set, op.timer.due, encode_entry(op.timer)) for op in step.timers]
-    if isinstance(entry.entry, MessageRequest):
-        commit.index.append((entry.entry.id, player))
+    commit.dispatches += step.dispatches
+    commit.voids += step.voids
+    commit.reviews += [(name, _encode_json(record) if record else b"") for name, record in step.reviews]
+    commit.tallies += step.tallies
+    match entry.entry:
+        case MessageRequest(id=name):
+            commit.index.append((name, player))
+        case Asked(requests=requests):
+            commit.index += [(request.id, player) for request in requests]
+        case _:
+            pass
 
 
 def _add_accounts(folded: Folded[Snapshot], turns: Turns) -> None:

@@ -38,7 +38,7 @@ _AFTER_OUTRANKED = frozenset({Reason.CAP_REACHED.value, Reason.MINIMUM_GAP.value
 
 
 class _Group(Struct):
-    """A message that others may still join in this turn."""
+    """A message that goes, with those that go as part of it."""
 
     case: Case
     verdict: Cleared
@@ -69,7 +69,8 @@ class Bench:
         self.tallies: list[Tally] = []
         self._rules = rules
         self._before: dict[str, Waiting] = {}  # as they waited, of those that are being judged again
-        self._groups: dict[Crowd, _Group] = {}
+        self._going: list[_Group] = []
+        self._groups: dict[Crowd, _Group] = {}  # of those going, the ones that others may still join
 
     # What comes to be judged
 
@@ -130,8 +131,9 @@ class Bench:
             classes.setdefault(self._priority(case.request), []).append(case)
         for priority in sorted(classes, reverse=True):
             self._serve(classes[priority], priority)
-        for group in self._groups.values():
+        for group in self._going:
             self._send_group(group)
+        self._going.clear()
         self._groups.clear()
 
     def _plan(self, request: MessageRequest) -> Plan:
@@ -287,22 +289,19 @@ class Bench:
     # What a verdict does
 
     def _clear(self, case: Case, weighed: Weighed, channel: str) -> None:
-        """Let a message go, alone, as the first of a group or as part of one."""
-        crowd = crowd_of(case, self._plan(case.request), channel)
-        if crowd is None:
-            self.conclude(case, cleared(weighed, case.request, channel, self.airspace))
-            return
-        group = self._groups.get(crowd)
-        if group is not None and (1 + len(group.others)) % largest(self._plan(case.request)):
-            self._forget(case)
+        """Let a message go, alone, as the first of a group or as part of one; all are sent at the end, in order."""
+        plan = self._plan(case.request)
+        crowd = crowd_of(case, plan, channel)
+        group = self._groups.get(crowd) if crowd is not None else None
+        self._forget(case)
+        if group is not None and (1 + len(group.others)) % largest(plan):
             self.airspace = with_seen(self.airspace, case.request.id)
             group.others.append(case.request)
             return
-        if group is not None:
-            self._send_group(group)
-        verdict = cleared(weighed, case.request, channel, self.airspace)
-        self._groups[crowd] = _Group(case, verdict, [])
-        self._forget(case)
+        group = _Group(case, cleared(weighed, case.request, channel, self.airspace), [])
+        self._going.append(group)
+        if crowd is not None:
+            self._groups[crowd] = group
         self._take_place(case.request, channel)
 
     def conclude(self, case: Case, verdict: Verdict) -> None:

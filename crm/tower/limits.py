@@ -15,6 +15,7 @@ from crm.tower.why import Reason
 from domain.calendar import day_starts_at, local_day
 from domain.entries import MessageRequest
 
+PENDING_MS = 900_000  # a message that waits for one on its way is judged again when that lands, or after this
 _NEARLY = 1e-9  # of a weight; sums of powers are not exact
 
 
@@ -48,7 +49,7 @@ def room_obstacles(
         found.append(Obstacle(Reason.CAP_REACHED.value, capped, early))
     if plan.gap_ms:
         last = sends[-1]
-        until = (now if last.pending else last.at) + plan.gap_ms
+        until = now + max(plan.gap_ms, PENDING_MS) if last.pending else last.at + plan.gap_ms
         if until > now:
             found.append(Obstacle(Reason.MINIMUM_GAP.value, until, last.pending))
     if plan.fatigue is not None and (until := fatigue_until(plan.fatigue, sends, now)) > now:
@@ -65,7 +66,7 @@ def _group_obstacle(
     until, early = 0, False
     for send in airspace.sends:
         if send.group == group:
-            ends = (now if send.pending else send.at) + gap
+            ends = now + (max(gap, PENDING_MS) if gap else 0) if send.pending else send.at + gap
             if ends > max(until, now):
                 until, early = ends, send.pending
     if gap:
@@ -135,8 +136,8 @@ def fatigue_until(fatigue: Fatigue, sends: tuple[Send, ...], now: int) -> int:
     total = fatigue_of(fatigue, sends, now)
     if total < fatigue.limit - _NEARLY:
         return 0
-    rests = fatigue.half_life_ms * log2(max(total / (fatigue.limit - _NEARLY), 1.0))
-    return now + int(rests) + 1
+    rests = int(fatigue.half_life_ms * log2(max(total / (fatigue.limit - _NEARLY), 1.0))) + 1
+    return now + (max(rests, PENDING_MS) if sends[-1].pending else rests)
 
 
 class Room:

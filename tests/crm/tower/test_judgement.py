@@ -3,13 +3,14 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from crm.tower.airspace import Airspace, Condition, Exclusion, Facts, Send
-from crm.tower.judgement import Cleared, Held, Refused, judge
+from crm.tower.judgement import Cleared, Held, Refused, Verdict, judge
 from crm.tower.policy import Policy
 from domain.entries import MessageRequest
 
-from .airport import DAY, HOUR, at, request, rules
+from .airport import DAY, HOUR, REACH, at, request, rules
 
 NOON = at("12:00")
 EVERYTHING = rules(
@@ -38,7 +39,8 @@ def verdict(
     policy: Policy = EVERYTHING,
     now: int = NOON,
     **options: Any,
-) -> Cleared | Held | Refused:
+) -> Verdict:
+    facts = structs.replace(facts, reach=REACH)
     return judge(asked, Airspace("ann", facts=facts, sends=sends), policy, now=now, **options)
 
 

@@ -106,7 +106,7 @@ def test_a_stop_of_the_store_counts_before_its_event_has_come() -> None:
     tower.stopped = True
     tower.wait_until(tower.now + DAY)
     assert tower.last("waits").reasons == ("excluded",)
-    assert tower.ask("legal", purpose="legal") == "cleared"
+    assert tower.ask("legal", purpose="legal", template="notice") == "cleared"
 
 
 def test_a_withdrawn_consent_refuses_what_waits() -> None:
@@ -177,8 +177,9 @@ def test_the_tower_remembers_a_bounded_past_and_forgets_no_send_a_cap_needs() ->
     tower.ask("promo")
     for n in range(SENDS_MAX + 50):
         tower.ask(f"service {n}", purpose="service", channels=("email",))
+        tower.land(f"service {n}")
     assert len(tower.airspace.sends) == SENDS_MAX
-    assert tower.airspace.sends[0] == Send(at("12:00"), "promo", "in_app")
+    assert tower.airspace.sends[0] == Send(at("12:00"), "promo", "in_app", "promo")
     assert len(tower.airspace.seen) == SEEN_MAX
     assert tower.ask("second promo") == "cleared"
     assert tower.ask("third promo", expires_at=tower.now + 9 * DAY) == "held"
@@ -189,7 +190,7 @@ def test_sends_of_last_week_are_forgotten() -> None:
     tower.ask("old")
     tower.wait_until(tower.now + 9 * DAY)
     tower.ask("new", expires_at=tower.now + DAY)
-    assert tower.airspace.sends == (Send(tower.now, "promo", "in_app"),)
+    assert tower.airspace.sends == (Send(tower.now, "promo", "in_app", "new"),)
 
 
 def test_a_decision_tells_all_that_the_console_shows() -> None:
@@ -208,6 +209,7 @@ def test_only_in_app_messages_are_delivered_by_the_tower_itself() -> None:
     tower = Airport(rules())
     assert tower.ask(channels=("email",)) == "cleared"
     assert tower.deliveries == []
+    assert [dispatch.id for dispatch in tower.dispatches] == ["r1"]
 
 
 def test_every_reason_has_its_sentence() -> None:
