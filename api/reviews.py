@@ -28,13 +28,16 @@ _WAITING = {
     "player_id": "amelia",
     "template": "spring",
     "purpose": "promo",
-    "channel": "sms",
+    "product": "casino",
+    "channels": ["sms"],
     "source": "campaigns/spring#1",
     "reasons": ["needs_approval"],
     "why": ["A person must approve this message first."],
     "content": {"title": "Hi Amelia", "body": "..."},
-    "since": "2026-11-22T20:10:00.000Z",
-    "expires_at": "2026-11-23T20:10:00.000Z",
+    "contents": {"sms": {"text": "Hi Amelia ..."}},
+    "asked_at": "2026-11-22T20:10:00.000Z",
+    "at": "2026-11-22T20:10:00.000Z",
+    "until": "2026-11-23T20:10:00.000Z",
 }
 
 MessagesReader = Annotated[Principal, Depends(require("messages:read"))]
@@ -136,18 +139,22 @@ def _position(context: Context, cursor: str | None) -> tuple[int, bytes]:
 
 
 def _shown(request_id: str, record: bytes) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.msgpack.decode(record)
+    """Return what the tower put down for the person (``crm.tower.records``)."""
+    found: dict[str, Any] = (msgspec.json if record[:1] == b"{" else msgspec.msgpack).decode(record)
     reasons = [str(code) for code in found.get("reasons", ())]
     return {
         "request_id": request_id,
-        "player_id": found.get("player"),
+        "player_id": found.get("player_id"),
         "template": found.get("template"),
         "purpose": found.get("purpose"),
-        "channel": found.get("channel") or None,
+        "product": found.get("product") or None,
+        "channels": found.get("channels") or [],
         "source": found.get("source") or None,
         "reasons": reasons,
         "why": [explain(code) for code in reasons],
-        "content": found.get("content") or {"title": found.get("title", "")},
-        "since": instant(int(found.get("since") or found.get("at") or 0)),
-        "expires_at": instant(int(found.get("expires_at") or 0)),
+        "content": found.get("content") or {},
+        "contents": found.get("contents") or {},
+        "asked_at": instant(int(found.get("asked_at") or 0)),
+        "at": instant(int(found.get("at") or 0)),
+        "until": instant(int(found.get("until") or 0)),
     }

@@ -5,6 +5,7 @@ player right now. The last is the tower's own judgement (``crm.tower``) of a mes
 airspace as it is stored; nothing of it is written.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Depends, Query
@@ -23,16 +24,18 @@ from crm.tower.turn import take_tower_turn
 from crm.tower.why import explain
 from domain.calendar import as_datetime
 from domain.decisions import Decision, decode_decision
-from domain.entries import Command, LogEntry, MessageRequest
-from domain.errors import Invalid
+from domain.entries import ChannelChanged, Command, LogEntry, MessageRequest
+from domain.errors import Invalid, NotFound
 from domain.ids import partition_of
 from domain.player import Snapshot
+from store.closures import Closures
 from store.gates import read_stops
 from store.keys import TOWER, in_flight, mute
 
 router = APIRouter(prefix="/v1/players", tags=["Players"])
 
 DECISIONS_MAX = 20  # shown; of the player's last 200
+NONE_CLOSED: Mapping[str, ChannelChanged] = {}
 DRY_ID = "req_0_dry"  # of the message that nobody asked for
 
 PlayersReader = Annotated[Principal, Depends(require("players:read"))]
@@ -45,7 +48,8 @@ _EXAMPLE = {
     "asked": [{"request_id": "req_1f_5d41402abc4b2a76b9719d91", "template": "come-back", "by": "journeys/welcome#1"}],
     "decided": [{"outcome": "held", "reasons": ["quiet_hours"], "until": "2026-11-23T06:00:00.000Z"}],
     "waiting": [{"request_id": "req_1f_5d41402abc4b2a76b9719d91", "until": "2026-11-23T06:00:00.000Z"}],
-    "gates": {"excluded": [], "muted": [], "in_flight": 0},
+    "gates": {"excluded": [], "muted": [], "in_flight": 0, "channels_closed": []},
+    "on_its_way": [],
     "now": {"outcome": "held", "reasons": ["quiet_hours"], "until": "2026-11-23T06:00:00.000Z"},
     "in_words": ["It is quiet time for this channel where the player is."],
 }
@@ -68,7 +72,7 @@ async def read_why(
 ) -> dict[str, Any]:
     _check(purpose, get_args(Purpose), "purpose")
     _check(channel, get_args(Channel), "channel")
-    snapshot = await snapshot_of(context, id)
+    snapshot = await _known(context, id)
     programme = await live_programme(context)
     if template is not None and template not in programme.crm.templates:
         raise Invalid(f"there is no template {template!r} in the live programme", code="unknown_template")
@@ -81,6 +85,8 @@ async def read_why(
     pipe.hlen(in_flight(p, player))
     fields, history, marks, flying = await pipe.execute()
     stops = await read_stops(context.redis, p, player)
+    told = (await Closures(context.redis, context.intake).told([p]))[p]
+    closed = {name: ChannelChanged(name, open=False, reason=reason) for name, reason in told.items()}
     parts = {name.decode(): value for name, value in fields.items()}
     airspace = airspace_from_parts(player, int(parts.pop("v", b"0")), parts)
     decisions = [
@@ -93,7 +99,7 @@ async def read_why(
     if template is not None:
         wanted = purpose or (decisions[0].purpose if decisions else "promo")
         request = imagined(context, programme, snapshot, template, wanted, channel, now)
-        dry = dry_judgement(programme, airspace, request, now, stopped=bool(stops))
+        dry = dry_judgement(programme, airspace, request, now, stopped=bool(stops), closed=closed)
     return {
         "player_id": player,
         "at": instant(now),
@@ -109,10 +115,22 @@ async def read_why(
             "excluded": [{"reason": reason, "until": instant(until or 0)} for reason, until in stops.items()],
             "muted": sorted(marks.decode().splitlines()) if marks else [],
             "in_flight": flying,
+            "channels_closed": [{"channel": name, "reason": reason} for name, reason in sorted(told.items())],
         },
         "now": shown_decision(dry) | {"request_id": None} if dry else None,
         "in_words": in_words(dry, bool(stops)) if dry else [],
     }
+
+
+async def _known(context: Context, player_id: str) -> Snapshot:
+    """Return the player's last snapshot; an empty one of a player who was only ever asked to be told something."""
+    try:
+        return await snapshot_of(context, player_id)
+    except NotFound:
+        key = TOWER.history(partition_of(player_id, context.partitions), player_id)
+        if not await context.redis.exists(key):
+            raise
+        return Snapshot(player_id)
 
 
 def imagined(
@@ -134,10 +152,16 @@ def imagined(
 
 
 def dry_judgement(
-    programme: Programme, airspace: Airspace, request: MessageRequest, now: int, *, stopped: bool
+    programme: Programme,
+    airspace: Airspace,
+    request: MessageRequest,
+    now: int,
+    *,
+    stopped: bool,
+    closed: Mapping[str, ChannelChanged] = NONE_CLOSED,
 ) -> Decision | None:
     """Return what the tower would decide; the step that it would take is thrown away."""
-    step = take_tower_turn(programme.crm, airspace, LogEntry("0-0", now, request), stopped=stopped)
+    step = take_tower_turn(programme.crm, airspace, LogEntry("0-0", now, request), stopped=stopped, closed=closed)
     return next((decision for decision in step.decisions if decision.request_id == request.id), None)
 
 

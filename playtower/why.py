@@ -29,6 +29,8 @@ def print_why(why: Mapping[str, Any], out: Console) -> None:
         out.print(f"  [red]excluded[/red]: {escape(gate['reason'])}{ends}")
     if muted := why["gates"]["muted"]:
         out.print(f"  [red]withdrawn or suppressed[/red]: {escape(', '.join(muted))}")
+    for gate in why["gates"]["channels_closed"]:
+        out.print(f"  [yellow]{gate['channel']} is closed[/yellow]: {escape(gate['reason'])}")
     _print_asked(why, out)
     _print_decided(why, zone, out)
     _print_waiting(why, zone, out)
