@@ -4,6 +4,7 @@ Stored in parts like a player's snapshot (``domain.player``); parts are immutabl
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -158,10 +159,7 @@ def has_seen(airspace: Airspace, request_id: str) -> bool:
 
 def with_seen(airspace: Airspace, request_id: str) -> Airspace:
     """Return the airspace remembering the request; the oldest one is forgotten at ``SEEN_MAX``."""
-    digest, seen = _digest(request_id), airspace.seen
-    if digest in seen:
-        seen = tuple(other for other in seen if other != digest)
-    return structs.replace(airspace, seen=(*seen[-SEEN_MAX + 1 :], digest))
+    return structs.replace(airspace, seen=(*airspace.seen[-SEEN_MAX + 1 :], _digest(request_id)))
 
 
 def with_send(airspace: Airspace, send: Send, policy: Policy) -> Airspace:
@@ -280,5 +278,6 @@ def _contexts(known: Mapping[str, Going], name: str, value: Mapping[str, Any] | 
     return contexts
 
 
+@lru_cache(maxsize=256)  # a request is looked for, and a moment later remembered
 def _digest(request_id: str) -> int:
     return int.from_bytes(blake2b(request_id.encode(), digest_size=8).digest(), "big")

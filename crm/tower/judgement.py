@@ -255,11 +255,12 @@ def _obstacles(
             found.append(Obstacle(Reason.NO_ADDRESS.value))
         elif address in facts.suppressed.get(channel, ()):
             found.append(Obstacle(Reason.SUPPRESSED.value))
-    found += [
-        obstacle
-        for hold in plan.holds
-        if (not hold.channels or channel in hold.channels) and (obstacle := _hold_obstacle(hold, case, facts, now))
-    ]
+    if plan.holds and (facts.support_case.open or facts.round_in_play.open or facts.contexts):
+        found += [
+            obstacle
+            for hold in plan.holds
+            if (not hold.channels or channel in hold.channels) and (obstacle := _hold_obstacle(hold, case, facts, now))
+        ]
     if (airspace.sends or request.conflict_group) and channel not in joins:
         found += room_obstacles(request, channel, airspace, policy, plan, now, zone)
     quiet = plan.quiet
@@ -273,13 +274,15 @@ def _obstacles(
         found.append(Obstacle(Reason.CHANNEL_FAILED.value))
     if channel != "in_app" and (full := _capacity(request, channel, airspace, light)):
         found.append(full)
-    if (
-        not found
-        and not case.approved
-        and (request.ask_person or any(line.asks(request.purpose, channel, request.source) for line in plan.approvals))
-    ):
+    if not found and not case.approved and _needs_approval(request, channel, plan):
         found.append(Obstacle(Reason.NEEDS_APPROVAL.value, request.expires_at, may_end_early=True, escalates=True))
     return found
+
+
+def _needs_approval(request: MessageRequest, channel: str, plan: Plan) -> bool:
+    if request.ask_person:
+        return True
+    return bool(plan.approvals) and any(line.asks(request.purpose, channel, request.source) for line in plan.approvals)
 
 
 def _consent_keys(request: MessageRequest, channel: str) -> tuple[str, ...]:

@@ -95,6 +95,8 @@ def _cap_until(cap: Cap, sends: tuple[Send, ...], now: int, zone: str) -> tuple[
     That is when the oldest of its last ``max`` sends leaves the window: at the start of a local day, or, rolling,
     so long after it.
     """
+    if len(sends) < cap.max:
+        return 0, False
     counted = [send for send in sends if cap.counts(send.purpose, send.channel)]
     if len(counted) < cap.max:
         return 0, False
@@ -133,6 +135,8 @@ def fatigue_of(fatigue: Fatigue, sends: tuple[Send, ...], now: int) -> float:
 
 def fatigue_until(fatigue: Fatigue, sends: tuple[Send, ...], now: int) -> int:
     """Return when the player bears less than the limit again, if nothing more is sent; 0: now."""
+    if len(sends) < fatigue.limit - _NEARLY:  # none weighs more than 1
+        return 0
     total = fatigue_of(fatigue, sends, now)
     if total < fatigue.limit - _NEARLY:
         return 0
