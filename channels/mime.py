@@ -10,7 +10,7 @@ from base64 import encodebytes
 from binascii import b2a_qp
 from datetime import UTC, datetime
 from email.header import Header
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from hashlib import blake2b
 
 from msgspec import Struct
@@ -105,9 +105,15 @@ def sender(from_: str, reply_to: str | None = None, return_domain: str | None = 
     Raises:
         BadAddress: an address is none.
     """
-    name, address = parseaddr(one_line(from_))
-    answer = mailbox(parseaddr(one_line(reply_to))[1]) if reply_to else None
+    name, address = _named_address(from_)
+    answer = mailbox(_named_address(reply_to)[1]) if reply_to else None
     return Sender(mailbox(address), name, answer, _ascii_domain(return_domain) if return_domain else "")
+
+
+def _named_address(text: str) -> tuple[str, str]:
+    """Take ``Lucky, Inc. <news@example.com>`` apart; people do not quote the comma."""
+    found = re.fullmatch(r"(.*?)\s*<([^<>]*)>", one_line(text))
+    return (found[1].strip('" '), found[2]) if found else ("", one_line(text))
 
 
 def one_line(text: str) -> str:

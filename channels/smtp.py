@@ -69,8 +69,13 @@ class SmtpAdapter:
             return Rejected(str(error), is_address_dead=True)
         progress = _Progress()
         try:
-            async with asyncio.timeout(self._connector.timeout_s), self._room:
-                result = await self._attempt(written, progress)
+            async with asyncio.timeout(self._connector.timeout_s):
+                # Half of the time for waiting: a try that begins in the last moment would end unclear.
+                await asyncio.wait_for(self._room.acquire(), self._connector.timeout_s / 2)
+                try:
+                    result = await self._attempt(written, progress)
+                finally:
+                    self._room.release()
         except TimeoutError:
             result = progress.lost(f"no answer within {self._connector.timeout_s:g} s")
         return _without_address(result, parcel.address.value)
@@ -131,6 +136,8 @@ class SmtpAdapter:
         )
         try:
             await client.connect()
+            if client.is_ehlo_or_helo_needed:  # what it can do is asked before the first message, not after it
+                await client.ehlo()
             if connector.username is not None:
                 await client.login(connector.username, self._password)
         except BaseException:
