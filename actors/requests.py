@@ -20,6 +20,7 @@ from domain.player import Snapshot
 MESSAGE_TTL_MS = 24 * 3_600_000  # a request without an expiry
 _PRODUCTS = frozenset(get_args(Product))
 _CONFIRM_KEY = "confirm_key"  # among a template's variables: the consent that its link confirms
+_CONFIRMS = "confirm"  # where ``channels.tracking`` looks for it
 
 
 def request_id(partition: int, player: str, cause: str) -> str:
@@ -95,8 +96,8 @@ def _words(
         else {}
     )
     if _CONFIRM_KEY in given:  # whoever signs the link must know what it confirms
-        for said in (content, *contents.values()):
-            said[_CONFIRM_KEY] = given[_CONFIRM_KEY]
+        for said in contents.values():
+            said[_CONFIRMS] = given[_CONFIRM_KEY]
     return content, contents
 
 

@@ -7,6 +7,7 @@ from crm.facts.turn import Heard
 from domain.entries import Event
 
 CASES_MAX = 20  # open support cases remembered of one player; the oldest are forgotten
+_UPSET = frozenset({"negative", "angry", "upset", "frustrated"})
 _NO_CASE: dict[str, Any] = {"open": False, "since": 0, "cases": []}
 _NO_ROUND: dict[str, Any] = {"open": False, "since": 0}
 
@@ -18,11 +19,27 @@ def on_case(heard: Heard, event: Event) -> None:
     others = [name for name in known.get("cases", ()) if name != case]
     if event.name == "support_case_opened":
         since = known["since"] if known.get("open") else event.occurred_at
-        heard.tell("support_case", {"open": True, "since": since, "cases": [*others, case][-CASES_MAX:]})
+        mood = _mood_of(event) or known.get("mood")
+        heard.tell("support_case", _open(since, [*others, case][-CASES_MAX:], mood))
     elif case and others:
-        heard.tell("support_case", {"open": True, "since": known["since"], "cases": others})
+        heard.tell("support_case", _open(known["since"], others, known.get("mood")))
     else:
         heard.tell("support_case", _NO_CASE)
+
+
+def _open(since: int, cases: list[str], mood: str | None) -> dict[str, Any]:
+    return {"open": True, "since": since, "cases": cases, **({"mood": mood} if mood else {})}
+
+
+def _mood_of(event: Event) -> str:
+    """Return negative or positive, "" when the event does not say."""
+    for name in ("mood", "sentiment"):
+        said = event.properties.get(name)
+        if isinstance(said, str) and said:
+            return "negative" if said in _UPSET else "positive"
+        if isinstance(said, int | float) and said:
+            return "negative" if said < 0 else "positive"
+    return ""
 
 
 def on_round(heard: Heard, event: Event) -> None:

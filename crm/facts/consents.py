@@ -16,7 +16,7 @@ from domain.calendar import DAY_MS
 from domain.effects import ConsentChanged
 from domain.entries import Event, MessageRequest
 
-Record = list[Any]  # granted, at (ms), source, proof, pending
+Record = list[Any]  # granted, at (ms), source, proof, pending; withdrawn and pending: a confirmation gives it back
 
 RECORDS = "consents"
 OWN_HAND = frozenset({"one_click", "preference_centre", "reply", "complaint", "unsubscribed"})
@@ -68,9 +68,8 @@ def on_traits(heard: Heard, event: Event, stated: object, rules: FactRules) -> N
     """Take the trait ``consent``: ``{key: bool}``, or by product ``{product: {channel: bool}}``."""
     if not isinstance(stated, Mapping):
         return
-    records = known(heard.air)
     for key, granted in _flat(stated):
-        held = records.get(key)
+        held = known(heard.air).get(key)
         if granted and not (held and not held[0] and held[2] in OWN_HAND):
             _grant(heard, key, event.occurred_at, "traits", "", rules)
         elif not granted:
@@ -98,7 +97,7 @@ def on_message(heard: Heard, event: Event, outcome: str) -> None:
 def withdraw(heard: Heard, key: str, at: int, source: str, proof: str) -> None:
     """Take back a consent. It never comes too late: clocks differ, and a message too few does no harm."""
     held = known(heard.air).get(key)
-    if held and not held[0] and (held[2] in OWN_HAND or source not in OWN_HAND):
+    if held and not held[0] and not held[4] and (held[2] in OWN_HAND or source not in OWN_HAND):
         heard.mute(key)  # the store may have been told otherwise meanwhile
         return
     _keep(heard, key, [False, at, source, proof, False])
@@ -148,7 +147,7 @@ def _grant(
         return
     if held and held[4] and at - held[1] < CONFIRM_AGAIN_MS:
         return
-    _keep(heard, key, [True, at, source, proof, True])
+    _keep(heard, key, [held is None or held[0], at, source, proof, True])
     if rules.confirm_template:
         heard.requests.append(_confirmation(heard, key, channel, rules.confirm_template))
 
@@ -174,10 +173,11 @@ def _keep(heard: Heard, key: str, record: Record) -> None:
     held = records.get(key)
     records = {**records, key: record}
     heard.keep(RECORDS, records)
-    heard.tell("consent", {name: granted for name, (granted, *_, pending) in records.items() if not pending})
+    said = {name: granted for name, (granted, *_, pending) in records.items() if not granted or not pending}
+    heard.tell("consent", said)
     heard.tell("consent_pending", sorted(name for name, (*_, pending) in records.items() if pending))
     granted, at, source, proof, pending = record
-    heard.effects.append(ConsentChanged(key, granted, at, source, proof, pending))
+    heard.effects.append(ConsentChanged(key, granted or pending, at, source, proof, pending))
     if not granted:
         heard.mute(key)
     elif held and not held[0]:

@@ -37,7 +37,7 @@ _FOREVER = 2**62
 
 def reason_of(stated: object) -> str:
     """Return a reason as it is kept everywhere: one that has a meaning here in its one spelling, others as written."""
-    text = _UNFIT.sub(" ", stated).strip()[:_REASON_CHARS_MAX] if isinstance(stated, str) else ""
+    text = " ".join(_UNFIT.sub(" ", stated).split())[:_REASON_CHARS_MAX] if isinstance(stated, str) else ""
     known = _APART.sub("_", text.lower())
     return known if known in NEVER_ENDING or known == "cool_off" else text or OTHER
 
@@ -68,7 +68,8 @@ def exclude(heard: Heard, reason: str, since: int, stated: Mapping[str, Any]) ->
     if reason not in held and len(held) >= REASONS_MAX:
         reason = OTHER
     new = _exclusion(reason, since, _instant(stated.get("until")))
-    _tell(heard, held | {reason: _stricter(held[reason], new) if reason in held else new}, (reason,))
+    held[reason] = _stricter(held[reason], new) if reason in held else new
+    _tell(heard, _in_force(held, heard.at), (reason,))  # one that comes when it is over excludes nobody
 
 
 def readmit(heard: Heard, reason: str, before: int | None = None) -> None:

@@ -33,22 +33,9 @@ LISTED = (
     *("parar", "pare", "cancelar", "sair", "remover", "descadastrar", "nãoenviar", "chega"),
     *("baja", "alto", "basta", "detener", "salir", "nomás", "nomásmensajes", "darsedebaja", "cancelarsuscripción"),
 )
-_POLITE = frozenset(
-    (
-        "please",
-        "pls",
-        "plz",
-        "thanks",
-        "ok",
-        "пожалуйста",
-        "спасибо",
-        "ласка",
-        "будь",
-        "дякую",
-        "por",
-        "favor",
-        "gracias",
-    )
+_POLITE_WORDS = (
+    *("please", "pls", "plz", "thanks", "ok", "пожалуйста", "спасибо", "ласка", "будь", "дякую"),
+    *("por", "favor", "gracias", "obrigado"),
 )
 _CHARS_MAX = 100  # a longer answer is a letter, for a person to read
 
@@ -69,3 +56,4 @@ def _plain(text: str) -> str:
 
 
 _WORDS = frozenset(_plain(word) for word in LISTED)
+_POLITE = frozenset(_plain(word) for word in _POLITE_WORDS)

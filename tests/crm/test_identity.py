@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from actors.programme import compile_programme
-from crm.identity import concerns, links
 from crm.facts import joined_facts
+from crm.identity import concerns, links
 from domain.effects import (
     Answered,
     Forwarded,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-import actors.player
+import actors.deciding
 import crm.journeys.merge
 import gamification.merge
 from crm.identity import forwarding, merging
@@ -111,10 +111,10 @@ def _never_refuses(state: Any, entry: Any) -> Step[Any]:
         (gamification.merge, "hand_over", _keeps_its_balance),
         (gamification.merge, "join", _joins_without_money),
         (gamification.merge, "join", _joins_without_metrics),
-        (actors.player, "after_merge", _forgets_events),
-        (actors.player, "after_merge", _sends_twice),
-        (actors.player, "after_merge", _keeps_profiles_that_arrive_late),
-        (actors.player, "after_merge", _never_refuses),
+        (actors.deciding, "after_merge", _forgets_events),
+        (actors.deciding, "after_merge", _sends_twice),
+        (actors.deciding, "after_merge", _keeps_profiles_that_arrive_late),
+        (actors.deciding, "after_merge", _never_refuses),
         (merging.duplicates, "withdraw", lambda _turn: None),
         (merging.journeys, "leave", lambda turn: setattr(turn, "journeys", {})),
         (merging.journeys, "join", lambda _turn, _source: None),

@@ -1,4 +1,4 @@
-"""Stored parts of an airspace, and which facts an event changes."""
+"""Stored parts of an airspace, and what facts become in it."""
 
 from typing import Any
 
@@ -17,10 +17,9 @@ from crm.tower.airspace import (
     Waiting,
     airspace_from_parts,
     changed_parts,
-    facts_of,
     with_fact,
 )
-from domain.entries import Command, Event, Fact, TimerFired
+from domain.entries import Fact
 
 from .airport import REACH, request
 
@@ -98,92 +97,3 @@ def test_what_a_fact_becomes(name: str, value: Any, part: str, expected: Any) ->
     told = with_fact(Airspace("ann"), Fact("ann", name, value, 1))
     assert getattr(told.facts, part) == expected
     assert with_fact(told, Fact("ann", name, value, 2)) is told
-
-
-def event(name: str = "page", **changes: Any) -> Event:
-    return Event("ann", "e1", name, 1000, **changes)
-
-
-@pytest.mark.parametrize(
-    ("entry", "told", "expected"),
-    [
-        pytest.param(event("bet_placed"), {}, {}, id="most events change nothing"),
-        pytest.param(TimerFired("ann", "x", "y", 1), {}, {}, id="a timer changes nothing"),
-        pytest.param(
-            event("player_excluded", properties={"reason": "self"}),
-            {},
-            {"excluded": {"reason": "self", "since": 1000, "until": None}},
-            id="an exclusion",
-        ),
-        pytest.param(
-            Command("ann", "cmd:1", "exclude", {"reason": "self", "until": 5000}),
-            {},
-            {"excluded": {"reason": "self", "since": 7, "until": 5000}},
-            id="an exclusion by command has the turn's time",
-        ),
-        pytest.param(Command("ann", "c", "readmit"), {"excluded": {"until": None}}, {"excluded": None}, id="readmit"),
-        pytest.param(Command("ann", "c", "claim"), {}, {}, id="other commands change nothing"),
-        pytest.param(
-            event("player_excluded", properties={"until": "2026-01-01T00:00:00+00:00"}),
-            {"excluded": {"reason": "self", "since": 1, "until": None}},
-            {},
-            id="a cool-off does not shorten a self-exclusion",
-        ),
-        pytest.param(
-            event("player_excluded", properties={"until": "2026-01-01T00:00:00+00:00"}),
-            {"excluded": {"reason": "a", "since": 1, "until": 5}},
-            {"excluded": {"reason": "excluded", "since": 1000, "until": 1_767_225_600_000}},
-            id="a longer one stands",
-        ),
-        pytest.param(event("player_readmitted"), {}, {}, id="readmitted who was not excluded"),
-        pytest.param(
-            event("consent_changed", properties={"channel": "sms", "granted": False}),
-            {"consent": {"email": True}},
-            {"consent": {"email": True, "sms": False}},
-            id="consent is told whole",
-        ),
-        pytest.param(
-            event(traits={"consent": {"sms": "yes", "owl": True, "promo": True}}),
-            {},
-            {"consent": {"promo": True}},
-            id="malformed consent is not taken",
-        ),
-        pytest.param(
-            event("support_case_opened", properties={"case_id": "c2"}),
-            {"support_case": {"open": True, "since": 1, "cases": ["c1"]}},
-            {"support_case": {"open": True, "since": 1, "cases": ["c1", "c2"]}},
-            id="a second case",
-        ),
-        pytest.param(
-            event("support_case_solved", properties={"case_id": "c1"}),
-            {"support_case": {"open": True, "since": 1, "cases": ["c1", "c2"]}},
-            {"support_case": {"open": True, "since": 1, "cases": ["c2"]}},
-            id="one of two solved is still open",
-        ),
-        pytest.param(
-            event("support_case_solved"),
-            {"support_case": {"open": True, "since": 1, "cases": ["c1", "c2"]}},
-            {"support_case": {"open": False, "since": 0, "cases": []}},
-            id="solved without saying which solves all",
-        ),
-        pytest.param(event("support_case_solved"), {}, {}, id="solved what was never opened"),
-        pytest.param(event("round_started"), {}, {"round_in_play": {"open": True, "since": 1000}}, id="a round"),
-        pytest.param(event("round_started"), {"round_in_play": {"open": True, "since": 9}}, {}, id="still a round"),
-        pytest.param(
-            event(traits={"timezone": "Europe/Kyiv"}, context={"timezone": "Asia/Tokyo", "locale": "uk-UA"}),
-            {"locale": "uk-UA"},
-            {"timezone": "Europe/Kyiv"},
-            id="what the player states goes before what the device says",
-        ),
-        pytest.param(event(traits={"timezone": "Mars/Base", "locale": "<b>"}), {}, {}, id="no such zone or locale"),
-        pytest.param(event(traits={"timezone": ["x"], "consent": 3}, context={"timezone": "../.."}), {}, {}, id="junk"),
-    ],
-)
-def test_which_facts_an_entry_changes(entry: Any, told: dict[str, Any], expected: dict[str, Any]) -> None:
-    facts = facts_of(entry, told, at=7)
-    assert {fact.name: fact.value for fact in facts} == expected
-    assert facts_of(entry, told | expected, at=7) == [], "told twice"
-    airspace = Airspace("ann")
-    for fact in facts:
-        airspace = with_fact(airspace, fact)
-    assert airspace_from_parts("ann", 0, changed_parts(Airspace("ann"), airspace)) == airspace

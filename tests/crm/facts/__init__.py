@@ -1,0 +1,1 @@
+"""What turns tell the tower."""
