@@ -73,7 +73,7 @@ class Intake:
         """Set a reason of the player's stop and append its entry in one step; how many sends are still in flight.
 
         Args:
-            reason: Beside those it has; the same one again has its end replaced. "" lifts all.
+            reason: Beside those it has; the same one again keeps the later end. "" lifts all.
             until: When it ends by itself, in ms; None: only a readmission ends it.
         """
         if not reason:

@@ -29,7 +29,12 @@ local function relined(key, player, line, is_it)
   if #lines == 0 then redis.call('HDEL', key, player) else redis.call('HSET', key, player, table.concat(lines, '\n')) end
 end
 
+-- One that is there already keeps the later end: to exclude never lets more through, only to lift does.
 local function set_stop(t, player, reason, ends)
+  for line in string.gmatch(redis.call('HGET', t .. 'stop', player) or '', '[^\n]+') do
+    local name, known = said(line)
+    if name == reason and ends ~= '' and (known == '' or tonumber(known) > tonumber(ends)) then ends = known end
+  end
   relined(t .. 'stop', player, reason .. '|' .. ends, function(old) return (said(old)) == reason end)
 end
 
@@ -102,7 +107,7 @@ local function told(meta, log, body, given)  -- appends one entry, past any boun
 end
 
 -- KEYS meta log | ARGV player reason until|'' mode body clock(store|log). The gate and its log entry in one step.
--- mode '+' adds the reason or replaces its end; '-' lifts it, and all of them for reason ''.
+-- mode '+' adds the reason, or puts its end off; '-' lifts it, and all of them for reason ''.
 -- Answers the number of sends in flight for the player: 0 = nothing but legal mail can leave any more.
 local function exclude(K, A)
   local t = tag(K[1])

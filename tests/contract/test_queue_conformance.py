@@ -166,12 +166,21 @@ async def test_a_reason_for_good_outlasts_those_that_end(side: Side) -> None:
     assert await field.tower.stopped([(0, ANN)]) == [True]
 
 
-async def test_a_reason_said_again_has_its_end_replaced(side: Side) -> None:
+@pytest.mark.parametrize("way", ["intake", "commit"])
+async def test_a_reason_said_again_keeps_the_later_end(side: Side, way: str) -> None:
+    """To exclude never lets more through: only to lift does."""
     field = await Field(side).opened()
-    await field.exclude("cool_off", START + 5)
-    await field.exclude("blocked", START + 5)
-    await field.exclude("cool_off")
-    assert (await side.dump(0))["stop"] == {ANN: b"blocked|%d\ncool_off|" % (START + 5)}
+    found = []
+    for until in (START + 5, START + 3, START + 7, None, START + 9):
+        if way == "intake":
+            await field.exclude("cool_off", until)
+        else:
+            await field.turn(stops=[(ANN, "cool_off" if until is None else f"cool_off|{until}")])
+        found.append((await side.dump(0))["stop"][ANN].decode())
+    assert found == [f"cool_off|{end}" for end in (START + 5, START + 5, START + 7, "", "")]
+    await field.turn(lifts=[(ANN, "cool_off")])
+    await field.turn(lifts=[(ANN, "cool_off")], stops=[(ANN, f"cool_off|{START + 1}")])
+    assert (await side.dump(0))["stop"] == {ANN: b"cool_off|%d" % (START + 1)}
 
 
 async def test_a_reason_is_lifted_alone_or_with_all_others(side: Side) -> None:

@@ -9,7 +9,11 @@ from tests.simulation.streams import parsed
 
 
 def set_stop(shared: PartitionState, player: str, reason: str, until: str) -> None:
-    """Add a reason, or replace its end."""
+    """Add a reason, or put its end off."""
+    for line in shared.stops.get(player, []):
+        known = line[len(reason) + 1 :]
+        if _reason(line) == reason and until and (not known or int(known) > int(until)):
+            until = known
     lines = [line for line in shared.stops.get(player, []) if _reason(line) != reason]
     shared.stops[player] = [*lines, f"{reason}|{until}"]
 
