@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from store.gates import read_stops
 from tests.api.world import World, world_of
 from tests.conftest import Server
 
@@ -106,7 +107,12 @@ async def test_an_exclusion_is_in_force_when_it_answers(world: World) -> None:
     path = "/v1/players/amelia/exclusion"
     answer = await world.http.post(path, json={"reason": "self_exclusion"})
     assert (answer.status_code, answer.json()["in_flight"]) == (200, 0)
-    assert (await world.http.get(path)).json() == {"excluded": True, "reason": "self_exclusion", "in_flight": 0}
+    assert (await world.http.get(path)).json() == {
+        "excluded": True,
+        "reason": "self_exclusion",
+        "reasons": [{"reason": "self_exclusion", "until": None}],
+        "in_flight": 0,
+    }
     again = await world.http.post(path, json={"reason": "self_exclusion"})
     assert again.status_code == 200
     assert (await world.http.delete(path)).json()["excluded"] is False
@@ -119,3 +125,31 @@ async def test_an_exclusion_with_sends_on_their_way_is_draining(idle: World) -> 
     await idle.redis.hset(f"{{{p}}}:infl:amelia", "send-1", "x")
     answer = await idle.http.post("/v1/players/amelia/exclusion", json={"reason": "self_exclusion"})
     assert (answer.status_code, answer.json()["status"], answer.json()["in_flight"]) == (202, "draining", 1)
+
+
+LATE = "2099-01-01T00:00:00Z"
+
+
+async def test_a_player_is_excluded_for_several_reasons_and_readmitted_from_each(world: World) -> None:
+    path = "/v1/players/amelia/exclusion"
+    for body in ({"reason": "Self-Exclusion", "until": LATE}, {"reason": "cool_off", "until": LATE}):
+        assert (await world.http.post(path, json=body)).status_code == 200
+    reasons = {item["reason"]: item["until"] for item in (await world.http.get(path)).json()["reasons"]}
+    assert reasons == {"self_exclusion": None, "cool_off": "2099-01-01T00:00:00.000Z"}
+    one = (await world.http.delete(path, params={"reason": "self exclusion"})).json()
+    assert (one["excluded"], [item["reason"] for item in one["reasons"]]) == (True, ["cool_off"])
+    unknown = (await world.http.delete(path, params={"reason": "harm"})).json()
+    assert [item["reason"] for item in unknown["reasons"]] == ["cool_off"]
+    assert (await world.http.delete(path)).json()["excluded"] is False
+    await world.until("/v1/players/amelia/history", lambda told: len(told["items"]) >= 4)
+    assert (await world.http.get(path)).json()["reasons"] == [], "the turns set what the calls had lifted"
+
+
+async def test_the_way_out_of_a_grave_reason_is_a_readmission_alone(idle: World) -> None:
+    """An end that is over ends a cool-off and nothing else: the store's own gate says so."""
+    path, soon = "/v1/players/amelia/exclusion", "2099-01-01T00:00:00Z"
+    p = idle.context.players.ref("amelia").partition
+    for reason in ("cool_off", "an operator's own", "self_exclusion", "harm", "under_age", "register", "deceased"):
+        assert (await idle.http.post(path, json={"reason": reason, "until": soon})).status_code == 200
+    later = await read_stops(idle.redis, p, "amelia", at=5_000_000_000_000)
+    assert sorted(later) == ["deceased", "harm", "register", "self_exclusion", "under_age"]

@@ -7,12 +7,17 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from actors.clock import new_id
 from api import links
 from api.pace import Pace
-from domain.entries import Event, decode_entry
+from domain.dispatch import Dispatch
+from domain.entries import Event, Fact, decode_entry, encode_entry
 from domain.ids import partition_of
 from domain.links import Link, LinkKind, sign
-from store.keys import PLAYERS, mute
+from store.keys import CHANNELS, PLAYERS, TOWER, mute
+from store.ports import Commit, Settlement
+from store.queue import RedisQueue
+from store.redis_lane import RedisLane
 from tests.api.world import PARTITIONS, TOKEN_SECRET, World, world_of
 from tests.conftest import Server
 
@@ -294,3 +299,32 @@ async def test_a_client_cannot_say_that_a_message_was_opened(world: World) -> No
     assert [event.type for event in await logged(world.redis)] == ["track"]  # by its path it is an event like any
     assert batch.json()["rejected"], batch.text
     assert answer.status_code == 200
+
+
+async def test_one_click_stops_what_is_cleared_already_and_waits_for_a_provider(idle: World) -> None:
+    """The 200 is the promise: a claim after it is refused, whatever the player's turns know."""
+    p = partition_of("amelia", PARTITIONS)
+    now = idle.context.clock.now_ms()
+    towers = RedisLane(idle.redis, TOWER)
+    owner = await towers.acquire(p, "t1", new_id(), 60_000)
+    body = encode_entry(Fact("amelia", "locale", "en", now))
+    told = await idle.context.intake.append_internal(p, "fact-1", body, TOWER)
+    waiting = [
+        Dispatch(id_, "amelia", "email", "promo", "spring", {}, now, now + 60_000, now + 60_000, ("promo", "email"))
+        for id_ in ("req_1_first", "req_1_second")
+    ]
+    commit = Commit(owner.offset, told.offset, 1, dispatches=waiting)
+    ((verdict, _),) = await towers.commit([(owner.token, commit)])
+    assert verdict == "OK"
+    couriers, queue = RedisLane(idle.redis, CHANNELS), RedisQueue(idle.redis)
+    courier = await couriers.acquire(p, "c1", new_id(), 60_000)
+    (first,) = await queue.claim(courier.token, "c1:1", [("email", "bulk", 1)])
+    assert first.refused == ""
+    assert await queue.settle([Settlement(p, "amelia", first.dispatch.id, "c1:1")]) == [True]
+
+    answer = await idle.http.post(
+        f"/u/{token(idle, 'unsubscribe', target='promo')}", content=b"List-Unsubscribe=One-Click"
+    )
+    assert answer.status_code == 200
+    (second,) = await queue.claim(courier.token, "c1:2", [("email", "bulk", 1)])
+    assert (second.dispatch.id, second.refused) == ("req_1_second", "muted")

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from tests.api.world import World, world_of
+from domain.links import Link, sign
+from tests.api.world import TOKEN_SECRET, World, world_of
 from tests.conftest import Server
 
 pytestmark = pytest.mark.redis
@@ -58,7 +59,7 @@ async def test_an_excluded_player_gets_no_promotion_and_the_reason_is_a_sentence
     path = f"/v1/messages/{asked['request_id']}"
     judged = await world.until(path, lambda answer: answer["status"] != "pending")
     assert (judged["status"], judged["decision"]["reasons"]) == ("refused", ["excluded"])
-    assert judged["decision"]["why"] == ["The player is excluded; only legal messages may reach them."]
+    assert judged["decision"]["why"] == ["The player is excluded; only legal notices may reach them."]
     assert (await world.http.get("/v1/players/amelia/inbox")).json()["items"] == []
 
 
@@ -83,3 +84,45 @@ async def test_an_unknown_request_is_not_found(world: World) -> None:
     for request in ("req_0_0123456789abcdef", "req_ffff_0123456789abcdef", "nonsense"):
         answer = await world.http.get(f"/v1/messages/{request}")
         assert (answer.status_code, answer.json()["code"]) == (404, "request_not_found")
+
+
+async def test_what_it_is_for_and_about_goes_along(world: World) -> None:
+    goal = {"event": "deposit_completed", "where": {"field": "event.properties.amount", "op": "gte", "value": 100}}
+    body = HELLO | {"product": "casino", "goal": goal, "idempotency_key": "g-1", "ask_person": True}
+    asked = await world.http.post("/v1/messages", json=body)
+    assert asked.status_code == 202, asked.text
+    path = f"/v1/messages/{asked.json()['request_id']}"
+    judged = await world.until(path, lambda answer: answer["status"] != "pending")
+    assert (judged["status"], judged["decision"]["reasons"]) == ("escalated", ["needs_approval"])
+    assert judged["receipts"] == []
+    await world.happen("amelia", "deposit_completed", "d-1", properties={"amount": 99})
+    await world.happen("amelia", "deposit_completed", "d-2", properties={"amount": 100})
+    ended = await world.until(path, lambda answer: answer["status"] != "escalated")
+    assert (ended["status"], ended["decision"]["reasons"]) == ("refused", ["goal_met"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"product": "lottery"}, id="no such product"),
+        pytest.param({"goal": {}}, id="a goal without an event"),
+        pytest.param({"goal": {"event": "x", "where": {"field": "nothing"}}}, id="a goal's condition that is none"),
+        pytest.param({"ask_person": "perhaps"}, id="no plain word"),
+    ],
+)
+async def test_what_it_is_for_must_be_said_right(world: World, change: dict[str, Any]) -> None:
+    answer = await world.http.post("/v1/messages", json=HELLO | change)
+    assert answer.status_code == 422, answer.text
+
+
+async def test_receipts_are_shown_with_the_message(world: World) -> None:
+    asked = (await world.http.post("/v1/messages", json=HELLO)).json()["request_id"]
+    path = f"/v1/messages/{asked}"
+    await world.until(path, lambda answer: answer["status"] == "cleared")
+    click = Link("click", "amelia", asked, "in_app", "https://shop.example/", "hello", "service")
+    for _ in range(2):
+        token = sign(TOKEN_SECRET, click)
+        answer = await world.http.get(f"/r/{token}", headers={"User-Agent": "Mozilla/5.0"})
+        assert answer.status_code == 302
+    found = await world.until(path, lambda answer: len(answer["receipts"]) == 2)
+    assert {(receipt["outcome"], receipt["channel"]) for receipt in found["receipts"]} == {("clicked", "in_app")}
