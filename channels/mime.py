@@ -188,7 +188,8 @@ def _body(text: object, html: object, token: str) -> bytes:
     return b"".join(
         (
             b'Content-Type: multipart/alternative; boundary="' + boundary + b'"\r\n\r\n',
-            *(b"--" + boundary + b"\r\n" + part for part in (plain, _part("html", str(html)))),
+            # The line break before a boundary belongs to it.
+            *(b"--" + boundary + b"\r\n" + part + b"\r\n" for part in (plain, _part("html", str(html)))),
             b"--" + boundary + b"--\r\n",
         )
     )
