@@ -164,3 +164,20 @@ def break_turns_of(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
         return sound(state, entry, told)
 
     monkeypatch.setattr(player, "decide", broken)
+
+
+async def test_the_stores_gates_hear_in_the_same_commit_what_a_turn_decides() -> None:
+    def says(n: int, name: str, **properties: Any) -> Event:
+        return Event("pia", f"g{n}", name, 1_000 * n, properties)
+
+    commit = (
+        await folded(
+            says(1, "self_excluded"),
+            says(2, "cool_off_started", until=9_000_000),
+            says(3, "player_readmitted", reason="self_exclusion"),
+            says(4, "consent_changed", channel="sms", granted=False),
+        )
+    ).commit
+    assert commit.stops == [("pia", "cool_off|9000000")]
+    assert commit.lifts == [("pia", "self_exclusion")]
+    assert commit.mutes == [(True, "pia", "sms")]
