@@ -69,6 +69,7 @@ class Bench:
         self.tallies: list[Tally] = []
         self._rules = rules
         self._before: dict[str, Waiting] = {}  # as they waited, of those that are being judged again
+        self._start = airspace  # as it was before those that are judged together
         self._going: list[_Group] = []
         self._groups: dict[Crowd, _Group] = {}  # of those going, the ones that others may still join
 
@@ -126,6 +127,7 @@ class Bench:
 
     def _settle(self, cases: list[Case]) -> None:
         """Judge cases together, class by class."""
+        self._start = self.airspace
         classes: dict[int, list[Case]] = {}
         for case in self._not_gathering(cases):
             classes.setdefault(self._priority(case.request), []).append(case)
@@ -159,7 +161,8 @@ class Bench:
                     case, Held(until, (Reason.OUTRANKED.value,), getattr(weighed.verdict, "alternatives", ()))
                 )
             else:
-                self.conclude(case, weighed.verdict)
+                lost = bool(self._going) and bool(weigh(case, self._start, self.light).free)
+                self.conclude(case, _outranked(weighed.verdict) if lost else weighed.verdict)
         if len(found) == 1:
             self._clear(found[0][0].case, found[0][1], found[0][1].free[0])
         elif found:
