@@ -17,7 +17,7 @@ REACH = {"email": "0e", "sms": "05", "push": "09", "messenger": "0a"}  # digests
 TEMPLATE = {"channel": "in_app", "title": {"en": "Notice"}, "body": {"en": "..."}}
 SEVERAL = {
     "channel": "in_app",
-    "title": {"en": "{{ count }} things"},
+    "title": {"en": "{{ count }} things", "uk": "{{ count }} речі"},
     "body": {"en": "{% for m in messages %}{{ m.title }}: {{ m.body }}; {% endfor %}"},
     "variables": ["count", "messages"],
 }
