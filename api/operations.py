@@ -2,7 +2,7 @@
 
 import contextlib
 from collections import deque
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Depends, Response
@@ -17,7 +17,10 @@ from api.look import look, shown_host
 from api.metrics import Once, families
 from api.pages import answers, instant
 from api.tallies import tallies
+from api.views import shown_decision
 from crm.journeys.reasons import explain
+from domain.decisions import Decision, Outcome, decode_decision
+from domain.ids import partition_of
 from store.keys import PLAYERS, TOWER
 from store.ports import Unavailable
 from store.programmes import Programmes
@@ -26,6 +29,8 @@ router = APIRouter(tags=["Operations"])
 
 RATE_OVER_MS = 10_000  # rates are over the last ten seconds at most
 RECENT_MAX = 50
+DECISIONS_MAX = 12  # of the tower, with their reasons
+_OUTCOMES = frozenset(get_args(Outcome))
 
 ReportsReader = Annotated[Principal, Depends(require("reports:read"))]
 
@@ -190,6 +195,19 @@ async def status(context: Ctx, _: ReportsReader) -> dict[str, Any]:
                 }
             ],
             "walks": 0,
+            "decisions": [
+                {
+                    "player": "amelia",
+                    "outcome": "held",
+                    "channel": None,
+                    "template": "come-back",
+                    "reasons": ["quiet_hours"],
+                    "why": ["It is quiet time for this channel where the player is."],
+                    "at": "2026-11-22T08:59:59.000Z",
+                }
+            ],
+            "channels": [{"channel": "email", "waiting": 12, "open": True, "landings": {"sent": 4021}}],
+            "in_flight": 3,
         },
         401,
         403,
@@ -204,6 +222,7 @@ async def live(context: Ctx, _: ReportsReader) -> dict[str, Any]:
     recent = sorted((item for beat in view.hosts for item in beat.get("recent", ())), reverse=True)[:RECENT_MAX]
     steps = sorted((item for beat in view.hosts for item in beat.get("steps", ())), reverse=True)[:RECENT_MAX]
     counted = await tallies(context)
+    seen = await read_channels(context)
     documents = (await context.programmes.current())[1]
     events_per_s, judged_per_s = _rates(context, view.at, (events, judged))
     return {
@@ -233,6 +252,17 @@ async def live(context: Ctx, _: ReportsReader) -> dict[str, Any]:
         ],
         "steps": [_step(*item) for item in steps],
         "walks": counted.walks,
+        "decisions": await _decisions(context, recent),
+        "channels": [
+            {
+                "channel": channel,
+                "waiting": sum(n for (name, _lane), n in seen.waiting.items() if name == channel),
+                "open": all(said.get("open", True) for said in seen.channels.get(channel, ())),
+                "landings": dict(seen.landings(channel)),
+            }
+            for channel in sorted(seen.channels)
+        ],
+        "in_flight": seen.in_flight,
     }
 
 
@@ -249,6 +279,26 @@ def _journey(name: str, document: dict[str, Any], nodes: dict[str, int]) -> dict
             if node in kinds or players
         ],
     }
+
+
+async def _decisions(context: Context, recent: list[Any]) -> list[dict[str, Any]]:
+    """Return the tower's last decisions with their reasons. Hosts tell of whom; the rest is in the players' history."""
+    last = [(int(at), player, str(what), name) for at, player, what, name in recent if what in _OUTCOMES]
+    last = last[:DECISIONS_MAX]
+    pipe = context.redis.pipeline(transaction=False)
+    for player in dict.fromkeys(player for _, player, _, _ in last):
+        pipe.xrevrange(TOWER.history(partition_of(player, context.partitions), player), count=DECISIONS_MAX)
+    found: dict[tuple[int, str, str, str], Decision] = {}
+    for player, entries in zip(dict.fromkeys(player for _, player, _, _ in last), await pipe.execute(), strict=True):
+        for _offset, fields in entries:
+            decision = decode_decision(fields[b"d"])
+            found.setdefault((decision.at, player, decision.outcome, decision.template), decision)
+    return [
+        {"player": key[1], **shown_decision(found[key])}
+        if key in found
+        else {"at": instant(key[0]), "player": key[1], "outcome": key[2], "template": key[3]}
+        for key in last
+    ]
 
 
 def _step(at: int, player: str, what: str, name: str) -> dict[str, Any]:

@@ -5,6 +5,9 @@ import { byInterest, count, plural, rate, sparkline, text, time, told, words } f
 
 const POLL_MS = 1_000;
 const ENDS = { goal: "good", completed: "good", exit: "warn", expired: "warn", removed: "warn" }; // of a journey
+const TITLES = { sms: "SMS", email: "E-mail" };
+const ROLES = { tower: "control tower", channels: "courier" }; // of members that hold no players
+const CHANNELS = { in_app: "in the app", email: "by e-mail", sms: "by SMS", push: "by push", webhook: "by webhook", messenger: "by messenger" };
 const HEALTH_EVERY = 10; // polls
 const SAMPLES_MAX = 90;
 const FEED_MAX = 40;
@@ -34,6 +37,7 @@ const samples = [];
 const names = new Map(); // mission id -> name
 const segmentNames = new Map();
 const journeyNames = new Map();
+const landings = new Map(); // channel -> how many were sent, at the poll before
 const seen = { recent: new Set(), decisions: new Set(), steps: new Set() };
 
 // --- key ---------------------------------------------------------------------------------------------------------
@@ -130,7 +134,8 @@ function showLive(live) {
   showHosts(live.hosts ?? []);
   showSegments(live.segments ?? [], live.walks ?? 0);
   showJourneys(live.journeys ?? [], live.steps ?? []);
-  const outcomes = { cleared: "good", held: "warn", merged: "accent", rerouted: "accent", refused: "bad" };
+  const outcomes = { cleared: "good", held: "warn", escalated: "warn", merged: "accent", rerouted: "accent", refused: "bad" };
+  showChannels(live.channels ?? [], live.in_flight ?? 0);
   const recent = live.recent ?? [];
   const completions = recent.filter((item) => !(item.what in outcomes));
   feed("recent", completions, (item) => `${item.at}|${item.player}|${item.what}|${item.id}`, (item) => [
@@ -149,10 +154,29 @@ function showDecisions(decisions, outcomes) {
   feed("decisions", decisions, (item) => `${item.at}|${item.request_id ?? item.player}|${item.outcome}|${item.template}`, (item) => [
     el("span", {},
       el("span", { className: `tag ${outcomes[item.outcome] ?? ""}`, textContent: words(item.outcome) }), " ",
-      item.title || words(item.template), item.player ? " for " : "", item.player ? playerLink(item.player) : ""),
+      item.title || words(item.template), item.player ? " for " : "", item.player ? playerLink(item.player) : "",
+      item.channel ? ` ${CHANNELS[item.channel] ?? `by ${words(item.channel).toLowerCase()}`}` : ""),
     el("span", { className: "when", textContent: time(item.at) }),
     item.reasons?.length ? el("span", { className: "more", textContent: (item.why ?? item.reasons.map(words)).join(" ") }) : "",
   ]);
+}
+
+/** How messages land, by channel; a channel in which one has just landed lights up. */
+function showChannels(channels, inFlight) {
+  show("channels", channels.length > 0);
+  const tags = channels.map((channel) => {
+    const sent = channel.landings?.sent ?? 0;
+    const landed = landings.has(channel.channel) && sent > landings.get(channel.channel);
+    landings.set(channel.channel, sent);
+    const waiting = channel.waiting ? `, ${count(channel.waiting)} in line` : "";
+    return el("span", {
+      className: `tag ${channel.open ? "good" : "bad"} ${landed ? "fresh" : ""}`,
+      title: Object.entries(channel.landings ?? {}).map(([outcome, n]) => `${words(outcome)} ${count(n)}`).join(", "),
+      textContent: `${TITLES[channel.channel] ?? words(channel.channel)} ${count(sent)} sent${waiting}${channel.open ? "" : ", closed"}`,
+    });
+  });
+  if (inFlight) tags.push(el("span", { className: "tag accent", textContent: `${count(inFlight)} on the way` }));
+  $("channels").replaceChildren(...tags);
 }
 
 function showHealth(live) {
@@ -220,8 +244,8 @@ function showHosts(hosts) {
   const rows = hosts.flatMap((host) => [
     el("tr", {},
       el("td", {}, host.name, " ", host.alive ? "" : el("span", { className: "tag bad", textContent: "gone" })),
-      el("td", {}, host.lane === "tower" ? el("span", { className: "tag accent", textContent: "control tower" }) : el("span", { className: "tag", textContent: "shared" })),
-      el("td", { className: "n", textContent: host.lane === "tower" ? "" : count(host.players) }),
+      el("td", {}, el("span", { className: `tag ${host.lane in ROLES ? "accent" : ""}`, textContent: ROLES[host.lane] ?? "shared" })),
+      el("td", { className: "n", textContent: host.lane in ROLES ? "" : count(host.players) }),
       el("td", { className: "n", textContent: count(host.partitions?.length ?? host.partitions) }),
       el("td", { className: "n", textContent: count(host.entries) })),
     ...Object.entries(host.dedicated ?? {}).sort().map(([player, pid]) => el("tr", {},
