@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
+from crm.facts import facts_of as facts_of
 from crm.tower.config import SENDS_MAX
-from crm.tower.facts import facts_of as facts_of
 from crm.tower.policy import UNCOUNTED, Policy
 from domain.calendar import DAY_MS
 from domain.entries import Fact, MessageRequest

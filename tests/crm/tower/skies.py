@@ -12,9 +12,9 @@ from random import Random
 from typing import Any
 
 from crm.addresses import REACHABLE, digest_of
+from crm.facts import facts_of
 from crm.programme import compile_crm
 from crm.tower.airspace import Airspace, airspace_from_parts, changed_parts
-from crm.tower.facts import facts_of
 from crm.tower.turn import TowerStep, take_tower_turn
 from crm.tower.why import Reason
 from domain.decisions import Decision
