@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from channels.guard import GuardedBackend
+from channels.guard import Guard
 from channels.ports import Adapter
 from channels.secrets import ReadSecret, SecretMissing, read_secret
 from channels.smpp import OnInbound
@@ -34,21 +34,21 @@ def make_adapter(
     *,
     read_secret: ReadSecret = read_secret,
     on_inbound: OnInbound | None = None,
-    backend: GuardedBackend | None = None,
+    guard: Guard | None = None,
 ) -> Adapter:
     """Return the adapter of a connector.
 
     Args:
         read_secret: Reads what the document names; raises ``SecretMissing``.
         on_inbound: Takes what comes without a hook (SMPP). It returns when that is safe; if it raises, it comes again.
-        backend: The guard under webhooks and web push; a test's resolver is in it.
+        guard: What webhooks and web push may connect to; a test gives one with a resolver of its own.
 
     Raises:
         ConnectorUnusable: the document is none, or a secret is missing or is not what the provider needs.
     """
     try:
         connector = read_connector(document)
-        return _make(connector, read_secret, on_inbound, backend)
+        return _make(connector, read_secret, on_inbound, guard)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         path = ".".join(str(part) for part in first["loc"])
@@ -57,9 +57,7 @@ def make_adapter(
         raise ConnectorUnusable(f"connectors/{connector_id}: {missing}") from None
 
 
-def _make(
-    connector: AnyConnector, secret: ReadSecret, on_inbound: OnInbound | None, backend: GuardedBackend | None
-) -> Adapter:
+def _make(connector: AnyConnector, secret: ReadSecret, on_inbound: OnInbound | None, guard: Guard | None) -> Adapter:
     # Each adapter brings its own libraries: a courier without web push does not load four of them.
     match connector:
         case SmtpConnector():
@@ -79,7 +77,7 @@ def _make(
         case WebPushConnector():
             from channels.web_push import WebPushAdapter
 
-            return WebPushAdapter(connector, secret(connector.vapid_private_key), backend=backend)
+            return WebPushAdapter(connector, secret(connector.vapid_private_key), guard=guard)
         case FcmConnector():
             from channels.fcm import FcmAdapter
 
@@ -100,7 +98,7 @@ def _make(
                 name: _in_a_header(secret(value)) if isinstance(value, Secret) else value
                 for name, value in connector.headers.items()
             }
-            return WebhookAdapter(connector, secrets, headers, backend=backend)
+            return WebhookAdapter(connector, secrets, headers, guard=guard)
 
 
 def _in_a_header(value: str) -> str:

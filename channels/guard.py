@@ -1,19 +1,19 @@
 """No message leads into the operator's own network: addresses of webhooks and of players' browsers are checked.
 
-``GuardedBackend`` resolves a host once, refuses it when *any* of its addresses is not public, and connects to an
-address that it has checked; TLS still names the host. So neither a spelling (``0x7f.1``) nor a name that resolves to
-another address the next time (DNS rebinding) leads past it. OWASP API7, ASVS 1.3.6.
+A ``Guard`` resolves a host anew for each connection, refuses it when *any* of its addresses is not public, and checks
+again the very address that is connected to; TLS still names the host. So neither a spelling (``0x7f.1``) nor a name
+that resolves to another address the next time (DNS rebinding) leads past it. OWASP API7, ASVS 1.3.6.
 """
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
-import httpcore
-from anyio import ClosedResourceError
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
+SocketInfo = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
 _REFUSED_V4 = tuple(
     IPv4Network(network)
@@ -48,8 +48,8 @@ _REFUSED_V6 = tuple(
 )
 
 
-class Refused(httpcore.ConnectError):
-    """A host that must not be connected to."""
+class Refused(OSError):
+    """A host that must not be connected to; which of its addresses is not told, lest players map our network."""
 
 
 def is_public(address: str) -> bool:
@@ -72,54 +72,52 @@ async def resolve(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Connections to public addresses only, each to the very address that was checked."""
+class Guard(AbstractResolver):
+    """What may be connected to: the resolver, and the maker of sockets, of a pool of connections."""
 
-    def __init__(self, inner: httpcore.AsyncNetworkBackend | None = None, *, resolver: Resolve = resolve) -> None:
-        self._inner = inner or httpcore.AnyIOBackend()
+    def __init__(self, resolver: Resolve = resolve) -> None:
         self._resolve = resolver
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 (the interface's)
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Connect to the first address of a host that answers, within ``timeout`` seconds for all.
-
-        Raises:
-            Refused: one of its addresses is not public.
-            ConnectError: it has none, or none answers.
-        """
-        try:
-            async with asyncio.timeout(timeout):
-                addresses = await self.addresses(host, port)
-                for last, address in ((address == addresses[-1], address) for address in addresses):
-                    try:
-                        return await self._inner.connect_tcp(address, port, timeout, local_address, socket_options)
-                    except (httpcore.ConnectError, ClosedResourceError):
-                        if last:
-                            raise
-        except TimeoutError:
-            raise httpcore.ConnectTimeout(f"{host} did not answer") from None
-        raise httpcore.ConnectError(f"{host} has no address")
-
-    async def addresses(self, host: str, port: int) -> list[str]:
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
         """Return the addresses of a host.
 
         Raises:
-            Refused: one of them is not public; which one is not told, lest players map the operator's network.
+            Refused: one of them is not public.
+            OSError: it has none.
         """
         try:
             found = await self._resolve(host, port)
-        except (OSError, UnicodeError):
-            raise httpcore.ConnectError(f"{host} does not resolve") from None
+        except UnicodeError:
+            found = []
         if not all(is_public(address) for address in found):
             raise Refused(f"{host} is not on the public internet")
-        return found
+        if not found:
+            raise OSError(f"{host} has no address")
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for address in found
+            if family in (socket.AF_UNSPEC, socket.AF_INET6 if ":" in address else socket.AF_INET)
+        ]
 
-    async def sleep(self, seconds: float) -> None:
-        """Wait, as the pool asks."""
-        await asyncio.sleep(seconds)
+    async def close(self) -> None:
+        """Do nothing: it holds nothing."""
+
+    def socket(self, info: SocketInfo) -> socket.socket:
+        """Return a socket for an address, which comes here whether it was resolved or written as such.
+
+        Raises:
+            Refused: the address is not public.
+        """
+        address = str(info[4][0])
+        if not is_public(address):
+            raise Refused(f"{address} is not on the public internet")
+        return socket.socket(info[0], info[1], info[2])

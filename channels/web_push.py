@@ -13,7 +13,7 @@ import msgspec
 from py_vapid import Vapid02
 from pywebpush import WebPusher
 
-from channels.guard import GuardedBackend
+from channels.guard import Guard
 from channels.http import Answer, Failure, Http, of_failure, of_trouble, text_of
 from channels.ports import Parcel, Rejected, Result, Sent
 from channels.secrets import SecretMissing
@@ -39,7 +39,7 @@ class WebPushAdapter:
     address_kinds = frozenset({"web_push"})
     is_idempotent = False
 
-    def __init__(self, connector: WebPushConnector, private_key: str, *, backend: GuardedBackend | None = None) -> None:
+    def __init__(self, connector: WebPushConnector, private_key: str, *, guard: Guard | None = None) -> None:
         self._connector = connector
         self._vapid = read_key(private_key)
         self._tokens: dict[str, tuple[int, str]] = {}
@@ -47,7 +47,7 @@ class WebPushAdapter:
             timeout_s=connector.timeout_s,
             connections=connector.in_flight_max,
             is_guarded=not connector.allow_private,
-            backend=backend,
+            guard=guard,
         )
 
     async def send(self, parcel: Parcel) -> Result:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from channels.guard import GuardedBackend
+from channels.guard import Guard
 from channels.http import Answer, Failure, Http, of_failure
 from channels.ports import Parcel, Rejected, Result, Retry, Sent
 from channels.secrets import SecretMissing
@@ -58,7 +58,7 @@ class WebhookAdapter:
         secrets: tuple[str, ...],
         headers: Mapping[str, str] | None = None,
         *,
-        backend: GuardedBackend | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self._url = connector.url
         self._keys = tuple(signing_key(secret) for secret in secrets)
@@ -67,7 +67,7 @@ class WebhookAdapter:
             timeout_s=connector.timeout_s,
             connections=connector.in_flight_max,
             is_guarded=not connector.allow_private,
-            backend=backend,
+            guard=guard,
         )
 
     async def send(self, parcel: Parcel) -> Result:

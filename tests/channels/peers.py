@@ -97,10 +97,10 @@ class Peer:
 
 
 @asynccontextmanager
-async def peer(answer: Answer | Response) -> AsyncIterator[Peer]:
+async def peer(answer: Answer | Response, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Peer]:
     found = Peer(answer if callable(answer) else lambda _request: answer)
-    server = await asyncio.start_server(found.serve, "127.0.0.1", 0)
-    found.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(found.serve, host, port)
+    found.url = f"http://{host}:{server.sockets[0].getsockname()[1]}"
     try:
         yield found
     finally:

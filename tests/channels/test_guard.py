@@ -1,14 +1,14 @@
 """No message leads into the operator's own network, however the way is spelled."""
 
 import asyncio
+import socket
 
-import httpcore
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.factory import make_adapter
-from channels.guard import GuardedBackend, Refused, is_public, resolve
+from channels.guard import Guard, Refused, Resolve, is_public, resolve
 from channels.ports import Rejected, Retry, Sent
 from tests.channels.peers import Response, parcel, peer, secrets
 
@@ -122,75 +122,60 @@ class Names:
         return self.answers.pop(0)
 
 
-class Dialled(httpcore.AsyncNetworkBackend):
-    """Notes whom it would have called, and calls the test's server instead."""
-
-    def __init__(self, port: int, dead: frozenset[str] = frozenset()) -> None:
-        self.hosts: list[str] = []
-        self._port, self._dead = port, dead
-
-    async def connect_tcp(self, host: str, *_args: object, **_: object) -> httpcore.AsyncNetworkStream:
-        self.hosts.append(host)
-        if host in self._dead:
-            raise httpcore.ConnectError
-        return await httpcore.AnyIOBackend().connect_tcp("127.0.0.1", self._port)
-
-
-async def test_a_name_that_turns_inside_is_refused_the_next_time() -> None:
-    """DNS rebinding: public when it is first asked, this machine the next time; no name is asked twice for one call."""
-    async with peer(lambda _request: Response(204, headers={"Connection": "close"})) as receiver:
-        dialled = Dialled(int(receiver.url.rpartition(":")[2]))
-        names = Names([PUBLIC], ["127.0.0.1"])
-        document = {"kind": "webhook", "url": "http://rebind.example.com/", "secret": {"env": "S"}}
-        backend = GuardedBackend(dialled, resolver=names)
-        adapter = make_adapter("x", document, read_secret=read, backend=backend)
-        assert isinstance(await adapter.send(parcel(None, {"payload": {}})), Sent)
-        assert await adapter.send(parcel(None, {"payload": {}})) == Rejected(
-            "rebind.example.com is not on the public internet"
-        )
-        await adapter.close()
-    assert dialled.hosts == [PUBLIC], "not the address that was checked"
-    assert names.asked == 2
-    assert receiver.requests[0].headers["host"] == "rebind.example.com"
+async def test_a_name_that_turns_inside_is_refused_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS rebinding: 127.0.0.2 stands for a public address, then the name says 127.0.0.1; both are served."""
+    monkeypatch.setattr("channels.guard.is_public", lambda address: address == "127.0.0.2")
+    async with peer(lambda _request: Response(204, headers={"Connection": "close"}), "127.0.0.2") as outside:
+        port = int(outside.url.rpartition(":")[2])
+        async with peer(Response(204), "127.0.0.1", port) as inside:
+            names = Names(["127.0.0.2"], ["127.0.0.1"])
+            document = {"kind": "webhook", "url": f"http://rebind.example.com:{port}/", "secret": {"env": "S"}}
+            adapter = make_adapter("x", document, read_secret=read, guard=Guard(names))
+            assert isinstance(await adapter.send(parcel(None, {"payload": {}})), Sent)
+            assert await adapter.send(parcel(None, {"payload": {}})) == Rejected(
+                "rebind.example.com is not on the public internet"
+            )
+            await adapter.close()
+    assert (outside.connections, inside.connections) == (1, 0)
+    assert names.asked == 2, "a name is asked once for each connection"
+    assert outside.requests[0].headers["host"] == f"rebind.example.com:{port}"
 
 
 async def test_one_address_inside_among_others_is_enough() -> None:
-    backend = GuardedBackend(Dialled(1), resolver=Names([PUBLIC, "10.0.0.1"]))
     with pytest.raises(Refused):
-        await backend.connect_tcp("mixed.example.com", 443)
+        await Guard(Names([PUBLIC, "10.0.0.1"])).resolve("mixed.example.com", 443)
+    assert len(await Guard(Names([PUBLIC, "2606:4700::1111"])).resolve("two.example.com", 443)) == 2
 
 
-async def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
-    async with peer(Response(204)) as receiver:
-        dialled = Dialled(int(receiver.url.rpartition(":")[2]), dead=frozenset({"8.8.8.8"}))
-        backend = GuardedBackend(dialled, resolver=Names(["8.8.8.8", PUBLIC]))
-        stream = await backend.connect_tcp("two.example.com", 80)
-        await stream.aclose()
-    assert dialled.hosts == ["8.8.8.8", PUBLIC]
+def test_the_last_gate_is_the_socket() -> None:
+    guard = Guard()
+    with pytest.raises(Refused):
+        guard.socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 80)))
+    guard.socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", (PUBLIC, 80))).close()
 
 
-async def test_a_name_without_an_address_is_another_time() -> None:
-    async def nothing(_host: str, _port: int) -> list[str]:
-        raise OSError
+async def nothing(_host: str, _port: int) -> list[str]:
+    raise OSError
 
-    backend = GuardedBackend(Dialled(1), resolver=nothing)
-    adapter = make_adapter(
-        "x",
-        {"kind": "webhook", "url": "https://gone.example.com/", "secret": {"env": "S"}},
-        read_secret=read,
-        backend=backend,
-    )
-    assert await adapter.send(parcel(None, {"payload": {}})) == Retry("no connection")
+
+async def never(_host: str, _port: int) -> list[str]:
+    await asyncio.Event().wait()
+    return []
+
+
+@pytest.mark.parametrize(
+    ("resolver", "result"),
+    [
+        (nothing, Retry("no connection")),
+        (Names([]), Retry("no connection")),
+        (never, Retry("no answer in time")),
+    ],
+)
+async def test_a_name_without_an_address_is_another_time(resolver: Resolve, result: Retry) -> None:
+    document = {"kind": "webhook", "url": "https://gone.example.com/", "secret": {"env": "S"}, "timeout_s": 0.5}
+    adapter = make_adapter("x", document, read_secret=read, guard=Guard(resolver))
+    assert await adapter.send(parcel(None, {"payload": {}})) == result
     await adapter.close()
-
-
-async def test_a_resolver_that_hangs_ends_with_the_time() -> None:
-    async def never(_host: str, _port: int) -> list[str]:
-        await asyncio.Event().wait()
-        return []
-
-    with pytest.raises(httpcore.ConnectTimeout):
-        await GuardedBackend(Dialled(1), resolver=never).connect_tcp("slow.example.com", 80, timeout=0.05)
 
 
 async def test_the_systems_resolver_answers_addresses() -> None:
