@@ -97,7 +97,10 @@ def _notices(mail: Message, raw: bytes) -> list[Inbound]:
                 if "final-recipient" in group or "original-recipient" in group:
                     reports.append(_of_group(group))
     request = request or _original_request(raw)
-    return [_bounced(report, request) for report in reports[:REPORTS_MAX] if report.action in ("failed", "")]
+    text = _text(mail)
+    return [
+        _bounced(_told(report, text), request) for report in reports[:REPORTS_MAX] if report.action in ("failed", "")
+    ]
 
 
 def _groups(part: Message) -> Iterator[dict[str, str]]:
@@ -118,10 +121,17 @@ def _of_group(group: dict[str, str]) -> _Report:
     address = _unxtext(address.partition(";")[2] or address).strip().strip("<>")
     said = " ".join(group.get("diagnostic-code", "").split())
     status = _status(group.get("status", ""))
-    # "5.0.0" and the like tell nothing: the server's own words say more.
-    if status.endswith(".0.0"):
-        status = _status(said) or status
     return _Report(address, group.get("action", "").split("(")[0].strip().lower(), status, said)
+
+
+def _told(report: _Report, text: str) -> _Report:
+    """Return a report with what only the notice's words say: OpenSMTPD's status is 5.0.0 whatever the reason."""
+    said, status = report.said, report.status
+    if not said and report.address and (at := text.find(report.address)) >= 0:
+        said = " ".join(text[at + len(report.address) :].split("\n\n")[0].split()).lstrip(">:. ")
+    if not status or status.endswith(".0.0"):
+        status = _status(said) or status
+    return _Report(report.address, report.action, status, said)
 
 
 def _bounced(report: _Report, request: str) -> Inbound:
@@ -233,7 +243,7 @@ def _text(mail: Message) -> str:
 def _decoded(part: Message) -> str:
     payload = part.get_payload(decode=True)
     data = payload if isinstance(payload, bytes) else str(part.get_payload()).encode("utf-8", "replace")
-    return data[:_TEXT_MAX].decode("utf-8", "replace")
+    return data[:_TEXT_MAX].decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 def _lines(text: str) -> Iterator[tuple[str, str]]:

@@ -26,6 +26,7 @@ ADA, CORP, BIG = "ada@player.example", "ada@corp.example", "ada@bigmail.example"
         ("exchange_policy", CORP, False, "5.7.1"),
         ("exim_text", ADA, True, "550 No such user here"),
         ("qmail", ADA, True, "550 5.1.1"),
+        ("opensmtpd", "dead@player.example", True, "550 5.1.1"),  # written by OpenSMTPD 6.8.0p2 itself
     ],
 )
 def test_a_bounce_says_which_message_and_whether_the_address_is_dead(
