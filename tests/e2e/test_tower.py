@@ -68,7 +68,8 @@ def track(http: httpx.Client, player: str, event: str, **properties: Any) -> Non
 
 
 def ask(http: httpx.Client, player: str, template: str, purpose: str = "promo", **more: Any) -> str:
-    body = {"player_id": player, "template": template, "purpose": purpose, **more}
+    key = f"{player}-{template}-{time.monotonic_ns()}"
+    body = {"player_id": player, "template": template, "purpose": purpose, "idempotency_key": key, **more}
     return str(http.post("/v1/messages", json=body).raise_for_status().json()["request_id"])
 
 
