@@ -14,7 +14,7 @@ from fastapi import APIRouter, Path
 from msgspec import structs
 from redis.exceptions import RedisError
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from actors.clock import new_id
 from api.bodies import form_of, read_body
@@ -94,9 +94,9 @@ def counts_for(request: Request) -> bool:
     return not NOT_COUNTED.search(headers.get("user-agent", "")[:1_000])
 
 
-@router.api_route(
+@router.head("/r/{token}", include_in_schema=False)
+@router.get(
     "/r/{token}",
-    methods=["GET", "HEAD"],
     status_code=302,
     response_class=RedirectResponse,
     summary="Follow a link of a message",
@@ -116,9 +116,9 @@ async def follow(token: Token, request: Request, context: Ctx) -> Response:
     return RedirectResponse(link.target, status_code=302, headers=NO_STORE)
 
 
-@router.api_route(
+@router.head("/o/{token}.gif", include_in_schema=False)
+@router.get(
     "/o/{token}.gif",
-    methods=["GET", "HEAD"],
     response_class=Response,
     summary="The picture that tells that a message was opened",
     description="Counted once a minute for each message.",
@@ -136,6 +136,7 @@ async def opened(token: Token, request: Request, context: Ctx) -> Response:
 
 @router.get(
     "/u/{token}",
+    response_class=HTMLResponse,
     summary="Ask whether to unsubscribe",
     description="Changes nothing: programs follow links too. The page has a button that posts to the same address.",
     responses=HTML_PAGE,
@@ -158,6 +159,7 @@ async def ask_unsubscribe(token: Token, request: Request, context: Ctx) -> Respo
 
 @router.post(
     "/u/{token}",
+    response_class=HTMLResponse,
     summary="Unsubscribe in one click (RFC 8058)",
     description="What `List-Unsubscribe-Post` of a message asks for: no cookie, no login, any content type. In force "
     "when it answers 200: nothing that needs this consent is sent any more, not even what is cleared already. "

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from msgspec import structs
 from pydantic import BaseModel, ConfigDict
 from redis.exceptions import RedisError
@@ -101,6 +101,7 @@ async def make_link(id: str, body: LinkBody, context: Ctx, _: PlayersWriter) -> 
 
 @router.get(
     "/preferences/{token}",
+    response_class=HTMLResponse,
     summary="The preference centre",
     description="A page, in the player's language, that shows what they receive and where.",
     responses=HTML_PAGE,
@@ -119,6 +120,7 @@ async def show_preferences(token: Token, request: Request, context: Ctx) -> Resp
 
 @router.post(
     "/preferences/{token}",
+    response_class=HTMLResponse,
     summary="Change what the player receives",
     description="The form of the page. What is withdrawn is in force when this answers. `stop` withdraws everything "
     "that the page shows, `undo` gives it again.",
@@ -147,6 +149,7 @@ async def save_preferences(token: Token, request: Request, context: Ctx) -> Resp
 
 @router.get(
     "/confirm/{token}",
+    response_class=HTMLResponse,
     summary="Ask whether the player really wants it",
     description="Changes nothing: programs follow links too.",
     responses=HTML_PAGE,
@@ -168,6 +171,7 @@ async def ask_confirm(token: Token, request: Request, context: Ctx) -> Response:
 
 @router.post(
     "/confirm/{token}",
+    response_class=HTMLResponse,
     summary="Confirm a consent (double opt-in)",
     description="Again is harmless: it is noted once.",
     responses={**HTML_PAGE, **RETRY},
