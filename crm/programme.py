@@ -16,6 +16,7 @@ from crm.placements import Placement, compile_placements
 from crm.recurrence import Scheduled, scheduled_of
 from crm.segments import SegmentRules, compile_segments
 from crm.templates import Template, compile_template
+from crm.tower.config import unknown_templates
 from crm.tower.policy import Policy, compile_policy
 
 M = TypeVar("M", bound=BaseModel)
@@ -85,6 +86,8 @@ def compile_crm(
         version, documents, errors, older={number: rules.journeys for number, rules in older.items()}
     )
     placements = compile_placements(documents, errors)
+    if "default" in policies:
+        errors += unknown_templates(policies["default"], documents.get("templates", {}).keys())
     if errors:
         raise InvalidCrm(errors)
     home = settings.get("main", SettingsConfig())

@@ -1,5 +1,6 @@
 """``policies/default`` as operators write it (CONTRACT): what the control tower lets through, and when."""
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -228,6 +229,17 @@ class PolicyConfig(Document):
                 known = ", ".join([*NAMED, *self.contexts])
                 raise ValueError(f"expected `when` of a hold to be one of {known}, got {hold.when!r}")
         return self
+
+
+def unknown_templates(config: PolicyConfig, known: Collection[str]) -> list[str]:
+    """Return an error for each template that the policy names and the programme has not."""
+    named = {f"gather.{n}.template": rule.template for n, rule in enumerate(config.gather)}
+    named["consent.confirm_template"] = config.consent.confirm_template
+    return [
+        f"policies/default: {path}: expected the id of a template, got {name!r}"
+        for path, name in named.items()
+        if name is not None and name not in known
+    ]
 
 
 def default_contexts() -> dict[str, ContextConfig]:
