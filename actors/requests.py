@@ -68,7 +68,7 @@ def asked(command: Command, state: Snapshot, entry: LogEntry, programme: Program
         conflict_group=str(args.get("conflict_group") or ""),
         cause=command.id,
         product=product,
-        source=str(args.get("source") or "api"),
+        source="api",
         goal=dict(goal),
         ask_person=args.get("ask_person") is True,
     )

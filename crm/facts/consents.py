@@ -19,6 +19,7 @@ from domain.entries import Event, MessageRequest
 Record = list[Any]  # granted, at (ms), source, proof, pending; withdrawn and pending: a confirmation gives it back
 
 RECORDS = "consents"
+CONFIRMS = "consents/"  # begins ``MessageRequest.source`` of the message that asks for a confirmation; the key follows
 OWN_HAND = frozenset({"one_click", "preference_centre", "reply", "complaint", "unsubscribed"})
 """Sources by which the player themselves withdrew: only a statement of its own gives such a consent again, not a trait
 that a back end repeats with every login."""
@@ -156,7 +157,7 @@ def _confirmation(heard: Heard, key: str, channel: str, template: str) -> Messag
     """Ask to be confirmed, by the channel in question: whoever has the address must be the one who agrees."""
     return MessageRequest(
         heard.player,
-        f"consents/{key}/{heard.cause}",
+        f"{CONFIRMS}{key}/{heard.cause}",
         template,
         "transactional",
         (channel or "best",),
@@ -164,7 +165,7 @@ def _confirmation(heard: Heard, key: str, channel: str, template: str) -> Messag
         expires_at=heard.at + CONFIRM_LIFE_MS,
         content={"confirm_key": key},
         cause=heard.cause,
-        source=f"consents/{key}",
+        source=CONFIRMS + key,
     )
 
 

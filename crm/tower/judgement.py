@@ -6,6 +6,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from crm.addresses import REACHABLE
+from crm.facts.consents import CONFIRMS
 from crm.tower.airspace import FLYING_MAX, Airspace, Facts
 from crm.tower.limits import Obstacle, room_obstacles
 from crm.tower.policy import CHANNELS, Hold, Plan, Policy
@@ -296,6 +297,9 @@ def _consent(request: MessageRequest, channel: str, facts: Facts, plan: Plan, *,
     if not consent and not plan.consent_required:
         return None
     keys = _consent_keys(request, channel)
+    if facts.consent_pending and request.source.startswith(CONFIRMS):
+        # it asks whether a consent is given again: that it was withdrawn before is no answer
+        keys = tuple(key for key in keys if request.source != CONFIRMS + key or key not in facts.consent_pending)
     said = [consent.get(key) for key in keys]
     if False in said:
         return Reason.CONSENT_WITHDRAWN

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from crm.facts.consents import CONFIRMS
 from crm.tower.airspace import Facts
 from crm.tower.judgement import Cleared, Escalated, Held, Refused, Verdict
 from crm.tower.policy import Policy
@@ -122,6 +123,8 @@ def _marks(request: MessageRequest, channel: str, address: str) -> tuple[str, ..
     marks: tuple[str, ...] = ()
     if request.purpose != "legal":
         marks = (request.purpose, channel, f"{request.product}/{channel}")[: 3 if request.product else 2]
+    if request.source.startswith(CONFIRMS):  # what it asks for again was perhaps withdrawn before
+        marks = tuple(mark for mark in marks if request.source != CONFIRMS + mark)
     return (*marks, f"{channel}:{address}") if address else marks
 
 
