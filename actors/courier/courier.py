@@ -112,6 +112,11 @@ class Courier(Ownership):
         self._broken: dict[str, str] = {}
         self._has_begun = False
 
+    @property
+    def sends(self) -> Collection[asyncio.Task[None]]:
+        """Return the sends under way."""
+        return self._sending.tasks
+
     # Ownership
 
     def stop(self) -> None:
@@ -171,7 +176,12 @@ class Courier(Ownership):
         await self._budgets.give_back()
         self.heartbeat.beat += 1
         if not self._stopping.is_set():
-            await self._wait(POLL_LEAST_S if has_more else POLL_S)
+            await self._wait(POLL_LEAST_S if has_more else self._pause_s(now))
+
+    def _pause_s(self, now: int) -> float:
+        """Return how long to wait: until the next token, or the next look for messages."""
+        more_s = (self._rooms.more_at - now) / 1_000 if self._rooms.more_at else POLL_S
+        return min(POLL_S, max(POLL_LEAST_S, more_s))
 
     async def _keep(self, now: int) -> None:
         if self._is_due("control", now, CONTROL_EVERY_MS):
@@ -212,6 +222,7 @@ class Courier(Ownership):
 
     async def _work(self, now: int) -> bool:
         """Claim and begin to send; True when there may be more at once."""
+        self._rooms.more_at = 0
         await self._send_claimed()
         if not self._tokens:
             return False

@@ -18,6 +18,7 @@ class Rooms:
         self._providers = providers
         self._budgets = budgets
         self._offered: dict[str, int] = {}  # by connector
+        self.more_at = 0  # ms, when a connector that has none left gets a token; 0: none waits for one
 
     async def open(self, lane: str, waiting: Mapping[tuple[str, str], int], now: int) -> dict[str, int]:
         """Return how many messages to claim, by channel; tokens for them have been taken."""
@@ -49,6 +50,8 @@ class Rooms:
         if (asked := pacing.wanted(provider.pace, now, free)) > 0:
             granted, wait_ms = await self._queue.take(provider.id, asked, per_s=limits.rate_per_s, burst=limits.burst)
             provider.pace = pacing.taken(provider.pace, now, granted, asked, wait_ms)
+        if free and not provider.pace.hand and (at := provider.pace.not_before) > now:
+            self.more_at = min(self.more_at or at, at)
         return min(free, provider.pace.hand)
 
     def close(self, rooms: Mapping[str, int], claimed: Mapping[str, int]) -> None:
