@@ -390,6 +390,9 @@ async def test_what_is_kept_for_another_try_stays_at_the_head_and_is_due_then(si
     assert await field.told() == [("r1", 1, "")]
     await field.settle("r1")
     assert await field.told() == [("r2", 0, "")]
+    await field.settle("r2")
+    await field.clear(dispatch("r1"))
+    assert await field.told() == [("r1", 0, "")], "cleared again it begins anew"
 
 
 async def test_entries_are_appended_in_order_counted_in_and_pass_the_bound(side: Side) -> None:
@@ -426,6 +429,7 @@ async def test_the_store_with_the_logs_clock_stamps_and_judges_by_the_log(side: 
     field = await Field(side, clock="log").opened()
     assert (await field.told()) == []
     await field.exclude("harm", START)
+    assert await field.tower.stopped([(0, ANN)]) == [True]
     await field.clear(dispatch("r1", send_until=1))
     assert await field.told() == [("r1", 0, "excluded")], "the log's time is 0: the harm runs, and r1 is not late"
     await field.settle("r1", entries=(body("x"),))

@@ -1,12 +1,14 @@
 """Each guard of the queue alone: with it a harm cannot happen, without it the harm happens. As ``test_guards``."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
 from domain.entries import decode_entry
+from store.keys import rate, spent
 from store.ports import Refused, Settlement, Verdict
 from tests.contract.field import ANN, Field, body, dispatch
 from tests.contract.script import HOUR
@@ -213,6 +215,33 @@ async def test_a_mark_and_a_settlement_are_refused_before_they_are_asked_for(red
     for parts in ({"entries": (body("x"),)}, {"dead": b"x"}):
         with pytest.raises(ValueError, match="kept for another try"):
             await field.settle("r1", due=1, **parts)
+
+
+# What ends by itself
+
+
+async def test_counts_of_a_day_and_rates_are_forgotten_in_time(redis: Redis) -> None:
+    field = await Field(await RealSide.of(redis)).opened()
+    await field.write(tallies=[("2100-01-01", "cleared", 1)])
+    await redis.expire("{0}:tally:2100-01-01", 1_000)
+    await field.write(tallies=[("2100-01-01", "cleared", 1), ("2100-01-02", "cleared", 1)])
+    await field.queue.take("twilio", 1, per_s=2, burst=10)
+    await field.queue.spend("sms", 1, 5)
+    assert await redis.ttl("{0}:tally:2100-01-01") <= 1_000, "from the first count on"
+    assert 399 * 86_400 < await redis.ttl("{0}:tally:2100-01-02") <= 400 * 86_400
+    assert 60_000 < await redis.pttl(rate("twilio")) <= 65_000
+    assert 2 * 86_400 < await redis.ttl(spent("sms", "2100-01-01")) <= 3 * 86_400
+
+
+async def test_a_budgets_day_is_the_calendars(redis: Redis) -> None:
+    side = await RealSide.of(redis)
+    days = ["1999-12-31", "2000-02-29", "2026-11-22", "2028-02-29", "2028-03-01", "2100-02-28", "2100-03-01"]
+    for n, day in enumerate(days):
+        midnight = int(datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp() * 1_000)
+        for now in (midnight, midnight + 24 * HOUR - 1):
+            await side.set_clock(now)
+            await side.queue().spend(f"channel-{n}", 1, 9)
+        assert await redis.get(spent(f"channel-{n}", day)) == b"2"
 
 
 # Stored bytes
