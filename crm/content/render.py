@@ -47,12 +47,10 @@ def render_contents(
     outside = [name for name in CHANNELS if name in wanted and name in _RENDERERS]
     if not outside:
         return contents
-    consent = variables.get("consent")  # which one ``links.confirm`` gives, of who asks for it
-    confirm = {"confirm": consent[:100]} if "links" in template.names and isinstance(consent, str) else {}
     filling = _Filling(template, locale, fallback_locale, {**variables, "links": LINKS})
     for channel in outside:
         filling.is_whole = True
-        content = _RENDERERS[channel](filling) | confirm
+        content = _RENDERERS[channel](filling)
         if channel != "webhook" and (tracking := _tracking(template, channel)):
             content["tracking"] = tracking
         if not filling.is_whole:
