@@ -20,10 +20,24 @@ from crm.tower.airspace import (
     without_waiting,
 )
 from crm.tower.arbitration import Candidate, Crowd, best_set, crowd_of, in_turn, largest
-from crm.tower.judgement import Case, Cleared, Escalated, Held, Light, Refused, Verdict, Weighed, cleared, weigh
+from crm.tower.gathering import GATHERING, Place, gathered, reserved_places, window_of, with_places
+from crm.tower.judgement import (
+    Case,
+    Cleared,
+    Escalated,
+    Held,
+    Light,
+    Refused,
+    Verdict,
+    Weighed,
+    cleared,
+    other_causes,
+    outranked,
+    weigh,
+)
 from crm.tower.limits import priority_of, room_obstacles
 from crm.tower.merging import merged
-from crm.tower.policy import CHANNELS, Gather, Plan
+from crm.tower.policy import CHANNELS, Plan
 from crm.tower.records import Tally, decision_of, delivery_of, dispatch_of, merged_decision, review_of, tally_of
 from crm.tower.why import Reason
 from domain.decisions import Decision, Delivery
@@ -32,9 +46,7 @@ from domain.entries import ChannelChanged, MessageRequest, TimerFired
 from domain.step import TimerOp
 
 TIMER_KIND = "held"
-GATHERING = (Reason.GATHERING.value,)
 _CAPACITY = frozenset({Reason.PROVIDER_DOWN.value, Reason.BUDGET_SPENT.value})
-_AFTER_OUTRANKED = frozenset({Reason.CAP_REACHED.value, Reason.MINIMUM_GAP.value, Reason.FATIGUE.value})
 
 
 class _Group(Struct):
@@ -147,8 +159,8 @@ class Bench:
     def _serve(self, cases: list[Case], priority: int) -> None:
         """Judge the cases of one class."""
         ordered = in_turn(cases, self.airspace.sends)
-        reserved = self._reserved(priority)
-        beside = _with_places(self.airspace, reserved)
+        reserved = reserved_places(self.airspace, self.light.policy, priority, self.light.now)
+        beside = with_places(self.airspace, reserved)
         found: list[tuple[Candidate, Weighed]] = []
         for case in ordered:
             joins = self._joins(case)
@@ -162,15 +174,15 @@ class Bench:
                 )
             else:
                 lost = bool(self._going) and bool(weigh(case, self._start, self.light).free)
-                self.conclude(case, _outranked(weighed.verdict) if lost else weighed.verdict)
+                self.conclude(case, outranked(weighed.verdict) if lost else weighed.verdict)
         if len(found) == 1:
             self._clear(found[0][0].case, found[0][1], found[0][1].free[0])
         elif found:
             self._choose(found, reserved)
 
-    def _choose(self, found: list[tuple[Candidate, Weighed]], reserved: list[tuple[Send, int]]) -> None:
+    def _choose(self, found: list[tuple[Candidate, Weighed]], reserved: list[Place]) -> None:
         """Clear the best set; the others wait, or end, beside what went."""
-        beside = _with_places(self.airspace, reserved)
+        beside = with_places(self.airspace, reserved)
         crowds = {crowd: 1 + len(group.others) for crowd, group in self._groups.items()}
         zone = beside.facts.timezone or self.light.timezone
         candidates = [candidate for candidate, _ in found]
@@ -182,12 +194,12 @@ class Bench:
             case = candidate.case
             if case.request.id in chosen:
                 continue
-            beside = _with_places(self.airspace, reserved)
+            beside = with_places(self.airspace, reserved)
             weighed = weigh(case, beside, self.light, joins=self._joins(case))
             if weighed.free:
                 self._clear(case, weighed, weighed.free[0])
             else:
-                self.conclude(case, _outranked(weighed.verdict))
+                self.conclude(case, outranked(weighed.verdict))
 
     def _candidate(self, case: Case, weighed: Weighed, joins: frozenset[str], beside: Airspace) -> Candidate:
         plan, only = self._plan(case.request), frozenset[str]()
@@ -210,7 +222,7 @@ class Bench:
         now_judged: list[Case] = []
         for case in cases:
             plan = self._plan(case.request)
-            window = self._window(case, plan)
+            window = window_of(case, plan, self.airspace, self.light.now)
             if window <= self.light.now:
                 now_judged.append(structs.replace(case, window=0))
                 continue
@@ -219,40 +231,10 @@ class Bench:
                 verdict = Held(window, GATHERING, verdict.alternatives)
             self.conclude(case, verdict)
         for rule in policy.gather:
-            gathered = self._gathered(rule)
-            if len(gathered) >= rule.max:
-                now_judged += [structs.replace(self.taken(held), window=0) for held in gathered]
+            together = gathered(self.airspace, rule)
+            if len(together) >= rule.max:
+                now_judged += [structs.replace(self.taken(held), window=0) for held in together]
         return now_judged
-
-    def _window(self, case: Case, plan: Plan) -> int:
-        """Return until when a case gathers; 0: it need not."""
-        if plan.gather is None or case.window == 0 or crowd_of(case, plan, "in_app") is None:
-            return 0
-        window = case.window
-        if window < 0:
-            begun = [held.until for held in self._gathered(plan.gather)]
-            window = min(begun, default=self.light.now + plan.gather.for_ms)
-        return window if window < case.request.expires_at else 0
-
-    def _gathered(self, rule: Gather) -> list[Waiting]:
-        return [
-            held
-            for held in self.airspace.waiting.values()
-            if held.reasons == GATHERING and held.request.purpose in rule.purposes
-        ]
-
-    def _reserved(self, priority: int) -> list[tuple[Send, int]]:
-        """Return the places that more important messages will want when they have gathered, and when that is."""
-        if not self.light.policy.gather:
-            return []
-        places: dict[Crowd, tuple[Send, int]] = {}
-        for held in self.airspace.waiting.values():
-            request = held.request
-            if held.reasons == GATHERING and self._priority(request) > priority:
-                channel = request.channels[0] if request.channels and request.channels[0] != "best" else "in_app"
-                send = Send(self.light.now, request.purpose, channel, pending=True)
-                places.setdefault((request.purpose, channel, request.product), (send, held.until))
-        return list(places.values())
 
     def _joins(self, case: Case) -> frozenset[str]:
         """Return the channels by which a message goes that this one may be part of."""
@@ -356,7 +338,7 @@ class Bench:
             case.approved,
             isinstance(verdict, Escalated),
             case.carries,
-            _causes(verdict),
+            other_causes(verdict),
         )
         before = self._before.get(request.id)
         if before is not None and held == before and _timer(before) != self.fired:
@@ -410,33 +392,8 @@ class _Notices:
         return bool(getattr(self._rules.templates.get(str(name)), "legal", False))
 
 
-def _with_places(airspace: Airspace, reserved: list[tuple[Send, int]]) -> Airspace:
-    if not reserved:
-        return airspace
-    return structs.replace(airspace, sends=(*airspace.sends, *(send for send, _ in reserved)))
-
-
 def _channels(request: MessageRequest) -> tuple[str, ...]:
     return CHANNELS if not request.channels or "best" in request.channels else request.channels
-
-
-def _causes(verdict: Held | Escalated) -> tuple[str, ...]:
-    """Return the reasons of channels other than the one it waits for."""
-    if len(verdict.alternatives) < 2:
-        return ()
-    others = dict.fromkeys(reason for other in verdict.alternatives for reason in other.reasons)
-    return tuple(reason for reason in others if reason not in verdict.reasons)
-
-
-def _outranked(verdict: Verdict) -> Verdict:
-    """Return the verdict of one that could have gone, had others not gone first: it says so."""
-    if not isinstance(verdict, Held | Refused):
-        return verdict
-    place = next((n for n, reason in enumerate(verdict.reasons) if reason in _AFTER_OUTRANKED), None)
-    if place is None:
-        return verdict
-    reasons = (*verdict.reasons[:place], Reason.OUTRANKED.value, *verdict.reasons[place:])
-    return structs.replace(verdict, reasons=reasons)
 
 
 def _timer(held: Waiting) -> TimerFired:

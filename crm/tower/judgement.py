@@ -3,7 +3,7 @@
 from collections.abc import Collection, Container, Mapping
 from types import MappingProxyType
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from crm.addresses import REACHABLE
 from crm.facts.consents import CONFIRMS
@@ -22,6 +22,7 @@ FULL_MS = 60_000  # likewise one that waits for others of its player to land
 ALL_OPEN: Mapping[str, ChannelChanged] = MappingProxyType({})
 _CLOSED = frozenset({Reason.PROVIDER_DOWN.value, Reason.BUDGET_SPENT.value})
 _NEEDS_ADDRESS = frozenset(REACHABLE)
+_AFTER_OUTRANKED = frozenset({Reason.CAP_REACHED.value, Reason.MINIMUM_GAP.value, Reason.FATIGUE.value})
 _NOWHERE: frozenset[str] = frozenset()
 
 
@@ -176,6 +177,25 @@ def cleared(weighed: Weighed, request: MessageRequest, channel: str, airspace: A
 
 
 _UNSAID = Refused(())
+
+
+def outranked(verdict: Verdict) -> Verdict:
+    """Return the verdict of one that could have gone, had others not gone first: it says so."""
+    if not isinstance(verdict, Held | Refused):
+        return verdict
+    place = next((n for n, reason in enumerate(verdict.reasons) if reason in _AFTER_OUTRANKED), None)
+    if place is None:
+        return verdict
+    reasons = (*verdict.reasons[:place], Reason.OUTRANKED.value, *verdict.reasons[place:])
+    return structs.replace(verdict, reasons=reasons)
+
+
+def other_causes(verdict: Held | Escalated) -> tuple[str, ...]:
+    """Return the reasons of channels other than the one it waits for."""
+    if len(verdict.alternatives) < 2:
+        return ()
+    others = dict.fromkeys(reason for other in verdict.alternatives for reason in other.reasons)
+    return tuple(reason for reason in others if reason not in verdict.reasons)
 
 
 def _alternatives(weighed: Weighed, most: int) -> tuple[Alternative, ...]:
