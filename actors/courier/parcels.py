@@ -22,10 +22,10 @@ class Links(Struct, frozen=True):
 
 def parcel_of(dispatch: Dispatch, address: Address | None, connector: str, links: Links, now: int) -> Parcel:
     """Return a dispatch as the parcel for one address; a webhook's (None) has no links for the player."""
-    content, headers = dispatch.content, {"unsubscribe": "", "preferences": ""}
+    headers = {"unsubscribe": "", "preferences": ""}
+    where = {"public_url": links.public_url, "secret": links.secret}
+    content = prepared(dispatch, dispatch.content, **where, at=dispatch.cleared_at)
     if dispatch.channel != "webhook":
-        where = {"public_url": links.public_url, "secret": links.secret}
-        content = dict(prepared(dispatch, content, **where, at=dispatch.cleared_at))
         headers |= links_of(dispatch, **where, at=dispatch.cleared_at)
     return Parcel(
         id=dispatch.id,
