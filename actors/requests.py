@@ -47,7 +47,8 @@ def asked(command: Command, state: Snapshot, entry: LogEntry, programme: Program
     """Make the request that ``POST /v1/messages`` asks for, or say why not."""
     args = command.args
     template = str(args.get("template", ""))
-    if template not in programme.crm.templates:
+    rendered = args.get("rendered")  # of a message that is replayed: its words, by channel, as they were
+    if template not in programme.crm.templates and not rendered:
         return Answered(code="unknown_template", detail=f"there is no template {template!r} in the live programme")
     product, goal = str(args.get("product") or ""), args.get("goal") or {}
     if product and product not in _PRODUCTS:
@@ -68,10 +69,12 @@ def asked(command: Command, state: Snapshot, entry: LogEntry, programme: Program
         conflict_group=str(args.get("conflict_group") or ""),
         cause=command.id,
         product=product,
-        source="api",
+        source=str(args.get("source") or "api"),
         goal=dict(goal),
         ask_person=args.get("ask_person") is True,
     )
+    if isinstance(rendered, dict) and rendered:
+        return structs.replace(request, content={}, contents=rendered)
     content, contents = _words(request, state, entry, programme)
     return structs.replace(request, content=content, contents=contents)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
+from msgspec.structs import asdict
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from api.auth import Principal, require
@@ -16,6 +17,7 @@ from api.names import snake_case
 from api.pages import instant, page
 from api.replays import Replays, event_of, read_letter
 from api.values import parse_time
+from domain.dispatch import decode_dispatch
 from domain.entries import decode_entry
 from domain.errors import BadRequest, Busy, Conflict, NotFound
 from store.dead_letters import DeadLetter, Replay
@@ -62,7 +64,7 @@ async def index(
     event: Annotated[str | None, Query(max_length=100, description="Only events of this name.")] = None,
     replayed: Annotated[bool | None, Query(description="Only sent in again, or only not.")] = None,
 ) -> dict[str, Any]:
-    """List dead letters, newest first: intake's, and those that turns set aside."""
+    """List dead letters, newest first: intake's, those that turns set aside, and messages that no provider took."""
     if code or event or replayed is not None:
         found, following = await _found(context, cursor, limit, _wanted(context, code, event, None, None), replayed)
     else:
@@ -131,7 +133,7 @@ async def replay(
     """Send a dead letter in again, as it came or corrected (an event as JSON body).
 
     It goes in under its own id, or ``<id>~replay-<n>`` when that one is in the log already. The lateness rule
-    counts from when it first came.
+    counts from when it first came. A message (``message_failed``) is asked for again: the tower judges it anew.
     """
     letter = await _letter(context, letter_id)
     corrected = await read_body(context, request.headers, request.receive)
@@ -204,7 +206,9 @@ async def _newest(
 
 def _shown(context: Context, letter: DeadLetter, replayed: Replay | None) -> dict[str, Any]:
     body: Any = None
-    if letter.partition is not None:
+    if letter.is_message:
+        body = msgspec.to_builtins(asdict(decode_dispatch(letter.raw)))
+    elif letter.partition is not None:
         body = msgspec.to_builtins(decode_entry(letter.raw), str_keys=True)
     elif not letter.truncated:
         try:
@@ -222,7 +226,7 @@ def _shown(context: Context, letter: DeadLetter, replayed: Replay | None) -> dic
         "player_id": letter.player or None,
         "event_id": letter.event_id or None,
         "event": event_of(letter, context.programme.mappings(letter.source)) or None,
-        "from": "intake" if letter.partition is None else "turn",
+        "from": "courier" if letter.is_message else "intake" if letter.partition is None else "turn",
         "body": body,
         "truncated": letter.truncated,
         "replayed": {**msgspec.to_builtins(replayed), "at": instant(replayed.at)} if replayed else None,

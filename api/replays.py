@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from actors.clock import new_id
+from actors.requests import request_id
 from api.cloudevents import READER as CLOUD_EVENTS
 from api.context import Context
 from api.intake import READERS, Reader, shown_changes
@@ -14,8 +15,10 @@ from api.mappings import Mappings
 from api.masks import Rejection
 from api.names import snake_case
 from api.normalise import NAMES, Accepted, Rules, named
+from domain.dispatch import decode_dispatch
 from domain.entries import Command, Event, decode_entry, encode_entry
 from domain.errors import BadRequest, Busy, EngineError, Invalid
+from domain.ids import partition_of
 from domain.spelling import spelled
 from store.dead_letters import DeadLetter, Replay, ReplayClaim
 from store.intake import DEDUPE_BUCKET_MS
@@ -49,6 +52,8 @@ def read_letter(
         Invalid: it is still not right, or its body was not kept whole.
         BadRequest: it is not JSON.
     """
+    if letter.is_message:
+        return Accepted(_asked_again(context, letter, claim, corrected), False)
     if corrected.strip():
         reader = CLOUD_EVENTS if b'"specversion"' in corrected else READERS[letter.type]
         return _read(context, letter, claim, corrected, reader, source, own_rights)
@@ -62,6 +67,8 @@ def read_letter(
 
 def event_of(letter: DeadLetter, mappings: Mappings) -> str:
     """Return the name of the event that a letter holds, under the mapping of now; "" when it cannot be read."""
+    if letter.is_message:
+        return letter.code
     if letter.partition is not None:
         return str(getattr(decode_entry(letter.raw), "name", ""))
     try:
@@ -222,3 +229,27 @@ def _again(letter: DeadLetter, claim: ReplayClaim) -> Incoming:
     occurred = entry.occurred_at if isinstance(entry, Event) else letter.at
     said = sha256(body).hexdigest()[:16]
     return Incoming(again.player, again.id, said, f"{claim.at // DEDUPE_BUCKET_MS}", body, "", occurred)
+
+
+def _asked_again(context: Context, letter: DeadLetter, claim: ReplayClaim, corrected: bytes) -> Incoming:
+    """Return the request for a message that no provider took: to the tower, which judges it as any other.
+
+    It has the words that it had, its channel, and a request id and a life of its own.
+    """
+    if corrected.strip():
+        raise Invalid("expected no body: a message is sent in again as it was", code="not_correctable")
+    sent = decode_dispatch(letter.raw)
+    command_id = f"cmd:{letter.event_id}~replay-{claim.n}"
+    partition = partition_of(sent.player, context.partitions)
+    args = {
+        "template": sent.template,
+        "purpose": sent.purpose,
+        "channels": [sent.channel],
+        "request_id": request_id(partition, sent.player, command_id),
+        "rendered": {sent.channel: sent.content},
+        "source": sent.source,
+        "product": next((m.partition("/")[0] for m in sent.marks if m.endswith(f"/{sent.channel}")), ""),
+    }
+    body = encode_entry(Command(sent.player, command_id, "message", args))
+    said = sha256(body).hexdigest()[:16]
+    return Incoming(sent.player, command_id, said, f"{claim.at // DEDUPE_BUCKET_MS}", body, "", letter.at)
