@@ -1,6 +1,8 @@
 """Adapters from connector documents. Secrets are read when an adapter is made: a new one needs a new adapter."""
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
@@ -73,7 +75,11 @@ def _make(connector: AnyConnector, secret: ReadSecret, on_inbound: OnInbound | N
 
             if len(password := secret(connector.password)) > PASSWORD_MAX or not password.isascii():
                 raise SecretMissing(f"expected a password of at most {PASSWORD_MAX} ASCII characters (SMPP 3.4)")
-            return SmppAdapter(connector, password, on_inbound=on_inbound)
+            adapter = SmppAdapter(connector, password, on_inbound=on_inbound)
+            with suppress(RuntimeError):  # no loop runs: it binds with the first send
+                asyncio.get_running_loop()
+                adapter.open()
+            return adapter
         case WebPushConnector():
             from channels.web_push import WebPushAdapter
 

@@ -35,8 +35,8 @@ class _Ours(Struct, frozen=True):
 class SmppAdapter:
     """One account of an SMSC, bound while the process lives.
 
-    ``open`` binds before the first send: only a bound connection brings reports and replies. What comes is
-    acknowledged after ``on_inbound`` has returned; when that raises, the SMSC keeps it and sends it again.
+    ``open`` binds before the first send: only a bound connection brings reports and replies. What comes is acknowledged
+    after ``on_inbound`` has returned; when that raises, the SMSC keeps it and sends it again.
     """
 
     kind = "smpp"
@@ -53,8 +53,8 @@ class SmppAdapter:
         self._mailbox = Mailbox()
         self.dropped = 0  # reports and replies that nobody takes
 
-    async def open(self) -> None:
-        """Bind, and stay bound."""
+    def open(self) -> None:
+        """Bind, and stay bound; in a running loop."""
         self._link.open()
 
     async def send(self, parcel: Parcel) -> Result:

@@ -180,8 +180,7 @@ async def test_a_connection_that_ends_is_unclear_and_bound_again() -> None:
 
 async def test_it_stays_bound_without_sending() -> None:
     inbox = Inbox()
-    async with connected(inbox, enquire_link_s=1) as (center, adapter):
-        await adapter.open()
+    async with connected(inbox, enquire_link_s=1) as (center, _):
         await center.said("bound")
         await center.said("enquired")
         center.do(drop=True)
@@ -226,8 +225,7 @@ async def test_an_undelivered_one_is_told() -> None:
 )
 async def test_what_a_player_writes_comes_back(message: dict[str, Any], inbound: Inbound) -> None:
     inbox = Inbox()
-    async with connected(inbox) as (center, adapter):
-        await adapter.open()
+    async with connected(inbox) as (center, _):
         await center.said("bound")
         center.do(source_addr="380501112233", source_addr_ton=1, destination_addr="Lucky", **message)
         assert await inbox.next() == inbound
@@ -236,8 +234,7 @@ async def test_what_a_player_writes_comes_back(message: dict[str, Any], inbound:
 
 async def test_the_parts_of_a_long_reply_are_joined_in_their_order() -> None:
     inbox = Inbox()
-    async with connected(inbox) as (center, adapter):
-        await adapter.open()
+    async with connected(inbox) as (center, _):
         await center.said("bound")
         for number, text in ((2, "world"), (1, "hello ")):
             to = {"source_addr": "380501112233", "source_addr_ton": 1, "destination_addr": "Lucky"}
@@ -248,8 +245,7 @@ async def test_the_parts_of_a_long_reply_are_joined_in_their_order() -> None:
 async def test_what_could_not_be_kept_is_not_acknowledged() -> None:
     inbox = Inbox()
     inbox.failures = 1
-    async with connected(inbox) as (center, adapter):
-        await adapter.open()
+    async with connected(inbox) as (center, _):
         await center.said("bound")
         message = {"source_addr": "380501112233", "destination_addr": "Lucky", "short_message": "hi"}
         center.do(**message)
@@ -262,7 +258,6 @@ async def test_what_could_not_be_kept_is_not_acknowledged() -> None:
 
 async def test_what_nobody_takes_is_counted() -> None:
     async with connected() as (center, adapter):
-        await adapter.open()
         await center.said("bound")
         center.do(source_addr="380501112233", destination_addr="Lucky", short_message="hi")
         assert await center.said("delivered") == 0
