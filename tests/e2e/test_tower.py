@@ -22,6 +22,10 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 EXCLUSIONS = 1_000
 KILLS = ("CourierActor", "CoordinatorActor", "HostActor")
+KILL_EVERY_S = 4.0
+AT_ONCE = 40  # players that are asked for and excluded
+PROMOS_EACH = 3
+FIRST_WITHIN_S = 3.0
 PATIENCE_S = 60.0
 
 
@@ -162,11 +166,11 @@ async def _exclusions(engine: Engine, provider: Provider) -> _Seen:
                 for player in players[start : start + 100]
             ]
             (await http.post("/v1/batch", json={"batch": batch})).raise_for_status()
-        promos = [asyncio.create_task(_promos(http, players, n, done)) for n in range(4)]
+        promos = [asyncio.create_task(_promos(http, players, n, done)) for n in range(2)]
         killer = asyncio.create_task(_kill(engine, seen, done))
         await _until(lambda: len(provider.posts) > 50, "the first promos")
-        gate = asyncio.Semaphore(8)
-        await asyncio.gather(*(_exclude(http, player, seen, gate) for player in players))
+        gate = asyncio.Semaphore(AT_ONCE)
+        await asyncio.gather(*(_play(http, provider, player, seen, gate) for player in players))
         await asyncio.sleep(3)  # whatever is still on its way would arrive
         done.set()
         await asyncio.gather(*promos, killer)
@@ -178,46 +182,65 @@ async def _promos(http: httpx.AsyncClient, players: list[str], n: int, done: asy
     chance, count = random.Random(n), 0
     while not done.is_set():
         count += 1
-        body = {
-            "player_id": chance.choice(players),
-            "template": "offer",
-            "purpose": "promo",
-            "channels": ["sms"],
-            "idempotency_key": f"promo-{n}-{count}",
-        }
+        body = _promo(chance.choice(players), f"promo-{n}-{count}")
         try:
             await http.post("/v1/messages", json=body)
         except httpx.TransportError:
             await asyncio.sleep(0.1)
 
 
-async def _exclude(http: httpx.AsyncClient, player: str, seen: _Seen, gate: asyncio.Semaphore) -> None:
-    """Exclude, and wait until it is confirmed: 200, or nothing in flight any more after a 202."""
-    deadline = time.monotonic() + PATIENCE_S * 4
+async def _play(http: httpx.AsyncClient, provider: Provider, player: str, seen: _Seen, gate: asyncio.Semaphore) -> None:
+    """Ask for promos to a player, and have them exclude themselves when the first has come, or in vain."""
     async with gate:
-        while time.monotonic() < deadline:
-            try:
-                answer = await http.post(f"/v1/players/{player}/exclusion", json={"reason": "self_exclusion"})
-                if answer.status_code == 202:
-                    seen.drained += 1
-                    await _drained(http, player)
-                if answer.status_code in (200, 202):
-                    seen.confirmed[player] = time.monotonic()
-                    return
-            except (httpx.TransportError, KeyError):
-                pass  # not confirmed: ask again
-            await asyncio.sleep(0.1)
+        for n in range(PROMOS_EACH):
+            await _post(http, "/v1/messages", _promo(player, f"own-{player}-{n}"))
+        patience = time.monotonic() + FIRST_WITHIN_S
+        while not provider.to(number_of(player)) and time.monotonic() < patience:
+            await asyncio.sleep(0.02)
+        answer = await _post(http, f"/v1/players/{player}/exclusion", {"reason": "self_exclusion"})
+        if answer.status_code == 202:
+            seen.drained += 1
+            await _drained(http, player)
+        seen.confirmed[player] = time.monotonic()
+
+
+def _promo(player: str, key: str) -> dict[str, Any]:
+    return {
+        "player_id": player,
+        "template": "offer",
+        "purpose": "promo",
+        "channels": ["sms"],
+        "idempotency_key": key,
+    }
+
+
+async def _post(http: httpx.AsyncClient, path: str, body: dict[str, Any]) -> httpx.Response:
+    """Ask until it is answered with a 2xx: an engine that is being restarted may refuse."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            answer = await http.post(path, json=body)
+            if answer.is_success:
+                return answer
+            assert answer.status_code in (429, 503), answer.text
+        except httpx.TransportError:
+            pass  # not answered: ask again
+        assert time.monotonic() < deadline, f"no answer of {path}"
+        await asyncio.sleep(0.1)
 
 
 async def _drained(http: httpx.AsyncClient, player: str) -> None:
     """Wait until nothing of the player is in flight."""
     in_flight = 1
     while in_flight:
-        in_flight = (await http.get(f"/v1/players/{player}/exclusion")).json()["in_flight"]
+        try:
+            in_flight = (await http.get(f"/v1/players/{player}/exclusion")).raise_for_status().json()["in_flight"]
+        except httpx.HTTPError:
+            await asyncio.sleep(0.1)
 
 
 async def _kill(engine: Engine, seen: _Seen, done: asyncio.Event) -> None:
-    """End a process of each kind in turn, the hard way, every second and a half."""
+    """End a process of each kind in turn, the hard way."""
     turn = 0
     while not done.is_set():
         for pid in engine.pids(KILLS[turn % len(KILLS)])[:1]:
@@ -225,7 +248,7 @@ async def _kill(engine: Engine, seen: _Seen, done: asyncio.Event) -> None:
             seen.killed += 1
         turn += 1
         try:
-            await asyncio.wait_for(done.wait(), 1.5)
+            await asyncio.wait_for(done.wait(), KILL_EVERY_S)
         except TimeoutError:
             continue
 
