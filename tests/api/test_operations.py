@@ -8,8 +8,9 @@ from redis.asyncio import Redis
 
 from actors.member import Heartbeat
 from api.tallies import KEPT_MS
+from domain.decisions import Decision, encode_decision
 from domain.ids import partition_of
-from store.keys import HOSTS, group, outbox, walk_cursors
+from store.keys import HOSTS, TOWER, group, outbox, walk_cursors
 from tests.api.conftest import PARTITIONS, Api
 
 pytestmark = pytest.mark.redis
@@ -112,3 +113,20 @@ async def test_counts_are_kept_for_a_few_seconds(api: Api) -> None:
     assert (await api.get("/v1/segments/club")).json()["players"] == 4  # asked for by name: counted at once
     clock.now += 1
     assert (await api.get("/v1/status")).json()["segments"]["club"] == 4
+
+
+async def test_the_page_reads_the_towers_last_decisions_with_their_reasons(api: Api) -> None:
+    redis, at = api.context.redis, 1_764_000_003_000
+    decision = Decision("req_1_0", "spring", "promo", "held", at, 7, reasons=("quiet_hours",), until=at + 60_000)
+    older = Decision("req_1_1", "spring", "promo", "held", at - 1, 7, reasons=("cap_reached",))
+    for made in (older, decision):
+        await redis.xadd(TOWER.history(partition_of("amelia", PARTITIONS), "amelia"), {"d": encode_decision(made)})
+    recent = [(at, "amelia", "held", "spring"), (at - 9, "zoe", "cleared", "news"), (at, "kit", "mission", "ten-bets")]
+    beat = Heartbeat("t1", "tower", 1, "n", "i", at=api.context.clock.now_ms(), recent=recent)
+    await redis.hset(HOSTS, "t1", msgspec.json.encode(beat))
+    first, second = (await api.get("/v1/live")).json()["decisions"]
+    assert (first["player"], first["outcome"], first["template"]) == ("amelia", "held", "spring")
+    assert first["reasons"] == ["quiet_hours"]
+    assert first["why"] == ["It is quiet time for this channel where the player is."]
+    assert (second["player"], second["outcome"], second["template"]) == ("zoe", "cleared", "news")
+    assert "reasons" not in second, "its record is gone, so nothing is made up"
