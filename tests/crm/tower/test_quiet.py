@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crm.tower.policy import QuietHours
-from crm.tower.quiet import MINUTE_MS, is_quiet, quiet_until
+from crm.tower.quiet import MINUTE_MS, is_quiet, quiet_from, quiet_until
 from domain.calendar import as_ms
 
 ZONES = """Europe/Kyiv Europe/London Europe/Lisbon Europe/Berlin Europe/Dublin Europe/Chisinau Atlantic/Azores
@@ -94,3 +94,23 @@ def test_a_held_message_waits_for_the_first_later_instant_that_is_not_quiet(
 )
 def test_quiet_hours_end(zone: str, now: int, window: tuple[int, int], until: int) -> None:
     assert quiet_until(QuietHours(*window, channels=frozenset()), now, zone) == until
+
+
+@given(place=AROUND_A_CHANGE, window=WINDOWS)
+@example(("Europe/Lisbon", ms(2026, 10, 25, 0, 0)), (75, 90))  # begins in the hour that is repeated
+@example(("Europe/Lisbon", ms(2026, 10, 25, 0, 20)), (75, 90))  # it has begun once already
+@example(("Europe/Kyiv", ms(2026, 3, 29, 0, 30)), (200, 260))  # begins in the hour that is skipped
+@example(("Europe/Kyiv", ms(2026, 3, 29, 0, 30)), (190, 230))  # is in the hour that is skipped: the next day's
+def test_a_message_may_be_sent_until_the_first_instant_that_is_quiet(
+    place: tuple[str, int], window: tuple[int, int]
+) -> None:
+    zone, now = place
+    hours = QuietHours(*window, channels=frozenset({"sms"}))
+    quiet = quiet_from(hours, now, zone)
+    if is_quiet(hours, now, zone):
+        assert quiet == now
+        return
+    assert now < quiet <= now + 50 * 3_600_000
+    assert stands_in(window, wall_minute(quiet, zone)), "it is not quiet then"
+    minutes = range(now // MINUTE_MS * MINUTE_MS, quiet, MINUTE_MS)
+    assert not any(stands_in(window, wall_minute(minute, zone)) for minute in minutes), "it was quiet before"
