@@ -11,9 +11,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from redis.exceptions import RedisError
 
 from api.auth import Principal, require
-from api.channels import read_channels
+from api.channels import list_channels, read_channels
 from api.context import Context, Ctx
-from api.look import look, shown_host
+from api.look import StoreView, look, shown_host
 from api.metrics import Once, families
 from api.pages import answers, instant
 from api.tallies import tallies
@@ -21,7 +21,7 @@ from api.views import shown_decision
 from crm.journeys.reasons import explain
 from domain.decisions import Decision, Outcome, decode_decision
 from domain.ids import partition_of
-from store.keys import PLAYERS, TOWER
+from store.keys import CHANNELS, PLAYERS, TOWER
 from store.ports import Unavailable
 from store.programmes import Programmes
 
@@ -65,6 +65,7 @@ async def ready(context: Ctx) -> JSONResponse:
         for what, lacking in (
             ("partitions", owned < len(lanes)),
             ("tower", not all(lane.owner for lane in view.of(TOWER))),
+            ("couriers", bool(context.settings.couriers) and len(_sent_for(view)) < len(lanes)),
         )
         if lacking
     ]
@@ -77,6 +78,12 @@ async def ready(context: Ctx) -> JSONResponse:
         "backlog": sum(lane.backlog for lane in lanes),
     }
     return JSONResponse(answer, status_code=503 if missing else 200)
+
+
+def _sent_for(view: StoreView) -> set[int]:
+    """Return the partitions that couriers own, as those that are alive say."""
+    couriers = [shown_host(beat, view.at) for beat in view.hosts if beat.get("lane") == CHANNELS.name]
+    return {partition for courier in couriers if courier["alive"] for partition in courier["partitions"]}
 
 
 @router.get(
@@ -111,6 +118,7 @@ async def metrics(context: Ctx) -> Response:
             "journeys": {"welcome": 312},
             "walks": 0,
             "relays": 0,
+            "channels": [{"channel": "email", "state": "open", "waiting": {"urgent": 0, "bulk": 12}, "in_flight": 4}],
         },
         401,
         403,
@@ -158,6 +166,7 @@ async def status(context: Ctx, _: ReportsReader) -> dict[str, Any]:
         "journeys": {journey: sum(nodes.values()) for journey, nodes in counted.journeys.items()},
         "walks": counted.walks,
         "relays": counted.relays,
+        "channels": (await list_channels(context, _))["items"],
     }
 
 

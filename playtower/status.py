@@ -3,13 +3,14 @@
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 GROUPS_SHOWN = 8
 
 
 def print_status(status: dict[str, Any], out: Console) -> None:
-    """Print hosts, partitions, dedicated players, and how many players are in segments and journeys."""
+    """Print hosts, partitions, dedicated players, channels, and how many players are in segments and journeys."""
     table = Table("host", "role", "pid", "partitions", "players", "events", title="Hosts", title_justify="left")
     for host in status.get("hosts", []):
         table.add_row(
@@ -26,11 +27,45 @@ def print_status(status: dict[str, Any], out: Console) -> None:
     out.print(f"{len(partitions)} partitions, {backlog} entries waiting, {status.get('durability', '?')} durability")
     for partition in stopped:
         out.print(f"[red]partition {partition['partition']} is stopped[/red]: {partition['stopped']}")
+    _print_channels(status, out)
     for what in ("segments", "journeys"):
         if counts := status.get(what):
             out.print(f"{what}: {_largest(counts)}")
     if walks := status.get("walks"):
         out.print(f"{walks} of the partitions are visiting their players for a new segment, journey or campaign")
+
+
+def _print_channels(status: dict[str, Any], out: Console) -> None:
+    """Print the channels outside: what waits, what became of messages, and each provider's circuit breaker."""
+    channels = [channel for channel in status.get("channels", []) if channel["channel"] != "in_app"]
+    if not channels:
+        return
+    if not any(host["lane"] == "channels" for host in status.get("hosts", [])):
+        out.print("[yellow]no couriers[/yellow]: messages for channels outside wait")
+    table = Table(
+        "channel", "state", "waiting", "in flight", "landed", "providers", title="Channels", title_justify="left"
+    )
+    for channel in channels:
+        reason = f" ({channel['reason']})" if channel.get("reason") else ""
+        waiting = channel.get("waiting", {})
+        landed = channel.get("landings", {})
+        table.add_row(
+            channel["channel"],
+            f"{channel['state']}{reason}",
+            f"{waiting.get('urgent', 0):,} urgent, {waiting.get('bulk', 0):,} bulk",
+            f"{channel.get('in_flight', 0):,}",
+            ", ".join(f"{word} {count:,}" for word, count in sorted(landed.items())) or "nothing yet",
+            ", ".join(_provider(connector) for connector in channel.get("connectors", ())) or "none",
+        )
+    out.print(table)
+
+
+def _provider(connector: dict[str, Any]) -> str:
+    """Return a connector and how it does: a closed breaker is the good one."""
+    if connector.get("error"):
+        return f"{connector['id']} [red]unusable: {escape(connector['error'])}[/red]"
+    words = {"closed": "works", "open": "[red]left alone[/red]", "half_open": "[yellow]being tried[/yellow]"}
+    return f"{connector['id']} {words.get(connector['state'], connector['state'])}"
 
 
 def _largest(counts: dict[str, int]) -> str:

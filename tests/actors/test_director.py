@@ -43,7 +43,8 @@ def test_every_partition_has_a_living_owner_and_rounds_even_out(
 class Scene:
     """A director, members that beat when told to, and a clock."""
 
-    def __init__(self, *members: str, paused: bool = False) -> None:
+    def __init__(self, *members: str, paused: bool = False, lane: str = "players") -> None:
+        self.lane = lane
         self.clock = HandClock()
         self.store = HashStore()
         self.ended: list[str] = []
@@ -61,7 +62,7 @@ class Scene:
         for name in beating:
             self.beats[name] += 1
         for name, beat in self.beats.items():
-            heartbeat = Heartbeat(name, "players", 1, "node", "first", beat=beat)
+            heartbeat = Heartbeat(name, self.lane, 1, "node", "first", beat=beat)
             if name not in self.ended:
                 self.store.hashes.setdefault(HOSTS, {})[name.encode()] = msgspec.json.encode(heartbeat)
         await self.director.round()
@@ -101,3 +102,14 @@ async def test_a_restarted_member_counts_as_alive_at_once() -> None:
     await scene.after(0, "ada")
     await scene.after(LEASE_MS - 1, "ada")
     assert set((await scene.after(LEASE_MS - 1)).values()) == {"ada"}
+
+
+async def test_a_silent_courier_is_ended_soon_even_where_others_have_taken_over() -> None:
+    """What it left in flight is settled only once it is gone, and exclusions are confirmed only then."""
+    scene = Scene("ada", "bea", lane="channels")
+    assert set((await scene.after(0, "ada", "bea")).values()) == {"ada", "bea"}
+    assert set((await scene.after(LEASE_MS, "bea")).values()) == {"bea"}
+    await scene.after(KILL_ALONE_MS - LEASE_MS - 1, "bea")
+    assert scene.ended == []
+    await scene.after(1, "bea")
+    assert scene.ended == ["ada"]

@@ -130,3 +130,14 @@ async def test_the_page_reads_the_towers_last_decisions_with_their_reasons(api: 
     assert first["why"] == ["It is quiet time for this channel where the player is."]
     assert (second["player"], second["outcome"], second["template"]) == ("zoe", "cleared", "news")
     assert "reasons" not in second, "its record is gone, so nothing is made up"
+
+
+async def test_with_couriers_it_is_ready_once_they_own_every_partition(api: Api) -> None:
+    assert api.context.settings.couriers == 0, "without any, nobody is waited for"
+    assert "couriers" not in (await api.get("/readyz")).json()["waiting_for"]
+    api.context.settings = api.context.settings.model_copy(update={"couriers": 1})
+    assert "couriers" in (await api.get("/readyz")).json()["waiting_for"]
+    beat = Heartbeat("courier-0", "channels", 1, "node", "first", partitions=list(range(PARTITIONS)))
+    beat.at = api.context.clock.now_ms()
+    await api.context.redis.hset(HOSTS, "courier-0", msgspec.json.encode(beat))
+    assert "couriers" not in (await api.get("/readyz")).json()["waiting_for"]

@@ -33,3 +33,22 @@ def test_of_many_segments_the_rest_is_counted() -> None:
 
 def test_an_engine_without_segments_prints_nothing_of_them() -> None:
     assert printed(segments={}, journeys={}, walks=0)[-1] == "1 partitions, 2 entries waiting, strict durability"
+
+
+def test_channels_are_shown_with_what_waits_what_landed_and_how_the_providers_do() -> None:
+    email = {
+        "channel": "email", "state": "closed", "reason": "provider_down", "waiting": {"urgent": 1, "bulk": 1204},
+        "in_flight": 3, "landings": {"sent": 40_211, "failed": 12},
+        "connectors": [{"id": "mail", "state": "open"}, {"id": "spare", "state": "unknown", "error": "no [secret]"}],
+    }  # fmt: skip
+    courier = {"name": "courier-0", "lane": "channels", "pid": 7, "partitions": [0], "players": 0, "entries": 9}
+    lines = "\n".join(printed(channels=[{"channel": "in_app"}, email], hosts=[courier]))
+    for said in ("closed (provider_down)", "1 urgent, 1,204 bulk", "failed 12, sent 40,211", "mail left alone"):
+        assert said in lines
+    assert "unusable: no [secret]" in lines
+    assert "no couriers" not in lines
+    assert "no couriers: messages for channels outside wait" in "\n".join(printed(channels=[email]))
+
+
+def test_an_engine_without_connectors_prints_nothing_of_channels() -> None:
+    assert not any("Channels" in line or "couriers" in line for line in printed(channels=[{"channel": "in_app"}]))
