@@ -45,7 +45,7 @@ class Held(Struct, frozen=True):
 
 
 class Escalated(Struct, frozen=True):
-    """It waits for a person, until ``until`` at the most."""
+    """It waits for a person, until ``until`` at the most: then it expires, or the reason to ask is over."""
 
     until: int  # ms, later than now
     reasons: tuple[str, ...]
@@ -216,8 +216,9 @@ def _stopped(
     for channel, obstacles in stopped:
         if any(obstacle.until == 0 for obstacle in obstacles):
             continue
-        if asking := tuple(dict.fromkeys(o.reason for o in obstacles if o.escalates)):
-            return Escalated(request.expires_at, asking, alternatives)
+        if asking := [obstacle for obstacle in obstacles if obstacle.escalates]:
+            until = min(request.expires_at, max(obstacle.until for obstacle in asking))
+            return Escalated(until, tuple(dict.fromkeys(obstacle.reason for obstacle in asking)), alternatives)
         fixed = max((o.until for o in obstacles if not o.may_end_early), default=now)
         reasons = weighed.why_not[channel]
         if fixed < request.expires_at:
@@ -341,7 +342,7 @@ def _hold_obstacle(hold: Hold, case: Case, facts: Facts, now: int) -> Obstacle |
         return Obstacle(hold.reason, ends, may_end_early=True)
     if case.approved:
         return None
-    return Obstacle(hold.reason, case.request.expires_at, may_end_early=True, escalates=True)
+    return Obstacle(hold.reason, ends, may_end_early=True, escalates=True)
 
 
 def _goes_on_until(hold: Hold, facts: Facts, most: int) -> int:

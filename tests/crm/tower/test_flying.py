@@ -384,6 +384,16 @@ class TestReviews:
         tower.take(Reviewed("ann", "r1", True, "zoe"))
         assert tower.outcome() == "cleared"
 
+    def test_when_the_context_is_over_no_person_is_asked_any_more(self) -> None:
+        hold = {"when": "complaint_open", "purposes": ["promo"], "for_s": "1h", "then": "escalate"}
+        tower = Airport(rules(holds=[hold]))
+        tower.tell("context:complaint_open", {"open": True, "since": 0, "until": 0})
+        tower.ask()
+        assert tower.last().until == tower.now + HOUR
+        tower.wait_until(tower.now + HOUR)
+        assert tower.outcome() == "cleared"
+        assert tower.reviews == {}
+
 
 def test_what_a_turn_counts() -> None:
     tower = Airport(rules(caps=ONE_PROMO))
