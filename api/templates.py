@@ -36,6 +36,7 @@ _PREVIEW = {
     "language": {"title": "en", "body": "en", "why": "player_locale", "locale": "en-GB"},
     "tone": {"picked": None, "why": "base"},
     "content": {"title": "Code", "body": "Your code is 4711"},
+    "contents": {"sms": {"text": "Your code is 4711"}, "push": {"title": "Code", "body": "Your code is 4711"}},
     "languages": {
         "en": {
             "title": "Code",
@@ -108,7 +109,8 @@ async def check_template(body: CheckBody, _: Reader) -> dict[str, Any]:
     "/{id}/preview",
     summary="What a player would read",
     description="Fills in `document` when it is given, else the draft's template, else the live one; nothing is "
-    "sent or kept. `content` is what would be sent, in the language and tone that `language` and `tone` explain; "
+    "sent or kept. `content` is what in-app would show and `contents` what other channels would send, in the language "
+    "and tone that `language` and `tone` explain; where a link will be signed stands `#unsubscribe` and the like. "
     "`languages` shows all of them. `empty` are names that had no value.",
     responses=answers(_PREVIEW, 400, 401, 403, 404, 422, 503),
 )

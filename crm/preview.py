@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crm.content import CHANNELS, render_contents
+from crm.markers import MARKED
 from crm.sandbox import fill_watched
 from crm.sms import sms_size
 from crm.templates import Template, Text, Texts, pick, render, safe_url, tone_of
@@ -30,8 +31,8 @@ def preview(template: Template, *, locale: str, fallback_locale: str, variables:
         "language": {"title": title.language, "body": body.language, "why": body.why, "locale": locale},
         "tone": {"picked": tone or None, "why": tone_why},
         "content": content,
-        "contents": render_contents(
-            template, CHANNELS[1:], locale=locale, fallback_locale=fallback_locale, variables=variables
+        "contents": _readable(
+            render_contents(template, CHANNELS[1:], locale=locale, fallback_locale=fallback_locale, variables=variables)
         ),
         "languages": shown,
     }
@@ -61,6 +62,15 @@ def _language(
         shown["sms"] = {"encoding": size.encoding, "units": size.units, "segments": size.segments}
         shown["sms"]["outside_gsm7"] = size.outside or None
     return shown
+
+
+def _readable(value: Any) -> Any:
+    """Return contents with ``#unsubscribe`` where the address of a link will stand."""
+    if isinstance(value, str):
+        return MARKED.sub(r"#\1", value)
+    if isinstance(value, dict):
+        return {name: _readable(inner) for name, inner in value.items()}
+    return [_readable(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _filled(text: Text, variables: Mapping[str, Any]) -> tuple[str, list[str], str]:

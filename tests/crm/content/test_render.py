@@ -13,6 +13,7 @@ from crm.config import TemplateConfig
 from crm.content import CHANNELS, render_contents
 from crm.content import render as rendering
 from crm.markers import LINKS, marker
+from crm.preview import preview
 from crm.templates import Template, compile_template, render
 from crm.vocabulary import unknown_names
 
@@ -343,6 +344,14 @@ def test_what_is_measured_is_told_to_who_sends() -> None:
     assert said(made, "sms")["tracking"] == {"clicks": True}
     assert "tracking" not in said(made, "webhook")
     assert "tracking" not in said(template(), "email")
+
+
+def test_a_preview_shows_every_channel_and_where_links_will_stand() -> None:
+    made = email({"kind": "text", "text": {"en": "[out]({{ links.unsubscribe }})"}})
+    shown = preview(made, locale="en", fallback_locale="en", variables=player())
+    assert set(shown["contents"]) == set(CHANNELS) - {"in_app"}
+    assert Page(shown["contents"]["email"]["html"]).links() == ["#unsubscribe"]
+    assert shown["contents"]["webhook"]["payload"]["player_id"] == "#player_id"
 
 
 def test_what_a_section_names_is_computed() -> None:
