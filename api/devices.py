@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 from py_vapid import Vapid02 as Vapid
@@ -162,7 +161,8 @@ def vapid_public_key(private_key: str) -> str:
     vapid = (
         Vapid.from_pem(private_key.encode()) if "-----BEGIN" in private_key else Vapid.from_raw(private_key.encode())
     )
-    point = vapid.public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    numbers = vapid.public_key.public_numbers()
+    point = b"\x04" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")  # uncompressed (SEC 1, 2.3.3)
     return urlsafe_b64encode(point).rstrip(b"=").decode()
 
 

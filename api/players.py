@@ -173,7 +173,7 @@ def _reads(prefix: str, subject: Callable[..., Any], tag: str, *, own: bool = Fa
         def shown(_offset: str, fields: dict[bytes, bytes]) -> list[Any]:
             decision = decode_decision(fields[b"d"])
             wanted = template in (None, decision.template) and outcome in (None, decision.outcome)
-            return [shown_decision(decision)] if wanted else []
+            return [shown_decision(decision, own=own)] if wanted else []
 
         return await page_of_person(context, snapshot, TOWER.history, limit, cursor, shown, TOWER)
 

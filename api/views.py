@@ -152,9 +152,13 @@ def ledger_entries(offset: str, record: HistoryRecord) -> list[dict[str, Any]]:
     ]
 
 
-def shown_decision(decision: Decision) -> dict[str, Any]:
-    """Return a decision of the tower, with its reasons in words."""
-    return {
+def shown_decision(decision: Decision, *, own: bool = False) -> dict[str, Any]:
+    """Return a decision of the tower, with its reasons in words.
+
+    Args:
+        own: The reader is the player: what asked, and how the tower weighs, is the operator's.
+    """
+    shown: dict[str, Any] = {
         "request_id": decision.request_id,
         "outcome": decision.outcome,
         "channel": decision.channel or None,
@@ -180,6 +184,11 @@ def shown_decision(decision: Decision) -> dict[str, Any]:
             for other in decision.alternatives
         ],
     }
+    if own:
+        for one in (shown, *shown["alternatives"]):
+            one.pop("score")
+        shown.pop("source")
+    return shown
 
 
 def shown_stops(stops: Mapping[str, int | None]) -> list[dict[str, Any]]:

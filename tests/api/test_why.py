@@ -130,7 +130,12 @@ async def test_decisions_are_filtered_by_template_and_outcome(world: World) -> N
     assert held["why"] == ["The player has an open support case."]
     assert held["source"] == "api"
     assert held["policy_version"] >= 1
+    assert held["alternatives"]
     assert all({"channel", "reasons", "why", "score"} <= set(other) for other in held["alternatives"])
+    (_, mine) = (await world.http.get("/v1/me/decisions", headers=world.token("amelia"))).json()["items"]
+    assert mine["why"] == held["why"]
+    for one in (mine, *mine["alternatives"]):
+        assert not {"source", "score"} & set(one), "that is the operator's"
 
 
 async def test_the_command_prints_it_for_a_person(world: World) -> None:

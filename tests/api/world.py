@@ -115,7 +115,10 @@ async def world_of(server: Server, redis: Redis, *, hosts: bool = True) -> Async
     problems.install(app)
     for module in ROUTERS:
         app.include_router(module.router)
-    settings = Settings.model_validate({"redis_url": server.url, "token_secret": TOKEN_SECRET, "gateway_id": new_id()})
+    patient = {"store_timeout_s": 15}  # of a machine that does much else
+    settings = Settings.model_validate(
+        {"redis_url": server.url, "token_secret": TOKEN_SECRET, "gateway_id": new_id(), **patient}
+    )
     secret, _ = await Access(redis).create("server", ("admin",), now=T0)
     async with opened(settings) as context:
         app.state.context = context
