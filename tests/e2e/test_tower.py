@@ -194,8 +194,9 @@ async def _play(http: httpx.AsyncClient, provider: Provider, player: str, seen: 
     async with gate:
         for n in range(PROMOS_EACH):
             await _post(http, "/v1/messages", _promo(player, f"own-{player}-{n}"))
-        patience = time.monotonic() + FIRST_WITHIN_S
-        while not provider.to(number_of(player)) and time.monotonic() < patience:
+        for _ in range(round(FIRST_WITHIN_S / 0.02)):
+            if provider.to(number_of(player)):
+                break
             await asyncio.sleep(0.02)
         answer = await _post(http, f"/v1/players/{player}/exclusion", {"reason": "self_exclusion"})
         if answer.status_code == 202:
