@@ -4,7 +4,7 @@ Nothing is queued and nothing waits: the best candidate that may be shown now is
 The gate goes first, as for every channel: an excluded player sees a fallback that advertises nothing, or nothing.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Annotated, Any
 
@@ -207,7 +207,6 @@ def compile_placements(
     if len(named) > PLACEMENTS_MAX:
         errors.append(f"placements: expected at most {PLACEMENTS_MAX} placements, got {len(named)}")
         return {}
-    templates = documents.get("templates", {})
     compiled: dict[str, Placement] = {}
     for slot, document in named.items():
         try:
@@ -215,13 +214,28 @@ def compile_placements(
         except ValidationError as error:
             errors += [f"placements/{slot}: {_problem(found)}" for found in error.errors(include_url=False)]
             continue
-        wanted = [(f"candidates[{n}]", one.template) for n, one in enumerate(config.candidates)]
-        wanted += [("fallback", config.fallback.template)] if config.fallback else []
-        for path, template in wanted:
-            if template not in templates:
-                errors.append(f"placements/{slot}: {path}.template: expected a template, there is no {template!r}")
+        errors += [f"placements/{slot}: {problem}" for problem in _broken_references(config, documents)]
         compiled[slot] = _compiled(slot, config)
     return compiled
+
+
+def _broken_references(
+    config: PlacementConfig, documents: Mapping[str, Mapping[str, Mapping[str, Any]]]
+) -> Iterator[str]:
+    """Yield what names a thing that is not there."""
+    templates = documents.get("templates", {})
+    named = [(f"candidates[{n}]", one.template) for n, one in enumerate(config.candidates)]
+    named += [("fallback", config.fallback.template)] if config.fallback else []
+    for path, template in named:
+        if template not in templates:
+            yield f"{path}.template: expected the id of a template, got {template!r}"
+        elif templates[template].get("channel") == "webhook":
+            yield f"{path}.template: expected a template for people, got {template!r} of a webhook"
+    for n, one in enumerate(config.candidates):
+        where = compile_condition(one.where, refused=_NO_EVENT)
+        for kind, names in (("segment", where.segments), ("metric", where.metrics)):
+            for name in sorted(names - documents.get(f"{kind}s", {}).keys()):
+                yield f"candidates[{n}].where: expected the id of a {kind}, got {name!r}"
 
 
 def _compiled(slot: str, config: PlacementConfig) -> Placement:

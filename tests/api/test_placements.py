@@ -168,7 +168,7 @@ async def test_a_template_that_is_not_there_is_refused_when_it_is_published(worl
     assert (await world.http.put("/v1/config/placements/bad", json=document)).status_code == 201
     answer = await world.http.post("/v1/programme/publish")
     assert answer.status_code == 422
-    assert "there is no 'nobody'" in answer.text
+    assert "expected the id of a template, got 'nobody'" in answer.text
 
 
 async def test_exposures_of_one_player_at_once_all_count(world: World) -> None:

@@ -111,8 +111,16 @@ def test_equals_are_drawn_by_weight_and_a_player_sees_the_same_all_day() -> None
     assert len({chosen(one, three, player="amelia").candidate.template for _ in range(20)}) == 1  # type: ignore[union-attr]
 
 
-def test_what_is_wrong_is_named() -> None:
+def test_what_names_nothing_is_named() -> None:
     errors: list[str] = []
-    document = {"candidates": [{"template": "a", "purpose": "promo"}], "fallback": {"template": "b"}}
-    assert compile_placements({"placements": {"x": document}, "templates": {"a": {}}}, errors)
-    assert errors == ["placements/x: fallback.template: expected a template, there is no 'b'"]
+    where = {"any": [{"segment": "vips"}, {"metric": "bets", "op": "gte", "value": 1}]}
+    candidates = [{"template": "a", "purpose": "promo", "where": where}, {"template": "hook", "purpose": "promo"}]
+    document = {"candidates": candidates, "fallback": {"template": "b"}}
+    templates = {"a": {"channel": "in_app"}, "hook": {"channel": "webhook"}}
+    compile_placements({"placements": {"x": document}, "templates": templates}, errors)
+    assert errors == [
+        "placements/x: candidates[1].template: expected a template for people, got 'hook' of a webhook",
+        "placements/x: fallback.template: expected the id of a template, got 'b'",
+        "placements/x: candidates[0].where: expected the id of a segment, got 'vips'",
+        "placements/x: candidates[0].where: expected the id of a metric, got 'bets'",
+    ]
