@@ -149,6 +149,14 @@ def decode_walk(data: bytes) -> Walk:
     return _walks.decode(data)
 
 
+QUEUED_MAX = 500  # dispatches of a partition: a broadcast waits for the providers outside of the store's memory
+
+
+def queued_max(walk: Walk) -> int:
+    """Return with how many dispatches in the partition's lines a walk waits; 0: it asks for no messages."""
+    return QUEUED_MAX if walk.kind == "journey" else 0
+
+
 class Outgoing(Struct, frozen=True):
     """An entry that waits in the outbox of a partition."""
 

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from store.client import is_transient
 from store.keys import PLAYERS, group, outbox, players, walk_cursors, walk_stops, walks
-from store.ports import Outgoing, Unavailable, Verdict, Visit, Walk, decode_walk, encode_walk
+from store.ports import Outgoing, Unavailable, Verdict, Visit, Walk, decode_walk, encode_walk, queued_max
 from store.redis_lane import verdict_of
 
 _pack = msgpack.Packer(use_bin_type=False).pack
@@ -92,7 +92,7 @@ class RedisWays:
             meta, log = PLAYERS.meta(token.partition), PLAYERS.log(token.partition)
             pipe.fcall(
                 "pt_visit", 2, meta, log, token.epoch, token.nonce, self._clock, bound, walk.id, visit.came_from,
-                walk.cursor, encode_walk(walk), "1" if walk.ended_at else "", _pack(visit.bodies),
+                walk.cursor, encode_walk(walk), "1" if walk.ended_at else "", _pack(visit.bodies), queued_max(walk),
             )  # fmt: skip
         replies = await _answers(pipe, is_partial=True)
         return [verdict_of(reply)[0] if isinstance(reply, Exception) else Verdict.OK for reply in replies]

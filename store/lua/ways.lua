@@ -42,10 +42,10 @@ end
 
 local WALKS_KEPT = 500 -- walks of a partition that ended
 
--- KEYS meta log | ARGV epoch nonce clock(store|log) bound walk came_from cursor record ended('1'|'') blob
+-- KEYS meta log | ARGV epoch nonce clock(store|log) bound walk came_from cursor record ended('1'|'') blob queued_max('0': none)
 -- blob: list of bodies for the log. The walk moves from `came_from` to `cursor` together with its visits, so each is
 -- made once. Answers OK; or the error FENCED, BROKEN, STALE (the walk is elsewhere, ended or not known), BACKLOG (so
--- many entries wait in the lane or in the tower's: the live traffic comes first).
+-- many entries wait in the lane or in the tower's, or so many dispatches for the providers: live traffic comes first).
 local function visit(K, A)
   local m, err = fenced(K[1], A[1], A[2]); if err then return err end
   local t, id, bodies = tag(K[1]), A[5], cmsgpack.unpack(A[10])
@@ -54,6 +54,8 @@ local function visit(K, A)
   if #bodies > 0 then
     local most = math.max(waiting(K[1]), waiting(t .. 't:meta'))
     if most >= tonumber(A[4]) then return redis.error_reply('BACKLOG ' .. ms(most) .. ' entries wait') end
+    local queued = redis.call('HLEN', t .. 'c:d')
+    if A[11] ~= '0' and queued >= tonumber(A[11]) then return redis.error_reply('BACKLOG ' .. queued .. ' dispatches wait') end
   end
   -- no write before this line
   local at = ms(A[3] == 'log' and tonumber(m[6] or '0') or clock(m[6]))

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from domain.dispatch import Dispatch
 from domain.entries import TimerFired, encode_entry
 from store.keys import TOWER
-from store.ports import Commit, Outgoing, Token, Verdict, Visit, Walk, Write, decode_walk, encode_walk
+from store.ports import QUEUED_MAX, Commit, Outgoing, Token, Verdict, Visit, Walk, Write, decode_walk, encode_walk
 from tests.contract.script import HOUR, incoming
 from tests.contract.sides import START, Side
 from tests.contract.test_store_conformance import ANN, BOB, Desk, side, timer
@@ -264,6 +265,22 @@ async def test_a_walk_lets_the_towers_entries_go_first(side: Side) -> None:
     await office.write(walks=[("w1", encode_walk(walk))], outputs=[body("a"), body("b")])
     assert await office.visit(walk, "", ANN, bound=2) is Verdict.BACKLOG
     assert await office.visit(walk, "", ANN, bound=3) is Verdict.OK
+
+
+async def test_a_campaign_waits_for_the_providers_and_a_review_does_not(side: Side) -> None:
+    office = await Office(side).opened()
+    news, review = Walk("w1", "journey", "campaigns/news"), Walk("w2", "review")
+    await office.begin(news)
+    await office.begin(review)
+    queued = [
+        Dispatch(f"req_{n}", f"p{n}", "sms", "promo", "news", {}, START, START + HOUR, START + HOUR)
+        for n in range(QUEUED_MAX)
+    ]
+    await office.write(dispatches=queued[:-1])
+    assert await office.visit(news, "", ANN) is Verdict.OK
+    await office.write(dispatches=queued[-1:])
+    assert await office.visit(news, ANN, BOB) is Verdict.BACKLOG
+    assert await office.visit(review, "", ANN) is Verdict.OK
 
 
 async def test_visits_are_stamped_like_any_entry(side: Side) -> None:

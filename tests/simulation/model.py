@@ -26,6 +26,7 @@ from store.ports import (
     Walk,
     decode_walk,
     encode_walk,
+    queued_max,
 )
 from tests.simulation.model_gates import is_stopped
 from tests.simulation.model_queue import QueueModel
@@ -212,6 +213,8 @@ class ModelStore(QueueModel):
         if walk.id not in shared.walk_at or (shared.walk_at[walk.id] != visit.came_from and "cursor" not in self._off):
             return Verdict.STALE
         if visit.bodies and max(m.waiting, shared.lanes["tower"].waiting) >= bound:
+            return Verdict.BACKLOG
+        if visit.bodies and 0 < queued_max(walk) <= len(shared.queue.dispatches):
             return Verdict.BACKLOG
         at = m.at if clock == "log" else max(self.now_ms(), m.at)
         for body in visit.bodies:
