@@ -354,6 +354,7 @@ def test_a_player_of_an_older_version_is_looked_at_once(touch: Entry) -> None:
     bob.state = Snapshot("ann", 3, Profile({"name": "Bob"}, "", "", 1, 2))
     assert bob.take(touch) == []
     air = bob.state.air
+    assert air == {"reach": {}}, "looked at"
     bob.take(touch)
     assert bob.state.air is air, "nothing is written twice"
 

@@ -120,6 +120,18 @@ def test_a_push_that_bounced_takes_its_device_away_and_the_next_best_is_told() -
     assert ann.air["reach"] == {"push": digest_of(PHONE["value"])}
 
 
+def test_of_two_devices_the_best_is_one_that_is_not_suppressed() -> None:
+    ann = Ears()
+    ann.event("device_registered", **PHONE)
+    ann.now += 1
+    ann.event("device_registered", **WEB)
+    ann.message("complained", channel="push", address=digest_of(WEB["value"]))
+    assert len(ann.air["devices"]) == 2
+    assert ann.air["reach"] == {"push": digest_of(PHONE["value"])}
+    ann.message("complained", channel="push", address=digest_of(PHONE["value"]))
+    assert ann.air["reach"] == {"push": digest_of(WEB["value"])}, "the tower says that it is suppressed"
+
+
 def test_a_device_that_registers_again_works_again() -> None:
     ann = Ears()
     ann.event("device_registered", **WEB)
@@ -147,7 +159,7 @@ def test_only_so_many_are_kept_and_what_is_forgotten_is_forgotten_everywhere() -
 def test_an_operator_lifts_a_suppression(named: dict[str, str]) -> None:
     ann = Ears(traits={"email": "ann@example.com"})
     ann.message("bounced", address=MAIL, is_address_dead=True)
-    ann.event("suppression_lifted", channel="sms", **named)
+    assert not ann.event("suppression_lifted", channel="sms", **named).mutes, "it was not suppressed there"
     assert ann.air["suppressed"]
     ann.event("suppression_lifted", channel="email", **named)
     assert ann.air["suppressed"] == {}
