@@ -138,3 +138,10 @@ def test_what_does_not_bring_the_secret_is_refused() -> None:
         read_hook(DOCUMENT, posted({"message": MESSAGE}, "another"), secrets=secrets(VALUES))
     with pytest.raises(Forbidden, match="hook_secret"):
         read_hook({"kind": "telegram", "token": {"env": "BOT"}}, posted({}), secrets=secrets(VALUES))
+
+
+def test_no_secret_is_not_an_empty_one() -> None:
+    from channels.telegram import parse_hook
+
+    assert parse_hook(b"{}", {"x-telegram-bot-api-secret-token": ""}, "") is None
+    assert parse_hook(b"{}", {}, "") is None
