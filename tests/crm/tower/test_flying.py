@@ -67,6 +67,13 @@ def test_a_message_sent_after_midnight_takes_the_new_day_s_place() -> None:
     assert tower.last("next").until == at("00:00") + 2 * DAY
 
 
+def test_of_several_at_once_only_so_many_go_as_there_is_room_beside_what_flies_since_yesterday() -> None:
+    tower = Airport(rules(caps=[{"purpose": "promo", "max": 2, "per": "1d"}]), now=at("23:58"))
+    tower.ask("flies", **BY_MAIL)
+    tower.now = at("00:05") + DAY
+    assert tower.ask_together(request("a"), request("b")) == {"a": "cleared", "b": "held"}
+
+
 @pytest.mark.parametrize("outcome", ["failed", "stopped", "expired", "withdrawn"])
 def test_a_place_that_was_not_used_is_given_back_at_once(outcome: str) -> None:
     tower = Airport(rules(caps=ONE_PROMO))
