@@ -354,3 +354,9 @@ def test_a_dead_address_is_one_whose_status_says_so() -> None:
     assert not is_dead(550, "5.7.1", "user unknown")
     assert is_dead(550, "", "Requested action not taken: mailbox does not exist")
     assert not is_dead(571, "", "user unknown")
+
+
+async def test_lines_that_begin_with_a_dot_arrive_whole() -> None:
+    async with mail_server() as sink, adapter(sink.port) as smtp:
+        assert isinstance(await smtp.send(parcel(text="a\n.\n..b\n.c", html="")), Sent)
+    assert read(sink.mails[0]).get_content().split() == ["a", ".", "..b", ".c"]
