@@ -233,8 +233,24 @@ class FaultyIntake:
         ((appended,),) = await self._wire.call("publish", do)
         return appended
 
-    async def exclude(self, partition: int, player: str, reason: str, body: bytes) -> int:
-        (sends,) = await self._wire.call("exclude", lambda: self._store.exclude(partition, player, reason, body))
+    async def exclude(self, partition: int, player: str, reason: str, body: bytes, until: int | None = None) -> int:
+        def do() -> int:
+            return self._store.exclude(partition, player, reason, body, until=until)
+
+        (sends,) = await self._wire.call("exclude", do)
+        return sends
+
+    async def mute(self, partition: int, player: str, mark: str, is_set: bool, body: bytes) -> int:
+        (sends,) = await self._wire.call("mute", lambda: self._store.mute(partition, player, mark, is_set, body))
+        return sends
+
+    async def in_flight(self, partition: int, player: str) -> int:
+        """Look how many sends are in flight for a player."""
+
+        def do() -> int:
+            return len(self._store.of(partition).in_flight.get(player, ()))
+
+        (sends,) = await self._wire.call("in flight", do, repeats=False)
         return sends
 
 

@@ -8,11 +8,13 @@ from msgspec import structs
 
 from actors.partition import PartState, decode_part
 from actors.processor import Folded, Known
+from actors.programme import Programme
 from actors.reducers import TowerReducer
 from domain.decisions import Decision, decode_decision, decode_delivery
 from domain.effects import HistoryRecord, MissionCompleted, Posting, SetAside, decode_record
 from domain.entries import (
     Asked,
+    ChannelChanged,
     Command,
     Entry,
     Event,
@@ -29,7 +31,6 @@ from store.ports import decode_walk
 from tests.simulation import visitors
 from tests.simulation.model import LaneState, parsed
 from tests.simulation.process import player_reducer
-from tests.simulation.programmes import versions
 from tests.simulation.stage import HITS_MIN
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ async def broken(world: "World") -> list[str]:
     for p, lane, m in _lanes(world):
         found = [*_counters(m), *_timers(world, m)]
         if lane == "players":
-            found += [*_acknowledged(world, p, m), *_ledger(m), *_once(m), *_order(world, m)]
+            found += [*_acknowledged(world, p, m), *_ledger(world, m), *_once(m), *_order(world, m)]
             found += [*_relays(world, p), *_walks(world, p, m)]
         else:
             found += _decisions(world, p, m)
@@ -96,7 +97,7 @@ def _acknowledged(world: "World", p: int, m: LaneState) -> Iterator[str]:
     places: dict[tuple[str, str], list[LogEntry]] = {}
     for entry in _entries(m):
         what = entry.entry
-        if isinstance(what, Event | Command) and what.name not in ("exclude", "readmit") and not what.forwarded:
+        if isinstance(what, Event | Command) and not what.forwarded and not _is_of_a_gate(what):
             places.setdefault((what.player, what.id), []).append(entry)
     yield from (f"{who} is in the log {len(found)} times" for who, found in places.items() if len(found) > 1)
     in_force = _first_published(m)  # a bet has an effect then, whatever the player's state
@@ -112,16 +113,21 @@ def _acknowledged(world: "World", p: int, m: LaneState) -> Iterator[str]:
             yield f"{message_id} was acknowledged and had no effect"
 
 
+def _is_of_a_gate(entry: Event | Command) -> bool:
+    """Tell whether the entry came with a gate that was closed or opened: asked again, it is there again."""
+    return entry.name in ("exclude", "readmit") or entry.id.startswith("gate:")
+
+
 def _first_published(m: LaneState) -> tuple[int, int]:
     """Return the offset from which a programme is in force."""
     published = (e.offset for e in _entries(m) if isinstance(e.entry, ProgrammePublished))
     return next(map(parsed, published), (1 << 62, 0))
 
 
-def _ledger(m: LaneState) -> Iterator[str]:
+def _ledger(world: "World", m: LaneState) -> Iterator[str]:
     """Postings add up to the balance, step by step; the other side of the ledger adds up to the opposite."""
     total: Counter[str] = Counter()
-    reducer = _player_reducer()
+    reducer = _player_reducer(world)
     for player in m.history:
         balances: Counter[str] = Counter()
         for offset, record in _records(m, player):
@@ -219,15 +225,16 @@ def _decisions(world: "World", p: int, m: LaneState) -> Iterator[str]:
     requests = Counter(request.id for e in _entries(m) for request in requests_of(e.entry))
     yield from (f"the request {r} reached the tower {n} times" for r, n in requests.items() if n > 1)
     decisions = [decode_decision(f["d"]) for rows in m.history.values() for _, f in rows.all()]
-    ends = Counter(d.request_id for d in decisions if d.outcome != "held")
-    reducer = _tower_reducer()
+    ends = Counter(d.request_id for d in decisions if d.outcome != "held" and not _is_flight(d))
+    flights = {d.request_id for d in decisions if _is_flight(d)}  # what became of them: ``deliveries``
+    reducer = _tower_reducer(world)
     waiting = {
         request
         for player, fields in m.states.items()
         for request in reducer.decode(player, 0, {k: v for k, v in fields.items() if k != "v"}).waiting
     }
     for request in requests:
-        if ends[request] + (request in waiting) != 1:
+        if ends[request] + (request in waiting) != 1 and not (request in flights and not ends[request]):
             yield f"the request {request} ended {ends[request]} times, waiting: {request in waiting}"
     delivered = Counter(decode_delivery(f["n"]).message_id for rows in shared.inboxes.values() for _, f in rows.all())
     cleared = Counter(d.request_id for d in decisions if _is_delivered(d))
@@ -244,29 +251,36 @@ def requests_of(entry: Entry) -> tuple[MessageRequest, ...]:
     return (entry,) if isinstance(entry, MessageRequest) else ()
 
 
+def _is_flight(decision: Decision) -> bool:
+    return decision.outcome in ("cleared", "rerouted") and decision.channel != "in_app"
+
+
 def _is_delivered(decision: Decision) -> bool:
     return decision.outcome in ("cleared", "rerouted") and decision.channel == "in_app"
 
 
 class _Versions:
+    def __init__(self, compiled: dict[int, Programme]) -> None:
+        self._compiled = compiled
+
     def get(self, version: int) -> Any:
-        return versions()[version]
+        return self._compiled[version]
 
     async def ensure(self, version: int) -> Any:
-        return versions()[version]
+        return self._compiled[version]
 
 
-def _player_reducer() -> Any:
-    return player_reducer(_Versions())
+def _player_reducer(world: "World") -> Any:
+    return player_reducer(_Versions(world.versions))
 
 
-def _tower_reducer() -> TowerReducer:
-    return TowerReducer(_Versions())
+def _tower_reducer(world: "World") -> TowerReducer:
+    return TowerReducer(_Versions(world.versions))
 
 
 async def _refold(world: "World", p: int, lane: str, m: LaneState) -> Any:
     """Fold the log again, entry by entry from nothing: the same states, history, outputs, timers and deliveries."""
-    reducer: Any = _player_reducer() if lane == "players" else _tower_reducer()
+    reducer: Any = _player_reducer(world) if lane == "players" else _tower_reducer(world)
     part, states = PartState(), dict[str, Any]()
     history: dict[str, list[bytes]] = {}
     inboxes: dict[str, list[bytes]] = {}
@@ -323,7 +337,7 @@ async def _refold(world: "World", p: int, lane: str, m: LaneState) -> Any:
     arrived: dict[str, list[bytes]] = {}
     for _, f in shared.lanes["tower"].log.all():
         told = decode_entry(f["e"])
-        if not isinstance(told, TimerFired):
+        if not isinstance(told, TimerFired | ChannelChanged):  # couriers tell of channels
             arrived.setdefault(told.player, []).append(f["e"])
     if outputs != arrived:
         yield "refolded, the tower would have been told something else"

@@ -29,7 +29,7 @@ class Powers:
 
     def assign(self) -> None:
         r = self._world.random
-        for lane in ("players", "tower"):
+        for lane in dict.fromkeys(process.lane for process in self._world.processes):
             names = [process.name for process in self._world.processes if process.lane == lane]
             for p in range(PARTITIONS):
                 self._world.assignment[f"{lane}:{p}".encode()] = r.choice(names).encode()

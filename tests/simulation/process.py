@@ -1,15 +1,16 @@
 """A process of the simulation: real members, processors and reducers that live, stand still, die and start again."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from actors.carrier import Carrier
 from actors.member import Member
+from actors.ownership import Ownership
 from actors.processor import Folded, Known, Processor
 from actors.reducers import PlayerReducer, TowerReducer
 from tests.simulation.faults import FakeRedis, FaultyLane, FaultyProgrammes, FaultyWays, Wire
 from tests.simulation.generous import Generous
-from tests.simulation.programmes import versions
 from tests.simulation.stage import FAULTS_S, PARTITIONS, PLAYERS, SEED_OF_STORE, WAKE_S
 from tests.simulation.visitors import is_a_step
 
@@ -25,7 +26,7 @@ class Process:
         self.name = name
         self.lane = lane
         self.lives = 0
-        self.member: Member[Any] | None = None
+        self.member: Ownership | None = None
         self.processor: Processor[Any] | None = None
         self.task: asyncio.Task[None] | None = None
         self.life: Life | None = None
@@ -35,7 +36,12 @@ class Process:
         self.lives += 1
         self.life = life = Life(self)
         wire = Wire(self.world, life)
-        programmes = FaultyProgrammes(wire, versions())
+        self.task = asyncio.create_task(self._run(life, wire))
+        self.task.add_done_callback(self._ended)
+
+    def _run(self, life: "Life", wire: Wire) -> Coroutine[Any, Any, None]:
+        """Return what the process does."""
+        programmes = FaultyProgrammes(wire, self.world.versions)
         is_players = self.lane == "players"
         reducer: Any = player_reducer(programmes) if is_players else TowerReducer(programmes)
         lane: Any = FaultyLane(wire, self.lane)
@@ -48,8 +54,7 @@ class Process:
         self.member = Member(
             redis, self.processor, life, name=self.name, lane=self.lane, incarnation=str(self.lives), carrier=carrier
         )
-        self.task = asyncio.create_task(self.member.run())
-        self.task.add_done_callback(self._ended)
+        return self.member.run()
 
     def die(self, why: str = "") -> None:
         """Stop where it stands, like ``kill -9``, and come back a little later."""
@@ -96,6 +101,14 @@ class Life:
     def die(self, why: str) -> None:
         self._process.die(why)
 
+    def pause(self, seconds: float) -> None:
+        """Have the process stand still from now on."""
+        world = self._process.world
+        world.seen.faults += 1
+        world.seen.hits += 1
+        self._paused_until = min(world.loop.time() + seconds, FAULTS_S + WAKE_S)
+        world.note("pauses", self.name)
+
     async def gate(self) -> None:
         """Between any two awaits: die, stand still, or go on."""
         world = self._process.world
@@ -103,11 +116,7 @@ class Life:
             if world.random.random() < world.mix.crash:
                 self._process.die()
             elif world.random.random() < world.mix.pause:
-                world.seen.faults += 1
-                world.seen.hits += 1
-                until = world.loop.time() + world.random.expovariate(1 / world.mix.pause_s)
-                self._paused_until = min(until, FAULTS_S + WAKE_S)
-                world.note("pauses", self.name)
+                self.pause(world.random.expovariate(1 / world.mix.pause_s))
         if (left := self._paused_until - world.loop.time()) > 0:
             await asyncio.sleep(left)
         if self.is_over:

@@ -1,5 +1,7 @@
-"""Three versions of a small programme in which much happens within a minute: missions with time limits and claims,
-levels, messages, a minimum gap and holds, so that timers of both lanes run.
+"""Small programmes in which much happens within a minute.
+
+``versions``: missions with time limits and claims, levels, messages, a minimum gap and holds, so that timers of both
+lanes run. ``message_versions``: messages by several channels, with caps, a gap, quiet hours that begin during a run.
 """
 
 from functools import lru_cache
@@ -74,4 +76,69 @@ def versions() -> dict[int, Programme]:
     for version in (1, 2, 3):
         older = {n: p for n, p in compiled.items() if n}
         compiled[version] = compile_programme(version, _documents(version), older=older)
+    return compiled
+
+
+PROMOS_MAX = 3  # of one player, in a run and long after
+NIGHT = ("00:00", "00:01")  # when no SMS are sent; in some zones it begins during a run
+_SMS = {"kind": "twilio", "account_sid": "AC" + "0" * 32, "auth_token": {"env": "SMS_TOKEN"}, "from": "+447400000000"}
+
+
+def _message_documents(version: int) -> dict[str, dict[str, Any]]:
+    text = {"title": {"en": "Hello"}, "body": {"en": "Come and see"}}
+    offer = {"template": "offer", "purpose": "promo"}
+    return {
+        "currencies": {"points": {}},
+        "metrics": {"bets": {"event": "bet_placed", "aggregate": "count"}},
+        "missions": {
+            "three-bets": {
+                "tasks": _bets(3), "recurrence": "on_completion", "rewards": _points(100),
+                "message": {"template": "done", "purpose": "reward"},
+            },
+            "two-wins": {
+                "tasks": _bets(2, "bet_won"), "recurrence": "on_completion", "rewards": _points(version),
+                "message": offer,
+            },
+        },
+        "templates": {
+            "done": {"channel": "in_app", **text},
+            "offer": {"channel": "sms", **text},
+            "code": {"channel": "sms", **text},
+            "letter": {"channel": "email", **text},
+            "notice": {"channel": "email", "legal": True, **text},
+        },
+        "connectors": {
+            "texts": {**_SMS, "order": 0, "rate_per_s": 20, "burst": 5, "in_flight_max": 4, "timeout_s": 2},
+            "other-texts": {**_SMS, "order": 1, "rate_per_s": 20, "burst": 5, "in_flight_max": 4, "timeout_s": 2},
+            "letters": {
+                "kind": "smtp", "host": "mail.example.com", "from": "news@example.com", "rate_per_s": 20, "burst": 5,
+                "in_flight_max": 4, "timeout_s": 2,
+            },
+        },
+        "policies": {
+            "default": {
+                "min_gap_s": version,
+                "caps": [{"purpose": "promo", "max": PROMOS_MAX, "per": "1d", "rolling": True}],
+                "quiet_hours": {"from": NIGHT[0], "until": NIGHT[1], "channels": ["sms"]},
+                "holds": [{"when": "support_case_open", "purposes": ["promo", "reward"], "for_s": 6}],
+                "gather": [{"purposes": ["retention"], "for_s": 1}],
+                "conflicts": {"gap_s": 2},
+            },
+        },
+    }  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def message_documents() -> dict[int, dict[str, dict[str, Any]]]:
+    """Return the documents of versions 0 (empty), 1 and 2."""
+    return {0: {}, 1: _message_documents(1), 2: _message_documents(2)}
+
+
+@lru_cache(maxsize=1)
+def message_versions() -> dict[int, Programme]:
+    """Return the compiled versions of the programme of messages."""
+    compiled = {0: compile_programme(0, {})}
+    for version in (1, 2):
+        older = {n: p for n, p in compiled.items() if n}
+        compiled[version] = compile_programme(version, message_documents()[version], older=older)
     return compiled

@@ -9,14 +9,20 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
+from tests.simulation.mail import MailWorld
 from tests.simulation.world import World
 
 
-def run_seed(seed: int, *, merges: bool = False) -> tuple[int, str]:
+def made(seed: int, *, merges: bool = False, messages: bool = False, trace: bool = False) -> World:
+    """Return the world of a seed."""
+    return MailWorld(seed, trace=trace) if messages else World(seed, trace=trace, merges=merges)
+
+
+def run_seed(seed: int, **kind: bool) -> tuple[int, str]:
     """Run one seed; return it with what went wrong, or "" when nothing did."""
     gc.disable()  # a run leaves cycles; collecting them now and then is cheaper than all the time
     try:
-        World(seed, merges=merges).run()
+        made(seed, **kind).run()
     except Exception as error:
         return seed, f"{type(error).__name__}: {error}"
     finally:
@@ -25,14 +31,10 @@ def run_seed(seed: int, *, merges: bool = False) -> tuple[int, str]:
     return seed, ""
 
 
-def run_seeds(seeds: Sequence[int], workers: int | None = None, *, merges: bool = False) -> dict[int, str]:
+def run_seeds(seeds: Sequence[int], workers: int | None = None, **kind: bool) -> dict[int, str]:
     """Run seeds over several processes; return those that failed, with what went wrong."""
     with ProcessPoolExecutor(max_workers=workers or os.cpu_count()) as pool:
-        return {
-            seed: problem
-            for seed, problem in pool.map(partial(run_seed, merges=merges), seeds, chunksize=10)
-            if problem
-        }
+        return {seed: problem for seed, problem in pool.map(partial(run_seed, **kind), seeds, chunksize=10) if problem}
 
 
 def main() -> int:
@@ -43,9 +45,11 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=2_000, help="how many to run, without --seed")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--merges", action="store_true", help="with anonymous play and logins")
+    parser.add_argument("--messages", action="store_true", help="with couriers, providers and exclusions")
     options = parser.parse_args()
+    kind = {"merges": options.merges, "messages": options.messages}
     if options.seed is not None:
-        world = World(options.seed, trace=options.trace, merges=options.merges)
+        world = made(options.seed, trace=options.trace, **kind)
         sys.stdout.write(f"{world.mix}\n")
         world.run()
         sys.stdout.write(
@@ -53,7 +57,7 @@ def main() -> int:
         )
         return 0
     started = time.perf_counter()
-    failed = run_seeds(range(options.first, options.first + options.seeds), merges=options.merges)
+    failed = run_seeds(range(options.first, options.first + options.seeds), **kind)
     for seed, problem in failed.items():
         sys.stdout.write(f"{seed}: {problem[:400]}\n")
     rate = options.seeds / (time.perf_counter() - started)

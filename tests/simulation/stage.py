@@ -6,6 +6,7 @@ START = 1_772_409_600_000  # 2026-03-02T00:00:00Z
 PARTITIONS = 2
 PLAYERS = ("ann", "bob", "cleo", "dan", "eve")
 CLIENTS = 3
+PROCESSES = (("host-1", "players"), ("host-2", "players"), ("tower-1", "tower"), ("tower-2", "tower"))
 FAULTS_S = 8.0
 WAKE_S = 3.0  # into the calm, those that stand still go on: zombies in a world that has moved on
 CALM_S = 60.0  # most that draining may take; it takes a few

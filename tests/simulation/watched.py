@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from actors.processor import Known
+from store.gates import read_line
 from store.ports import Appended, Commit, Incoming, Outgoing, Token, Verdict, Visit, decode_walk
 from tests.simulation.model import ModelStore
 from tests.simulation.visitors import is_a_step
@@ -18,7 +19,8 @@ class Observed:
 
     acked: dict[tuple[str, str], str] = field(default_factory=dict)  # player, id -> offset
     known: dict[tuple[str, int], list[tuple[str, Known]]] = field(default_factory=dict)  # lane, p -> (end, known)
-    excluded: dict[str, dict[str, int | None]] = field(default_factory=dict)  # player -> reason -> until
+    excluded: dict[str, dict[str, int | None]] = field(default_factory=dict)  # player -> reason -> until: by callers
+    stopped: dict[str, dict[str, int | None]] = field(default_factory=dict)  # likewise: by commits
     broken_laws: list[str] = field(default_factory=list)
     faults: int = 0
     hits: int = 0  # faults that leave an acquisition without its owner: deaths, pauses, lost answers to one
@@ -30,8 +32,12 @@ class Observed:
     walks_stopped: set[str] = field(default_factory=set)
 
     def is_excluded(self, player: str, now: int) -> bool:
-        """Tell whether the player was excluded, by whoever was answered or whatever was committed."""
-        return any(until is None or until > now for until in self.excluded.get(player, {}).values())
+        """Tell whether the player is excluded.
+
+        What a caller was answered stands until a caller lifts it, whatever older entries' turns commit meanwhile.
+        """
+        reasons = (*self.excluded.get(player, {}).values(), *self.stopped.get(player, {}).values())
+        return any(until is None or until > now for until in reasons)
 
 
 class WatchedStore(ModelStore):
@@ -62,9 +68,9 @@ class WatchedStore(ModelStore):
     def _watch_ways(self, partition: int, c: Commit) -> None:
         """Remember what was left for other partitions, and whom the walks under way must visit."""
         seen, shared = self._world.seen, self.of(partition)
-        for player, stop in c.stops:
-            reason, _, until = stop.partition("|")
-            seen.excluded.setdefault(player, {})[reason] = int(until) if until else None
+        for player in {player: None for player, _ in (*c.stops, *c.lifts)}:
+            lines = [read_line(line) for line in shared.stops.get(player, ())]
+            seen.stopped[player] = {reason: int(until) if until else None for reason, until in lines}
         seen.relays.setdefault(partition, []).extend(c.relays)
         for walk, record in c.walks:
             if record and (partition, walk) not in seen.walks:
@@ -114,8 +120,9 @@ class WatchedStore(ModelStore):
 
     def readmit(self, partition: int, player: str, reason: str, body: bytes, clock: str = "store") -> int:
         sends = super().readmit(partition, player, reason, body, clock)
-        reasons = self._world.seen.excluded.pop(player, {})
-        if left := {name: until for name, until in reasons.items() if reason and name != reason}:
-            self._world.seen.excluded[player] = left
+        for known in (self._world.seen.excluded, self._world.seen.stopped):
+            reasons = known.pop(player, {})
+            if left := {name: until for name, until in reasons.items() if reason and name != reason}:
+                known[player] = left
         self._world.note("readmit", player, reason, sends)
         return sends

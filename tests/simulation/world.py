@@ -20,7 +20,8 @@ from tests.simulation.faults import Mix
 from tests.simulation.people import People
 from tests.simulation.powers import Powers
 from tests.simulation.process import Life, Process
-from tests.simulation.stage import CALM_S, FAULTS_S, HITS_MIN, IDLE_MS, SETTLE_S, START
+from tests.simulation.programmes import versions
+from tests.simulation.stage import CALM_S, FAULTS_S, HITS_MIN, IDLE_MS, PROCESSES, SETTLE_S, START
 from tests.simulation.watched import Observed, WatchedStore
 
 
@@ -47,6 +48,8 @@ class World:
         self.random = Random(seed)
         self.mix = mix or Mix.drawn(self.random)
         self.ambush = self.random.choice([0, 0.2, 0.5]) if merges else 0
+        self.versions = versions()
+        self.starts_at, self.idle_ms = START, IDLE_MS
         self.people = People(self, merges=merges)
         self.powers = Powers(self)
         self.processor = processor
@@ -61,13 +64,13 @@ class World:
         self._hash = blake2b(digest_size=16)
         self._graves: list[asyncio.Future[None]] = []
         self.store = WatchedStore(self, guards_off)
-        hosts = [("host-1", "players"), ("host-2", "players"), ("tower-1", "tower"), ("tower-2", "tower")]
-        self.processes = [Process(self, name, lane) for name, lane in hosts]
+        self.processes = [Process(self, name, lane) for name, lane in PROCESSES]
+        self.errands: list[asyncio.Task[None]] = []  # what somebody began on the way; it is waited for
 
     # The world's ways
 
     def true_ms(self) -> int:
-        return START + int(self.loop.time() * 1_000)
+        return self.starts_at + int(self.loop.time() * 1_000)
 
     def store_ms(self) -> int:
         return self.true_ms() + self.jump_ms
@@ -114,6 +117,10 @@ class World:
         """Return the present life of a process."""
         return next((process.life for process in self.processes if process.name == name), None)
 
+    def is_alive(self, life: str) -> bool:
+        """Tell whether a process still lives this life."""
+        return any(p.life is not None and p.life.name == life and not p.life.is_over for p in self.processes)
+
     def lie_in_wait(self, life: Life | None, where: str) -> None:
         """Now and then kill a process at a step of a merge: before it is written, after, or once it is relayed."""
         if life is None or life.is_over or self.is_calm or not self.ambush:
@@ -131,7 +138,7 @@ class World:
             AssertionError: a law was broken; the message names the seed.
         """
         try:
-            idle = patch.multiple("actors.member", BLOCK_MS=IDLE_MS, FIRE_EVERY_MS=IDLE_MS)
+            idle = patch.multiple("actors.member", BLOCK_MS=self.idle_ms, FIRE_EVERY_MS=self.idle_ms)
             with idle, patch.multiple("actors.carrier", VISITS_MAX=1, CARRY_MAX=3):  # few players, and yet many steps
                 self.loop.run_until_complete(self._run())
         finally:
@@ -154,16 +161,24 @@ class World:
         await self._drained(tasks)
         await asyncio.sleep(SETTLE_S)
         await self._drained(tasks)
-        self.seen.broken_laws += _at_once(laws.broken(self))
+        self.seen.broken_laws += _at_once(self.broken())
+
+    async def broken(self) -> list[str]:
+        """Return the laws that the run broke."""
+        return await laws.broken(self)
+
+    def backlog(self) -> list[str]:
+        """Return what still has to be done."""
+        return laws.backlog(self)
 
     async def _drained(self, tasks: Iterable[asyncio.Task[None]]) -> None:
         until = self.loop.time() + CALM_S
         while self.loop.time() < until:
             self._person()
-            if all(task.done() for task in tasks) and not laws.backlog(self):
+            if all(task.done() for task in (*tasks, *self.errands)) and not self.backlog():
                 break
             await asyncio.sleep(0.5)
-        for task in tasks:
+        for task in (*tasks, *self.errands):
             if task.done():
                 task.result()
 
