@@ -111,6 +111,7 @@ class Courier(Ownership):
         self._turn = 0
         self._broken: dict[str, str] = {}
         self._has_begun = False
+        self._has_followed = False
 
     @property
     def sends(self) -> Collection[asyncio.Task[None]]:
@@ -165,7 +166,7 @@ class Courier(Ownership):
             await self._successor.begin(now)
             self._has_begun = True
         await self._keep(now)
-        if self._is_due("follow", now, FOLLOW_EVERY_MS):
+        if self._is_due("follow", now, FOLLOW_EVERY_MS) or not self._has_followed:
             await self._follow(now)
         await self._settling.settle(now)
         if self._is_due("look", now, LOOK_EVERY_MS):
@@ -194,6 +195,7 @@ class Courier(Ownership):
         _, documents = await self._around.programmes.current()
         await self._providers.follow(documents.get("connectors", {}), now)
         self._budgets.follow(documents.get("policies", {}).get("default", {}).get("channels", {}))
+        self._has_followed = True
 
     async def _look(self, now: int) -> None:
         """Settle what the dead left in flight, and what of ours nobody told us of."""

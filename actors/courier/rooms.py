@@ -7,6 +7,7 @@ from actors.courier.budgets import Budgets
 from actors.courier.providers import Provider, Providers
 from store.ports import Queue
 
+UNCONNECTED_MS = 5_000  # a tower may run a version that we have not read yet
 DRAIN_MAX = 64  # messages of a channel that is not connected (any more): they are given back to the tower
 
 
@@ -18,6 +19,7 @@ class Rooms:
         self._providers = providers
         self._budgets = budgets
         self._offered: dict[str, int] = {}  # by connector
+        self._unconnected: dict[str, int] = {}  # channel -> ms, since when messages wait for none of its connectors
         self.more_at = 0  # ms, when a connector that has none left gets a token; 0: none waits for one
 
     async def open(self, lane: str, waiting: Mapping[tuple[str, str], int], now: int) -> dict[str, int]:
@@ -32,7 +34,9 @@ class Rooms:
     async def _room(self, channel: str, lane: str, waiting: int, now: int) -> int:
         providers = self._providers.of(channel)
         if not providers:
-            return min(waiting, DRAIN_MAX)
+            since = self._unconnected.setdefault(channel, now)
+            return min(waiting, DRAIN_MAX) if now - since >= UNCONNECTED_MS else 0
+        self._unconnected.pop(channel, None)
         total = 0
         for provider in providers:
             provider.room = self._offered[provider.id] = 0

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from actors.courier import breaker as circuit
 from actors.courier.breaker import IN_A_ROW, LEAST, OPEN_MAX_MS, OPEN_MS, WINDOW, Breaker
 from actors.courier.ladder import AFTER_MAX_S, LADDER_S, End, next_try
+from actors.courier.landing import inherited
 from actors.courier.pacing import HELD_MS, Pace, aged, places, taken, throttled, used, wanted
+from domain.dispatch import Dispatch
+from store.ports import InFlight
 
 NOW = 1_772_438_400_000
 NEVER = NOW + 10**9
@@ -174,3 +177,22 @@ def test_a_throttled_one_takes_nothing_until_then() -> None:
     assert wanted(pace, NOW + 29_999, 16) == 0
     assert wanted(pace, NOW + 30_000, 16) == 1
     assert wanted(taken(Pace(), NOW, 0, 1, 40), NOW + 39, 16) == 0
+
+
+@pytest.mark.parametrize(
+    ("refused", "purpose", "tries", "word"),
+    [
+        pytest.param("excluded", "promo", 0, "stopped", id="it was never sent, so it is not unknown"),
+        pytest.param("withdrawn:goal_met", "service", 0, "withdrawn", id="nor is it tried again"),
+        pytest.param("", "promo", 0, "unknown", id="at most once"),
+        pytest.param("", "service", 0, "retry", id="at least once"),
+        pytest.param("", "service", len(LADDER_S), "failed", id="not for ever"),
+    ],
+)
+def test_what_a_dead_courier_left_behind(refused: str, purpose: str, tries: int, word: str) -> None:
+    dispatch = Dispatch("req-1", "amelia", "email", purpose, "hello", {}, NOW, NEVER, NEVER)
+    landed = inherited(InFlight(dispatch, "dead:7", NOW, tries, refused), 3, NOW + 60_000)
+    assert landed.word == word
+    assert (landed.settlement.token, landed.settlement.partition) == ("dead:7", 3)
+    assert bool(landed.settlement.due) is (word == "retry")
+    assert not landed.settlement.untried, "it may have been tried, and counts as if"

@@ -10,6 +10,7 @@ from channels.ports import Parcel, Rejected, Result, Retry, Sent, Unclear
 from crm.addresses import Address
 from domain.ids import partition_of
 from domain.links import read
+from store.ports import Unavailable
 from store.provider_ids import Posted, ProviderIds
 from tests.actors.post import PARTITIONS, SECRET, Do, Office, Provider, message, now_ms, run, takes_all
 
@@ -332,10 +333,46 @@ def test_messages_of_a_channel_that_is_not_connected_any_more_go_back_to_the_tow
         office = Office()
         office.clear(*(message(f"req-{n}", f"player-{n}") for n in range(70)))
         office.start()
-        await asyncio.sleep(2)
+        await asyncio.sleep(8)
         assert {outcome for _, outcome in office.outcomes()} == {"returned"}
         assert len(office.outcomes()) == 70
         assert {e.properties["detail"] for e in office.events()} == {"channel_not_available"}
+
+    run(story)
+
+
+def test_a_message_that_is_ahead_of_its_connector_waits_for_it() -> None:
+    """The tower of a partition runs a new version before every courier has read it."""
+
+    async def story() -> None:
+        office, provider = Office(), Provider(takes_all)
+        office.clear(message("req-1"))
+        office.start()
+        await asyncio.sleep(3)
+        office.connector("mail", provider)
+        await asyncio.sleep(8)
+        assert office.outcomes() == [("req-1", "sent")]
+
+    run(story)
+
+
+def test_nothing_is_returned_while_the_programme_cannot_be_read() -> None:
+    async def story() -> None:
+        office, provider = Office(), Provider(takes_all)
+        office.connector("mail", provider)
+        current = office.current
+
+        async def fails() -> Any:
+            raise Unavailable("no answer")
+
+        office.current = fails  # type: ignore[method-assign]
+        office.clear(message("req-1"))
+        office.start()
+        await asyncio.sleep(10)
+        assert office.outcomes() == []
+        office.current = current  # type: ignore[method-assign]
+        await asyncio.sleep(2)
+        assert office.outcomes() == [("req-1", "sent")]
 
     run(story)
 
