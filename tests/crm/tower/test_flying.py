@@ -74,6 +74,20 @@ def test_of_several_at_once_only_so_many_go_as_there_is_room_beside_what_flies_s
     assert tower.ask_together(request("a"), request("b")) == {"a": "cleared", "b": "held"}
 
 
+def test_a_place_that_may_be_given_back_is_waited_for_by_what_expires_before_the_next_one() -> None:
+    tower = Airport(rules(caps=ONE_PROMO))
+    tower.ask("flies", **BY_MAIL)
+    assert tower.ask("short-lived", expires_at=tower.now + HOUR) == "held"
+    tower.land("flies")
+    assert tower.last("short-lived").reasons == ("cap_reached", "expires_first")
+
+
+def test_one_that_waits_for_a_person_holds_up_nobody_of_its_group() -> None:
+    tower = Airport(rules())
+    tower.ask("asks", ask_person=True, priority=90, conflict_group="spring")
+    assert tower.ask("goes", conflict_group="spring") == "cleared"
+
+
 @pytest.mark.parametrize("outcome", ["failed", "stopped", "expired", "withdrawn"])
 def test_a_place_that_was_not_used_is_given_back_at_once(outcome: str) -> None:
     tower = Airport(rules(caps=ONE_PROMO))
