@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from actors.courier import breaker as circuit
 from actors.courier.breaker import IN_A_ROW, LEAST, OPEN_MAX_MS, OPEN_MS, WINDOW, Breaker
 from actors.courier.ladder import AFTER_MAX_S, LADDER_S, End, next_try
-from actors.courier.landing import inherited
+from actors.courier.landing import Try, inherited, put_back
 from actors.courier.pacing import HELD_MS, Pace, aged, places, taken, throttled, used, wanted
 from domain.dispatch import Dispatch
-from store.ports import InFlight
+from store.ports import Claim, InFlight
 
 NOW = 1_772_438_400_000
 NEVER = NOW + 10**9
@@ -196,3 +196,10 @@ def test_what_a_dead_courier_left_behind(refused: str, purpose: str, tries: int,
     assert (landed.settlement.token, landed.settlement.partition) == ("dead:7", 3)
     assert bool(landed.settlement.due) is (word == "retry")
     assert not landed.settlement.untried, "it may have been tried, and counts as if"
+
+
+def test_what_could_not_be_tried_counts_no_try() -> None:
+    """Else an outage of the only connector that fits would use up the ladder without a single try."""
+    dispatch = Dispatch("req-1", "amelia", "email", "promo", "hello", {}, NOW, NEVER, NEVER)
+    settlement = put_back(Try(Claim(3, dispatch, 2), "life:7"), NOW + 5).settlement
+    assert (settlement.untried, settlement.due, settlement.entries, settlement.dead) == (True, NOW + 5, (), b"")
