@@ -414,11 +414,12 @@ def test_a_receipt_of_an_id_that_ended_reaches_its_own_tower_and_the_persons() -
 def test_a_profile_that_joins_brings_its_devices_and_is_told_where_she_is_now() -> None:
     town = Town()
     town.does("anon:g", "device_registered", properties={"kind": "fcm", "value": "token-1"})
+    town.does("anon:g", traits={"phone": "+351910000000"})
     town.does("ada", traits={"email": "ada@example.com"})
     town.does("ada", anonymous="anon:g")
     town.facts.clear()
     town.settle()
-    reach = {"email": digest_of("ada@example.com"), "push": digest_of("token-1")}
+    reach = {"email": digest_of("ada@example.com"), "sms": digest_of("+351910000000"), "push": digest_of("token-1")}
     assert [f.value for f in town.facts if (f.player, f.name) == ("ada", "reach")] == [reach]
     assert [f.name for f in town.facts if f.player == "anon:g"] == ["merged_into"]
     town.take(MergeAsked("anon:g", "ada", "again"))
