@@ -148,6 +148,11 @@ class TestConflictGroups:
         tower.wait_until(at("14:00"))
         assert went(tower) == {"reward": "sms"}
 
+    def test_an_equal_that_waits_holds_up_nobody(self) -> None:
+        tower = Airport(rules(quiet_hours={"from": "11:00", "until": "14:00", "channels": ["sms"]}))
+        tower.ask("waits", channels=("sms",), conflict_group="spring")
+        assert tower.ask("goes", conflict_group="spring") == "cleared"
+
     @pytest.mark.parametrize("purpose", ["legal", "transactional"])
     def test_what_must_reach_the_player_is_in_no_group(self, purpose: str) -> None:
         tower = Airport(rules())

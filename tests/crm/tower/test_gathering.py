@@ -71,6 +71,14 @@ def test_the_most_important_leads() -> None:
     assert tower.last("a").into == "b"
 
 
+def test_one_of_a_lower_class_is_part_of_it_though_there_is_no_other_place() -> None:
+    tower = gathering(caps=ONE_REWARD)
+    reward(tower, "a", priority=10)
+    reward(tower, "b", priority=90)
+    tower.wait_until(tower.now + 5 * SECOND)
+    assert tower.last("a").into == "b"
+
+
 def test_alone_it_goes_as_it_is() -> None:
     tower = gathering()
     reward(tower, "a")
