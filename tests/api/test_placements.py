@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from domain.ids import partition_of
 from domain.links import Link, sign
-from tests.api.test_message_links import logged, token
-from tests.api.world import PROGRAMME, TOKEN_SECRET, World, world_of
+from store.keys import mute
+from tests.api.test_message_links import logged
+from tests.api.world import PARTITIONS, PROGRAMME, TOKEN_SECRET, World, world_of
 from tests.conftest import Server
 
 pytestmark = pytest.mark.redis
@@ -96,7 +98,7 @@ async def test_who_is_excluded_sees_only_a_fallback_that_advertises_nothing(worl
 async def test_a_consent_withdrawn_a_moment_ago_counts_at_once(world: World, key: str) -> None:
     """By the mark of the store: no turn has noted it."""
     assert (await shown(world, "offers"))["template"] == "vip"
-    await world.http.post(f"/u/{token(world, 'unsubscribe', target=key)}")
+    await world.redis.hset(mute(partition_of("amelia", PARTITIONS)), "amelia", key)
     found = await shown(world, "offers")
     assert found["template"] is None
     assert {passed["reason"] for passed in found["passed_over"]} == {"consent_withdrawn"}
