@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, get_args
 from zoneinfo import ZoneInfo
 
+from crm.tower.airspace import airspace_from_parts
 from domain.decisions import Decision, decode_decision, decode_delivery
 from domain.dispatch import Dispatch, Landing
 from domain.entries import Event, TimerFired, decode_entry
@@ -97,6 +98,10 @@ def _left(shared: PartitionState) -> Iterator[str]:
     ):
         if left:
             yield f"{name} are left: {list(left)}"
+    for player, fields in shared.lanes["tower"].states.items():
+        parts = {name: data for name, data in fields.items() if name != "v"}
+        if flying := airspace_from_parts(player, 0, parts).flying:
+            yield f"for the tower {list(flying)} still fly to {player}"
 
 
 def _receipts(shared: PartitionState) -> Iterator[tuple[Event, str]]:
