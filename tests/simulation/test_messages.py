@@ -4,24 +4,30 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from actors.courier import ladder, landing
+from actors.courier import ladder, landing, successor
+from actors.courier.successor import incarnation_of
+from store.ports import Claim, InFlight
 from tests.simulation.faults import Mix
 from tests.simulation.mail import MailWorld
 from tests.simulation.providers import Post
+from tests.simulation.queue_faults import FaultyLives
 from tests.simulation.seeds import run_seeds
 
-SEEDS = int(os.environ.get("SIMULATION_MESSAGE_SEEDS", "500"))
+SEEDS = int(os.environ.get("SIMULATION_MESSAGE_SEEDS", "1000"))
 FIRST = int(os.environ.get("SIMULATION_FIRST", "0"))
+FAILED_ONCE = (125, 234, 343, 411, 476)  # seeds that found something; they stay
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_whatever_fails_nobody_gets_what_they_must_not_and_every_message_ends() -> None:
-    failed = run_seeds(range(FIRST, FIRST + SEEDS), messages=True)
+    failed = run_seeds([*FAILED_ONCE, *range(FIRST, FIRST + SEEDS)], messages=True)
     told = "\n".join(
         f"python -m tests.simulation.world --messages --seed {seed} --trace  # {why}" for seed, why in failed.items()
     )
@@ -105,3 +111,41 @@ def test_the_simulation_sees_a_missing_guard_of_the_queue(
         except Exception:
             return
     pytest.fail("40 seeds noticed nothing")
+
+
+def _sends_again(flying: InFlight, partition: int, now: int) -> landing.Landed:
+    held = landing.Try(Claim(partition, flying.dispatch, flying.tries, flying.refused), flying.token, flying.claimed_at)
+    return landing.put_back(held, now)
+
+
+async def _believes_all_dead(_: FaultyLives, incarnations: Iterable[str]) -> set[str]:
+    return set(incarnations)
+
+
+def _forgets_what_it_holds(self: Any, flying: InFlight, _: object) -> bool:
+    return bool(incarnation_of(flying.token) == self._life.incarnation)
+
+
+DYING = Mix(crash=0.02, pause=0.01, pause_s=3, mute=0.03, latency_s=0.005)
+CALM = Mix(latency_s=0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("where", "name", "broken", "mix", "post"),
+    [
+        (successor, "inherited", _sends_again, DYING, Post(unclear=0.2, latency_s=1.0)),
+        (FaultyLives, "ended", _believes_all_dead, CALM, Post(ambush=0.4, latency_s=1.5)),
+        (successor.Successor, "_is_orphan", _forgets_what_it_holds, CALM, Post(ambush=0.4, latency_s=1.5)),
+    ],
+)
+def test_the_simulation_sees_a_broken_successor(
+    monkeypatch: pytest.MonkeyPatch, where: Any, name: str, broken: Callable[..., Any], mix: Mix, post: Post
+) -> None:
+    monkeypatch.setattr(where, name, broken)
+    for seed in range(30):
+        try:
+            MailWorld(seed, mix=mix, post=post).run()
+        except AssertionError:
+            return
+    pytest.fail("30 seeds noticed nothing")
