@@ -131,7 +131,7 @@ async def test_a_caller_brings_a_player_in_and_out(world: World) -> None:
 
     left = await ask(world, "welcome/exits", "k-3", player_id="amelia")
     assert left.status_code == 200, left.text
-    assert [effect["kind"] for effect in left.json()["effects"]] == ["journey_ended"]
+    assert [effect["kind"] for effect in left.json()["effects"]] == ["journey_ended", "message_withdrawn"]
     assert (await places(world))["first-bet"] == 0
     gone = await ask(world, "welcome/exits", "k-4", player_id="amelia")
     assert (gone.status_code, gone.json()["code"]) == (409, "not_in_journey")
