@@ -86,6 +86,11 @@ def landed(http: httpx.Client) -> int:
     return 0 if channel["in_flight"] or any(channel["waiting"].values()) else 1
 
 
+def pid_of_courier(engine: Engine) -> int:
+    """Return the courier's process id, 0 while there is none."""
+    return next((int(host["pid"]) for host in engine.status()["hosts"] if host["name"] == "courier-0"), 0)
+
+
 def test_what_a_killed_courier_had_in_flight_is_sent_by_the_next_one_with_the_same_id(
     engine: Engine, receiver: Receiver
 ) -> None:
@@ -98,11 +103,10 @@ def test_what_a_killed_courier_had_in_flight_is_sent_by_the_next_one_with_the_sa
         receiver.answers.clear()
         second = [asked(http, f"player-{n}", f"b-{n}") for n in range(MESSAGES)]
         assert receiver.is_reached.wait(30)
-        (courier,) = [host for host in engine.status()["hosts"] if host["name"] == "courier-0"]
-        os.kill(int(courier["pid"]), signal.SIGKILL)
+        killed = pid_of_courier(engine)
+        os.kill(killed, signal.SIGKILL)
         receiver.answers.set()
+        engine.wait_for(lambda: pid_of_courier(engine) not in (0, killed), "the next courier", 60)
         engine.wait_for(lambda: set(second) <= set(receiver.ids), "all webhooks after the kill", 60)
         engine.wait_for(lambda: bool(landed(http)), "all settled", 60)
         assert set(receiver.ids) == {*first, *second}
-        (again,) = [host for host in engine.status()["hosts"] if host["name"] == "courier-0"]
-        assert again["pid"] != courier["pid"]
