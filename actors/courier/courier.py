@@ -248,6 +248,8 @@ class Courier(Ownership):
     async def _claim(self, lane: str, rooms: Mapping[str, int], claimed: Counter[str]) -> None:
         """Claim from partition after partition, beginning with another one each time, until the rooms are full."""
         order = sorted(self._tokens)
+        if not order:  # the last lease was lost since this round began
+            return
         self._turn += 1
         start = self._turn % len(order)
         for partition in order[start:] + order[:start]:

@@ -1,9 +1,10 @@
 -- Appends the outputs of a commit to the log of another lane (the tower's), counting them in.
--- `given` is the record's time in a store made with --clock log, '' otherwise.
-local function append(meta, log, bodies, given)
+-- `given` is the record's time in a store made with --clock log, '' otherwise. Not before `since`, the time of the lane that
+-- committed: the tower must not clear for an hour that claims, which go by the players' time, know to be over.
+local function append(meta, log, bodies, given, since)
   if #bodies == 0 then return end
-  local last = redis.call('HGET', meta, 'at') or '0'
-  local at = ms(given == '' and clock(last) or math.max(tonumber(given), tonumber(last)))
+  local last = math.max(tonumber(redis.call('HGET', meta, 'at') or '0'), tonumber(since or '0'))
+  local at = ms(given == '' and clock(last) or math.max(tonumber(given), last))
   for i = 1, #bodies do redis.call('XADD', log, '*', 'a', at, 'e', bodies[i]) end
   redis.call('HINCRBY', meta, 'in', #bodies)
   redis.call('HSET', meta, 'at', at)
@@ -128,7 +129,7 @@ local function commit(K, A)
       redis.call('XADD', t .. 'feed:' .. inbox[i][1], 'MAXLEN', '~', 1000, '*', 'n', inbox[i][2])
       redis.call('XADD', t .. 'inbox:' .. inbox[i][1], 'MAXLEN', '~', inbox[i][4], '*', 'n', inbox[i][2])
     end
-    append(t .. 't:meta', t .. 't:log', outputs, A[5])
+    append(t .. 't:meta', t .. 't:log', outputs, A[5], m[6])
     for i = 1, #keys do redis.call('HSET', b .. 'fx:' .. keys[i][1], keys[i][3], keys[i][4]) end
     for i = 1, #timers do
       local x = timers[i]

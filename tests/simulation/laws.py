@@ -116,11 +116,9 @@ def _acknowledged(world: "World", p: int, m: LaneState) -> Iterator[str]:
 def _may_be_repeated(entry: Event | Command) -> bool:
     """Tell whether the entry may be there twice.
 
-    One that came with a gate that was closed or opened is there again when it was asked again. A message that is given
-    back and cleared again while the clock of the tower's log stands still has two receipts of one id.
+    One that came with a gate that was closed or opened is there again when it was asked again.
     """
-    is_again = entry.id.startswith("msg:") and entry.id.endswith(":returned")
-    return is_again or entry.name in ("exclude", "readmit") or entry.id.startswith("gate:")
+    return entry.name in ("exclude", "readmit") or entry.id.startswith("gate:")
 
 
 def _first_published(m: LaneState) -> tuple[int, int]:

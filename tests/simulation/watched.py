@@ -4,9 +4,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from actors.processor import Known
+from domain.entries import Command, decode_entry
 from store.gates import read_line
 from store.ports import Appended, Commit, Incoming, Outgoing, Token, Verdict, Visit, decode_walk
 from tests.simulation.model import ModelStore
+from tests.simulation.model_gates import reasons
+from tests.simulation.model_state import PartitionState
+from tests.simulation.streams import parsed
 from tests.simulation.visitors import is_a_step
 
 if TYPE_CHECKING:
@@ -68,6 +72,9 @@ class WatchedStore(ModelStore):
     def _watch_ways(self, partition: int, c: Commit) -> None:
         """Remember what was left for other partitions, and whom the walks under way must visit."""
         seen, shared = self._world.seen, self.of(partition)
+        for player, reason in c.lifts:
+            if player in self._readmitted_elsewhere(shared, c) and reason not in reasons(shared, player):
+                seen.excluded.get(player, {}).pop(reason, None)
         for player in {player: None for player, _ in (*c.stops, *c.lifts)}:
             lines = [read_line(line) for line in shared.stops.get(player, ())]
             seen.stopped[player] = {reason: int(until) if until else None for reason, until in lines}
@@ -79,6 +86,15 @@ class WatchedStore(ModelStore):
         for walk in shared.walk_at:
             left = {who for add, name, who in c.groups if not add and name == decode_walk(shared.walks[walk]).group}
             seen.walks[partition, walk] -= left
+
+    def _readmitted_elsewhere(self, shared: PartitionState, c: Commit) -> set[str]:
+        """Return whom a caller has readmitted by an id that lives on under theirs, as this commit's entries say."""
+        entries = [
+            decode_entry(fields["e"])
+            for offset, fields in shared.lanes["players"].log.all()
+            if (not c.start or parsed(c.start) < parsed(offset)) and parsed(offset) <= parsed(c.end)
+        ]
+        return {e.player for e in entries if isinstance(e, Command) and e.name == "readmit" and e.forwarded}
 
     def relay(self, source: int, to: int, rows: list[Outgoing], clock: str = "store") -> int:
         count = super().relay(source, to, rows, clock)
