@@ -3,8 +3,8 @@
 -- committed: the tower must not clear for an hour that claims, which go by the players' time, know to be over.
 local function append(meta, log, bodies, given, since)
   if #bodies == 0 then return end
-  local last = math.max(tonumber(redis.call('HGET', meta, 'at') or '0'), tonumber(since or '0'))
-  local at = ms(given == '' and clock(last) or math.max(tonumber(given), last))
+  local last = tonumber(redis.call('HGET', meta, 'at') or '0')
+  local at = ms(given == '' and clock(math.max(last, tonumber(since or '0'))) or math.max(tonumber(given), last))
   for i = 1, #bodies do redis.call('XADD', log, '*', 'a', at, 'e', bodies[i]) end
   redis.call('HINCRBY', meta, 'in', #bodies)
   redis.call('HSET', meta, 'at', at)

@@ -434,6 +434,16 @@ async def test_outputs_reach_the_towers_log_in_order_with_a_time_that_never_goes
     assert [(e.at, e.entry.ref) for e in rows] == [(START, "0"), (START, "1"), (START, "2")]
 
 
+async def test_outputs_are_not_of_a_time_before_the_turns_that_ask(side: Side) -> None:
+    desk = Desk(side)
+    await side.set_clock(START + 5_000)
+    (end,) = await desk.sent("e1")
+    token = (await desk.own()).token
+    await side.set_clock(START)
+    await desk.commit(token, "0-0", end, outputs=[encode_entry(TimerFired(ANN, "held", "x", 0))])
+    assert [e.at for e in await desk.log("tower")] == [START + 5_000]
+
+
 async def test_outputs_of_a_store_with_the_logs_clock_carry_the_commits_time(side: Side) -> None:
     desk = Desk(side, clock="log")
     (end,) = await desk.sent("e1")

@@ -250,7 +250,7 @@ class ModelStore(QueueModel):
             shared.inboxes.setdefault(player, Stream()).add("*", {"n": delivery}, now, INBOX_MAX)
         if c.outputs:
             tower = shared.lanes["tower"]
-            tower.at = max(int(c.at) if c.at else now, tower.at, m.at)
+            tower.at = max(int(c.at) if c.at else max(now, m.at), tower.at)
             for body in c.outputs:
                 tower.log.add("*", {"a": b"%d" % tower.at, "e": body}, now)
             tower.entered += len(c.outputs)
