@@ -155,8 +155,8 @@ async def _probe(engine: Engine, provider: Provider, run_id: str) -> dict[str, A
     headers = {"Authorization": engine.authorization}
     async with httpx.AsyncClient(base_url=engine.url, headers=headers, timeout=10) as http:
         traits = {"phone": "+447400123456"}
-        identified = {"type": "identify", "userId": player, "messageId": f"{player}-id", "traits": traits}
-        (await http.post("/v1/track", json=identified)).raise_for_status()
+        identified = {"userId": player, "messageId": f"{player}-id", "traits": traits}
+        (await http.post("/v1/identify", json=identified)).raise_for_status()
         token = (await http.post(f"/v1/players/{player}/token")).json()["token"]
         async with open_socket(f"ws://127.0.0.1:{engine.port}/v1/ws", subprotocols=[PROTOCOL]) as socket:
             await socket.send(json.dumps({"type": "hello", "token": token, "cursor": None}))
