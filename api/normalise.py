@@ -41,7 +41,8 @@ INTEGER_MAX = 2**63
 FUTURE_MAX_MS = 5 * 60_000
 CLOCK_WRONG_MAX_MS = 400 * 86_400_000  # a sender's clock further ahead would make a dedupe bucket that never expires
 SKEW_TOLERANCE_MS = 10_000  # less between sentAt and arrival is the network, not the sender's clock
-RESERVED = "cmd:"  # ids of commands
+RESERVED = ("cmd:", "confirm:", "consent:", "device:", "gate:", "letter:", "msg:", "plc:")
+"""What begins the ids of commands and of the engine's own events: who sent one first would have those dropped."""
 _OWN_PREFIXES = (ANONYMOUS_PREFIX, KEY_PREFIX)
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -278,7 +279,8 @@ def _message_id(body: Segment, rules: Rules) -> tuple[str, bool]:
     if fault := id_fault(body.message_id):
         raise Rejection("bad_id", fault, "messageId")
     if body.message_id.startswith(RESERVED):
-        raise Rejection("bad_id", f"ids that begin with {RESERVED!r} are those of commands", "messageId")
+        prefix = body.message_id.partition(":")[0]
+        raise Rejection("bad_id", f"ids that begin with '{prefix}:' are the engine's", "messageId")
     return body.message_id, False
 
 
