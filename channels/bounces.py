@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from email import message_from_bytes
 from email.message import Message
 from email.utils import parseaddr
+from hashlib import blake2b
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from channels.mime import UNSUBSCRIBE, VERP
 from channels.ports import Inbound
@@ -66,6 +67,11 @@ def read_mail(raw: bytes) -> tuple[Inbound, ...]:
     """
     raw = raw[:RAW_BYTES_MAX].lstrip(b"\r\n")
     mail = message_from_bytes(raw)
+    mark = str(mail.get("message-id", "")).strip()[:250] or blake2b(raw, digest_size=16).hexdigest()
+    return tuple(structs.replace(inbound, mark=mark) for inbound in _found(mail, raw))
+
+
+def _found(mail: Message, raw: bytes) -> tuple[Inbound, ...]:
     if kind := _report_type(mail):
         found = _complaints(mail, raw) if kind == "feedback-report" else _notices(mail, raw)
         if found or kind == "feedback-report":

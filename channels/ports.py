@@ -95,3 +95,4 @@ class Inbound(Struct, frozen=True):
     detail: str = ""  # of a reply: its text
     is_address_dead: bool = False  # of a bounce: a hard one
     player: str = ""  # whose message it was, where the provider hands that back
+    mark: str = ""  # the provider's own name of this very report: the same again is the same report, another is not

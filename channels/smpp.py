@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from secrets import token_hex
 
 from aiosmpplib import NPI, TON, PhoneNumber, SubmitSm
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from channels import sms_text
 from channels.ports import Inbound, Parcel, Rejected, Result, Retry, Sent, Unclear
@@ -168,17 +169,11 @@ class SmppAdapter:
             return
         if (inbound := self._mailbox.put(delivery)) is None:
             return
+        # Reports are named by their message. Texts have no name in SMPP: each that comes is one of its own.
+        inbound = structs.replace(inbound, mark=f"{inbound.provider_id or token_hex(8)}/{inbound.outcome}")
         ours = self._ours.get(inbound.provider_id)
         if ours is not None:
-            inbound = Inbound(
-                inbound.outcome,
-                provider_id=inbound.provider_id,
-                request=ours.request,
-                address=inbound.address,
-                detail=inbound.detail,
-                is_address_dead=inbound.is_address_dead,
-                player=ours.player,
-            )
+            inbound = structs.replace(inbound, request=ours.request, player=ours.player)
         if self._on_inbound is None:
             self.dropped += 1
         else:

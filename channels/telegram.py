@@ -85,20 +85,23 @@ def parse_hook(body: bytes, headers: Mapping[str, str], secret: str) -> tuple[In
         update = msgspec.json.decode(body)
     except (ValueError, RecursionError):
         return ()
+    number = update.get("update_id") if isinstance(update, dict) else None
+    mark = str(number) if isinstance(number, int) else ""
     message, member = _part(update, "message"), _part(update, "my_chat_member")
     if member:
         status = _part(member, "new_chat_member").get("status")
         chat = str(_part(member, "chat").get("id", ""))
         if status != "kicked":
             return ()
-        return (Inbound("bounced", _ms(member), address=chat, detail="blocked the bot", is_address_dead=True),)
+        said = "blocked the bot"
+        return (Inbound("bounced", _ms(member), address=chat, detail=said, is_address_dead=True, mark=mark),)
     text, chat = message.get("text"), str(_part(message, "chat").get("id", ""))
     if not isinstance(text, str) or not chat:
         return ()
     replied = _part(message, "reply_to_message").get("message_id")
     provider_id = f"{chat}/{replied}" if replied else ""
     outcome = outcome_of_reply(text.removeprefix("/"))
-    return (Inbound(outcome, _ms(message), provider_id, address=chat, detail=text[:TEXT_MAX]),)
+    return (Inbound(outcome, _ms(message), provider_id, address=chat, detail=text[:TEXT_MAX], mark=mark),)
 
 
 def _part(value: object, name: str) -> dict[str, Any]:

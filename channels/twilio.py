@@ -103,18 +103,20 @@ def parse_hook(body: bytes, headers: Mapping[str, str], url: str, secret: str) -
     fields = dict(form)
     sid = fields.get("MessageSid") or fields.get("SmsSid") or ""
     status = fields.get("MessageStatus") or fields.get("SmsStatus") or ""
+    mark = f"{sid[:64]}/{status[:20]}"
     if status == "received" or (not status and "Body" in fields):
         text = fields.get("Body", "")
         outcome = "unsubscribed" if fields.get("OptOutType") == "STOP" else outcome_of_reply(text)
-        return (Inbound(outcome, address=fields.get("From", ""), detail=text[:1600]),)
+        return (Inbound(outcome, address=fields.get("From", ""), detail=text[:1600], mark=mark),)
     code = int(fields["ErrorCode"][:9]) if fields.get("ErrorCode", "").isdecimal() else 0
     address, detail = fields.get("To", ""), text_of(status, code or "", fields.get("ErrorMessage", ""))
     if status in ("delivered", "read"):
-        return (Inbound("delivered" if status == "delivered" else "opened", provider_id=sid, address=address),)
+        outcome = "delivered" if status == "delivered" else "opened"
+        return (Inbound(outcome, provider_id=sid, address=address, mark=mark),)
     if code == _UNSUBSCRIBED:
-        return (Inbound("unsubscribed", provider_id=sid, address=address, detail=detail),)
+        return (Inbound("unsubscribed", provider_id=sid, address=address, detail=detail, mark=mark),)
     if status == "undelivered" or code in _DEAD:
-        return (Inbound("bounced", 0, sid, "", address, detail, code in _DEAD),)
+        return (Inbound("bounced", 0, sid, "", address, detail, code in _DEAD, mark=mark),)
     if status in ("failed", "canceled"):
-        return (Inbound("failed", provider_id=sid, address=address, detail=detail),)
+        return (Inbound("failed", provider_id=sid, address=address, detail=detail, mark=mark),)
     return ()  # accepted, scheduled, queued, sending, sent: on its way

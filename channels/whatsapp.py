@@ -158,7 +158,8 @@ def _inbound(update: object) -> Iterator[Inbound]:
                     context = message.get("context")
                     about = str(context.get("id") or "") if isinstance(context, dict) else ""
                     address = str(message.get("from") or "")
-                    yield Inbound(outcome_of_reply(text), _ms(message), about, address=address, detail=text[:TEXT_MAX])
+                    mark, text = str(message.get("id") or "")[:200], text[:TEXT_MAX]
+                    yield Inbound(outcome_of_reply(text), _ms(message), about, address=address, detail=text, mark=mark)
 
 
 def _status(status: Mapping[str, Any]) -> Inbound | None:
@@ -181,6 +182,7 @@ def _status(status: Mapping[str, Any]) -> Inbound | None:
         detail,
         code in _DEAD,
         player,
+        f"{str(status.get('id') or '')[:200]}/{str(status.get('status'))[:20]}",
     )
 
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from channels.factory import ConnectorUnusable, make_adapter
 from channels.ports import Inbound, Rejected, Result, Retry, Sent, Unclear
@@ -77,7 +78,9 @@ async def test_a_text_arrives_as_written_and_its_report_names_the_request() -> N
     assert got["text"] == "Hi {Ada}, 20 € wait"
     assert (got["to"], got["to_ton"], got["from"], got["from_ton"]) == ("380501112233", 1, "Lucky", 5)
     assert (got["coding"], got["report"], got["udh"]) == (0, 1, "")
-    assert report == Inbound("delivered", provider_id="m1", request="req_7_ada", address="+380501112233", player="ada")
+    assert report == Inbound(
+        "delivered", provider_id="m1", request="req_7_ada", address="+380501112233", player="ada", mark="m1/delivered"
+    )
 
 
 async def test_one_letter_outside_gsm_makes_it_ucs2() -> None:
@@ -189,7 +192,7 @@ async def test_it_stays_bound_without_sending() -> None:
         center.do(enquire=True)
         assert await center.said("alive") == 0
         center.do(source_addr="380501112233", source_addr_ton=1, destination_addr="Lucky", short_message="hi")
-        assert await inbox.next() == Inbound("replied", address="+380501112233", detail="hi")
+        assert unmarked(await inbox.next()) == Inbound("replied", address="+380501112233", detail="hi")
 
 
 async def test_the_rest_of_a_text_waits_when_it_is_throttled() -> None:
@@ -228,8 +231,24 @@ async def test_what_a_player_writes_comes_back(message: dict[str, Any], inbound:
     async with connected(inbox) as (center, _):
         await center.said("bound")
         center.do(source_addr="380501112233", source_addr_ton=1, destination_addr="Lucky", **message)
-        assert await inbox.next() == inbound
+        assert unmarked(await inbox.next()) == inbound
         assert await center.said("delivered") == 0
+
+
+async def test_the_same_words_twice_are_two_texts() -> None:
+    inbox = Inbox()
+    async with connected(inbox) as (center, _):
+        await center.said("bound")
+        for _n in range(2):
+            center.do(source_addr="380501112233", destination_addr="Lucky", short_message="STOP")
+        one, two = await inbox.next(), await inbox.next()
+    assert one.mark != two.mark
+    assert unmarked(one) == unmarked(two)
+
+
+def unmarked(inbound: Inbound) -> Inbound:
+    assert inbound.mark
+    return structs.replace(inbound, mark="")
 
 
 async def test_the_parts_of_a_long_reply_are_joined_in_their_order() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from channels.factory import ConnectorUnusable, make_adapter
 from channels.hooks import HookRequest, read_hook
@@ -130,7 +131,9 @@ MESSAGE = {"message_id": 7, "chat": {"id": 99887766}, "date": 1_795_000_000, "te
     ],
 )
 def test_what_telegram_posts(update: Any, inbound: tuple[Inbound, ...]) -> None:
-    assert read_hook(DOCUMENT, posted(update), secrets=secrets(VALUES)).inbound == inbound
+    named = {**update, "update_id": 501} if isinstance(update, dict) else update
+    marked = tuple(structs.replace(found, mark="501") for found in inbound)
+    assert read_hook(DOCUMENT, posted(named), secrets=secrets(VALUES)).inbound == marked
 
 
 def test_what_does_not_bring_the_secret_is_refused() -> None:
