@@ -17,9 +17,10 @@ from bench.figures import median
 from bench.latency import PROTOCOL, summary
 from bench.options import Options, machine, show
 from bench.provider import PROBE, Provider
-from crm.tower.airspace import Airspace
+from crm.tower.airspace import Airspace, changed_parts
 from crm.tower.turn import take_tower_turn
-from domain.entries import Fact, LogEntry, MessageRequest
+from domain.decisions import encode_decision, encode_delivery
+from domain.entries import Fact, LogEntry, MessageRequest, decode_entry, encode_entry
 from playtower.client import Client
 from store.keys import TOWER
 
@@ -29,6 +30,7 @@ PROBES_PER_S = 10
 PROBED_S = 30.0
 DECISIONS = 5_000
 DONE_WITHIN_S = 1_800.0
+PHONES = {"alone": "+447911123451", "beside": "+447911123452"}  # numbers of nobody else
 START_MS = 1_772_452_800_000  # 2026-03-02T12:00:00Z
 
 CONNECTOR = {
@@ -116,19 +118,22 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def _decisions_per_s(options: Options, waiting: int) -> int:
-    """Judge promos for players of their own, each with ``waiting`` messages held by a support case."""
+    """Decode a request, judge it and encode what is committed, for a player with ``waiting`` messages held by a case."""
     documents = {**DOCUMENTS, "connectors": {"sms": CONNECTOR}}
     rules = compile_programme(1, documents).crm
     opened = Fact("p", "support_case", {"open": True, "since": START_MS, "cases": ["c"]}, START_MS)
     base = take_tower_turn(rules, Airspace("p"), LogEntry("0-1", START_MS, opened)).airspace
     for n in range(waiting):
         base = take_tower_turn(rules, base, LogEntry("0-1", START_MS, _request(f"w{n}", START_MS))).airspace
-    entries = [LogEntry("0-1", START_MS + n, _request(f"r{n}", START_MS + n, "service")) for n in range(DECISIONS)]
+    entries = [encode_entry(_request(f"r{n}", START_MS, "service")) for n in range(DECISIONS)]
     times = []
     for _ in range(options.rounds):
         began = time.perf_counter()
-        for entry in entries:
-            take_tower_turn(rules, base, entry)
+        for data in entries:
+            step = take_tower_turn(rules, base, LogEntry("0-1", START_MS, decode_entry(data)))
+            _ = [encode_decision(decision) for decision in step.decisions]
+            _ = [encode_delivery(delivery) for delivery in step.deliveries]
+            changed_parts(base, step.airspace)
         times.append(time.perf_counter() - began)
     return round(DECISIONS / median(times))
 
@@ -154,7 +159,7 @@ async def _probe(engine: Engine, provider: Provider, run_id: str) -> dict[str, A
     frames: list[float] = []
     headers = {"Authorization": engine.authorization}
     async with httpx.AsyncClient(base_url=engine.url, headers=headers, timeout=10) as http:
-        traits = {"phone": "+447400123456"}
+        traits = {"phone": PHONES[run_id]}
         identified = {"userId": player, "messageId": f"{player}-id", "traits": traits}
         (await http.post("/v1/identify", json=identified)).raise_for_status()
         token = (await http.post(f"/v1/players/{player}/token")).json()["token"]
