@@ -118,7 +118,7 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def _decisions_per_s(options: Options, waiting: int) -> int:
-    """Decode a request, judge it and encode what is committed, for a player with ``waiting`` messages held by a case."""
+    """Decode a request, judge it, encode what is committed; ``waiting`` messages of the player are held by a case."""
     documents = {**DOCUMENTS, "connectors": {"sms": CONNECTOR}}
     rules = compile_programme(1, documents).crm
     opened = Fact("p", "support_case", {"open": True, "since": START_MS, "cases": ["c"]}, START_MS)
