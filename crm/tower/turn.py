@@ -140,10 +140,11 @@ def _land(bench: Bench, receipt: Receipt) -> None:
 
 
 def _is_of(receipt: Receipt, cleared_at: int) -> bool:
-    """Tell whether a receipt is of this clearance, where its cause says (``domain.receipts``)."""
-    parts = receipt.cause.rsplit(":", 2)
-    said = parts[1] if len(parts) == 3 and parts[0] == f"msg:{receipt.request}" else ""
-    return not said.isdigit() or int(said) == cleared_at
+    """Tell whether a courier told what became of this very clearance (``domain.receipts.receipt_event``).
+
+    What a vendor's hook says of a message that the courier may still send again is history only.
+    """
+    return receipt.cause == f"msg:{receipt.request}:{cleared_at}:{receipt.outcome}"
 
 
 def _ended_by(bench: Bench, receipt: Receipt, withdrawn: str) -> str:

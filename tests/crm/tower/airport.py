@@ -80,7 +80,9 @@ class Airport:
 
     def take(self, entry: Entry) -> TowerStep:
         """Fold one entry now and keep the timers as the store would."""
-        step = take_tower_turn(self.rules, self.airspace, LogEntry("0-1", self.now, entry), stopped=self.stopped, closed=self.closed)
+        step = take_tower_turn(
+            self.rules, self.airspace, LogEntry("0-1", self.now, entry), stopped=self.stopped, closed=self.closed
+        )
         self.airspace = step.airspace
         self.decisions += step.decisions
         self.deliveries += step.deliveries
@@ -114,8 +116,9 @@ class Airport:
 
     def land(self, name: str = "r1", outcome: str = "sent", **more: Any) -> TowerStep:
         """Tell what became of a message outside, now."""
-        channel = [dispatch for dispatch in self.dispatches if dispatch.id == name][-1].channel
-        return self.take(Receipt("ann", name, more.pop("channel", channel), outcome, more.pop("at", self.now), **more))
+        dispatch = [dispatch for dispatch in self.dispatches if dispatch.id == name][-1]
+        told = {"cause": f"msg:{name}:{dispatch.cleared_at}:{outcome}", "channel": dispatch.channel, "at": self.now}
+        return self.take(Receipt("ann", name, outcome=outcome, **(told | more)))
 
     def wait_until(self, moment: int) -> None:
         """Let time pass; timers fire when they are due, in order."""

@@ -193,6 +193,8 @@ def test_receipts_of_another_clearance_or_twice_change_nothing() -> None:
     for stale in (
         {"outcome": "failed", "channel": "email"},
         {"outcome": "returned", "cause": f"msg:r1:{first}:returned"},
+        {"outcome": "failed", "cause": "msg:r1:failed:0011223344556677"},
+        {"outcome": "sent", "cause": ""},
         {"outcome": "delivered"},
         {"outcome": "bounced"},
     ):
@@ -201,6 +203,19 @@ def test_receipts_of_another_clearance_or_twice_change_nothing() -> None:
     tower.land()
     before = tower.airspace
     assert tower.land().airspace is before
+
+
+@pytest.mark.parametrize("digest", ["00a1b2c3d4e5f607", "1234567890123456"])
+def test_a_vendors_early_failed_is_history_the_couriers_landing_settles_it(digest: str) -> None:
+    """A call timed out, so the courier tries again; the vendor's hook is faster. Both must not send."""
+    tower = Airport(rules())
+    tower.ask(**MAIL_THEN_SMS)
+    before = tower.airspace
+    step = tower.land(outcome="failed", cause=f"msg:r1:failed:{digest}")
+    assert (step.airspace, step.dispatches, step.decisions) == (before, (), ())
+    tower.land(outcome="sent")
+    assert not tower.airspace.flying
+    assert [send.pending for send in tower.airspace.sends] == [False]
 
 
 def test_an_answer_makes_the_player_less_tired() -> None:
