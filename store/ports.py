@@ -237,6 +237,22 @@ class Queue(Protocol):
             Unavailable: what was claimed all the same is found by ``in_flight``, under this claimer.
         """
 
+    async def sweep(
+        self, token: Token, claimer: str, rooms: list[tuple[str, str, int]], most: int
+    ) -> tuple[list[Claim], list[int]]:
+        """Claim only due heads that are refused: they end although there is no room for them.
+
+        Args:
+            rooms: Channel, lane, and the place among its due heads to begin at.
+            most: Heads of each room that are looked at.
+
+        Returns:
+            The claims, and where to go on in each room: 0 after its end.
+
+        Raises:
+            Refused, Unavailable: as ``claim``.
+        """
+
     async def settle(self, settlements: list[Settlement]) -> list[bool]:
         """Settle claims, each in one step; False where the claim is not (any more) that token's."""
 

@@ -35,10 +35,18 @@ class RedisQueue:
         (reply,) = await self._ask(
             [("pt_claim", *keys, token.epoch, token.nonce, claimer, self._clock, _pack(rooms))], is_refusal=True
         )
-        return [
-            Claim(token.partition, decode_dispatch(body), int(tries), refused.decode())
-            for _, body, tries, refused in reply
-        ]
+        return _claims(token.partition, reply)
+
+    async def sweep(
+        self, token: Token, claimer: str, rooms: list[tuple[str, str, int]], most: int
+    ) -> tuple[list[Claim], list[int]]:
+        if not rooms:
+            return [], []
+        keys = CHANNELS.meta(token.partition), PLAYERS.log(token.partition)
+        ((claims, places),) = await self._ask(
+            [("pt_sweep", *keys, token.epoch, token.nonce, claimer, self._clock, most, _pack(rooms))], is_refusal=True
+        )
+        return _claims(token.partition, claims), [int(place) for place in places]
 
     async def settle(self, settlements: list[Settlement]) -> list[bool]:
         if not settlements:
@@ -120,6 +128,10 @@ class RedisQueue:
                 verdict = verdict_of(reply)
                 raise (Refused(*verdict) if is_refusal else reply)
         return replies
+
+
+def _claims(partition: int, reply: list[Any]) -> list[Claim]:
+    return [Claim(partition, decode_dispatch(body), int(tries), refused.decode()) for _, body, tries, refused in reply]
 
 
 def _checked(s: Settlement) -> Settlement:

@@ -1,6 +1,6 @@
 """Whether a channel can send, as the towers are told: its providers' breakers, and its budget of the day."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Protocol
 
 from msgspec import Struct
@@ -77,6 +77,11 @@ class Teller:
         if closure != self.closure(channel):
             self._now[channel] = closure
             self._changes[channel] = self._changes.get(channel, 0) + 1
+
+    def forget_others(self, channels: Collection[str]) -> None:
+        """Open what has no connector any more: whoever asks for it is told that, not that it is down."""
+        for channel in [channel for channel in self._now if channel not in channels]:
+            self.note(channel, OPEN)
 
     async def tell(self, partitions: Iterable[int], channels: Iterable[str], now: int) -> int:
         """Tell every tower what it does not know yet; how many were told.

@@ -13,7 +13,8 @@ by this process, or by its successor (``actors.courier.successor``).
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from random import Random
 from typing import Any, Protocol
 
@@ -35,16 +36,21 @@ from actors.courier.successor import Successor
 from actors.ownership import CONTROL_EVERY_MS, LEASE_MS, RENEW_EVERY_MS, Heartbeat, Ownership
 from store.keys import CHANNELS
 from store.lives import Life, Lives
-from store.ports import LaneStore, Queue, Refused, Token, Unavailable, Verdict
+from store.ports import Claim, LaneStore, Queue, Refused, Token, Unavailable, Verdict
 from store.provider_ids import ProviderIds
 from store.reach import Reached
 
 FOLLOW_EVERY_MS = 1_000  # the live programme
 LOOK_EVERY_MS = 1_000  # what the dead left in flight
+SWEEP_EVERY_MS = 1_000  # what must not be sent, in lines that nobody has room for
+SWEEP_MOST = 32  # heads of a room that are looked at, in one partition at a time
 POLL_S = 0.1  # the longest pause of a round: a message that was just cleared waits so long
 POLL_LEAST_S = 0.005
 ENDS_WITHIN_MS = 14_000  # what is in flight when we are asked to stop: a timeout, its margin, a settlement
 STEP_S = 0.2  # between two looks at what is still in flight then
+
+
+_NOTHING: tuple[list[Claim], list[int]] = ([], [])  # of a call that was refused
 
 
 class Programmes(Protocol):
@@ -107,6 +113,7 @@ class Courier(Ownership):
         self._tokens: dict[int, Token] = {}
         self._waiting: Mapping[tuple[str, str], int] = {}
         self._claimed: list[Try] = []  # not yet on their way
+        self._places: dict[tuple[int, str, str], int] = {}  # partition, room -> where the next sweep begins
         self._calls = 0
         self._turn = 0
         self._broken: dict[str, str] = {}
@@ -209,6 +216,7 @@ class Courier(Ownership):
         for channel in self._providers.channels:
             closure = closure_of(self._providers.of(channel), now)
             self._teller.note(channel, self._budgets.closure(channel, now) if closure == OPEN else closure)
+        self._teller.forget_others(self._providers.channels)
         await self._teller.tell(self._owned(), self._providers.channels, now)
 
     async def _wait(self, seconds: float) -> None:
@@ -231,7 +239,23 @@ class Courier(Ownership):
         self._waiting = await self._queue.waiting(sorted(self._tokens))
         urgent = await self._pass("urgent", now)
         bulk = await self._pass("bulk", now)
+        if self._is_due("sweep", now, SWEEP_EVERY_MS):
+            await self._sweep()
         return urgent or bulk
+
+    async def _sweep(self) -> None:
+        """End what must not be sent (excluded, muted, taken back, late) of channels without room, a part each time."""
+        rooms = [(channel, lane) for lane, channels in self._rooms.shut.items() for channel in channels]
+        places, self._places = self._places, {}
+        for partition in sorted(self._tokens) if rooms else ():
+            asked = [(channel, lane, places.get((partition, channel, lane), 0)) for channel, lane in rooms]
+            if self._stopping.is_set() or partition not in self._tokens:
+                continue
+            token, (claims, nexts) = self._next_token(), _NOTHING
+            async with self._calling(partition):
+                claims, nexts = await self._queue.sweep(self._tokens[partition], token, asked, SWEEP_MOST)
+            self._places |= {(partition, *room): place for room, place in zip(rooms, nexts, strict=False)}
+            await self._take(claims, token)
 
     async def _pass(self, lane: str, now: int) -> bool:
         """Fill the rooms of one kind of lines; True when all of some channel's room was used."""
@@ -260,16 +284,30 @@ class Courier(Ownership):
 
     async def _claim_of(self, partition: int, asked: list[tuple[str, str, int]], claimed: Counter[str]) -> bool:
         """Claim from one partition; True when it may have more: what was refused took up no room."""
-        self._calls += 1
-        token = f"{self.heartbeat.incarnation}:{self._calls}"  # whose answer is lost is told apart by it
-        try:
+        token, (claims, _) = self._next_token(), _NOTHING
+        async with self._calling(partition):
             claims = await self._queue.claim(self._tokens[partition], token, asked)
+        claimed.update(claim.dispatch.channel for claim in claims if not claim.refused)
+        return await self._take(claims, token)
+
+    def _next_token(self) -> str:
+        """Return a token for one call: claims whose answer is lost are told apart by it."""
+        self._calls += 1
+        return f"{self.heartbeat.incarnation}:{self._calls}"
+
+    @asynccontextmanager
+    async def _calling(self, partition: int) -> AsyncIterator[None]:
+        """A call that claims: being refused loses the partition; without an answer it may have claimed all the same."""
+        try:
+            yield
         except Refused as refused:
             self._lose(partition, refused.verdict, refused.detail)
-            return False
         except BaseException:
             self._successor.suspect(partition, self._clock.now_ms())
             raise
+
+    async def _take(self, claims: list[Claim], token: str) -> bool:
+        """Hold what was claimed and settle what was refused; True when something was."""
         now, has_refused = self._clock.now_ms(), False
         for claim in claims:
             held = Try(claim, token, now)
@@ -278,7 +316,6 @@ class Courier(Ownership):
                 has_refused = True
                 self._settling.land(claim.dispatch.channel, landing.refused(held, now))
             else:
-                claimed[claim.dispatch.channel] += 1
                 self._claimed.append(held)
         if has_refused:
             await self._settling.settle(now)

@@ -159,6 +159,10 @@ class Providers:
         found = [provider for provider in self._all.values() if provider.channel == channel]
         return sorted(found, key=lambda provider: (provider.limits.order, provider.id))
 
+    def is_usable(self, channel: str) -> bool:
+        """Tell whether some connector of a channel could be made; whether it works now is its breaker's to say."""
+        return any(provider.adapter is not None for provider in self.of(channel))
+
     @property
     def channels(self) -> list[str]:
         """Return the channels that are connected."""

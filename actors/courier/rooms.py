@@ -8,7 +8,7 @@ from actors.courier.providers import Provider, Providers
 from store.ports import Queue
 
 UNCONNECTED_MS = 5_000  # a tower may run a version that we have not read yet
-DRAIN_MAX = 64  # messages of a channel that is not connected (any more): they are given back to the tower
+DRAIN_MAX = 64  # messages of a channel that has no connector to be used (any more): they are given back to the tower
 
 
 class Rooms:
@@ -20,24 +20,31 @@ class Rooms:
         self._budgets = budgets
         self._offered: dict[str, int] = {}  # by connector
         self._unconnected: dict[str, int] = {}  # channel -> ms, since when messages wait for none of its connectors
+        self.shut: dict[
+            str, list[str]
+        ] = {}  # lane -> channels for which messages wait, and that had no room in the pass
         self.more_at = 0  # ms, when a connector that has none left gets a token; 0: none waits for one
 
     async def open(self, lane: str, waiting: Mapping[tuple[str, str], int], now: int) -> dict[str, int]:
         """Return how many messages to claim, by channel; tokens for them have been taken."""
         self._offered.clear()
+        shut = self.shut[lane] = []
         rooms: dict[str, int] = {}
         for (channel, waits), count in sorted(waiting.items()):
-            if waits == lane and (room := await self._room(channel, lane, count, now)) > 0:
+            if waits != lane:
+                continue
+            if (room := await self._room(channel, lane, count, now)) > 0:
                 rooms[channel] = room
+            else:
+                shut.append(channel)
         return rooms
 
     async def _room(self, channel: str, lane: str, waiting: int, now: int) -> int:
-        providers = self._providers.of(channel)
-        if not providers:
+        if not self._providers.is_usable(channel):
             since = self._unconnected.setdefault(channel, now)
             return min(waiting, DRAIN_MAX) if now - since >= UNCONNECTED_MS else 0
         self._unconnected.pop(channel, None)
-        total = 0
+        total, providers = 0, self._providers.of(channel)
         for provider in providers:
             provider.room = self._offered[provider.id] = 0
         for provider in preferred(providers, now):
@@ -62,7 +69,7 @@ class Rooms:
         """End the pass: what was not used is given back, or kept for the next one."""
         for channel, room in rooms.items():
             providers = self._providers.of(channel)
-            if providers:
+            if self._providers.is_usable(channel):
                 self._budgets.used(channel, room, claimed.get(channel, 0))
             for provider in providers:
                 if offered := self._offered.get(provider.id, 0):

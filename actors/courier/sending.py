@@ -44,7 +44,7 @@ class Sending:
         now, dispatch = self._clock.now_ms(), held.dispatch
         chosen = self._choose(held, reached, now)
         if isinstance(chosen, Landed):
-            if self._providers.of(dispatch.channel):
+            if self._providers.is_usable(dispatch.channel):
                 self._budgets.refund(dispatch.channel)
             self._settling.land(dispatch.channel, chosen)
             return
@@ -63,7 +63,7 @@ class Sending:
         """
         dispatch = held.dispatch
         providers = self._providers.of(dispatch.channel)
-        if not providers:
+        if not self._providers.is_usable(dispatch.channel):
             return landing.returned(held, now, "channel_not_available")
         if now - held.at > HELD_MAX_MS and now >= min(dispatch.send_until, dispatch.expires_at):
             return landing.returned(held, now, "late")

@@ -37,6 +37,42 @@ local function broken(meta, why)
   return redis.error_reply('BROKEN ' .. why)
 end
 
+-- Looks at the due heads of a room, `most` of them from the place `from` on, the longest due first. What is to be claimed
+-- goes to `found`, and how it is answered to `out`: all of it, or only what must not be sent. Answers how many it looked at.
+local function look(t, at, claimer, room, from, most, only_refused, found, out, seen)
+  local channel, lane = room[1], room[2]
+  local due = due_of(t, channel, lane)
+  local players = redis.call('ZRANGE', due, '-inf', ms(at), 'BYSCORE', 'LIMIT', from, most)
+  for j = 1, #players do
+    local id = redis.call('LINDEX', line_of(t, channel, lane, players[j]), 0)
+    local value = id and redis.call('HGET', t .. 'c:d', id)
+    if not value then return nil, redis.error_reply('BROKEN the line of ' .. players[j] .. ' has no head') end
+    if not seen[id] then -- a room may be asked for twice
+      seen[id] = true
+      local d = cmsgpack.unpack(value)
+      local why = refusal(t, id, d, at)
+      if why ~= '' or not only_refused then
+        local tries = redis.call('HGET', t .. 'c:tries', id) or '0'
+        found[#found + 1] = { due, d[1], id, why, cmsgpack.pack({ claimer, ms(at), tries, why, d[1], channel, lane }) }
+        out[#out + 1] = { id, d[7], tries, why }
+      end
+    end
+  end
+  return #players
+end
+
+local function claimed(meta, t, claimer, found)
+  local ok, e = pcall(function()
+    for i = 1, #found do
+      local f = found[i]
+      redis.call('ZREM', f[1], f[2])
+      redis.call('HSET', t .. 'c:claims', f[3], f[5])
+      if f[4] == '' then redis.call('HSET', t .. 'infl:' .. f[2], f[3], claimer) end
+    end
+  end)
+  if not ok then return broken(meta, 'half claim: ' .. tostring(type(e) == 'table' and e.err or e)) end
+end
+
 -- KEYS c:meta, players' log | ARGV epoch nonce claimer clock(store|log) blob. blob: list of {channel, lane, most}.
 -- Claims the heads of lines that are due, the longest due first. What may not be sent is claimed all the same, with why,
 -- and settled by the claimer; it is not in flight. Answers {id, body, tries before, why not | ''} each.
@@ -45,34 +81,28 @@ local function claim(K, A)
   local t, rooms, found, out, seen = tag(K[1]), cmsgpack.unpack(A[5]), {}, {}, {}
   local at = sending_at(t, A[4])
   for i = 1, #rooms do
-    local channel, lane = rooms[i][1], rooms[i][2]
-    local due = due_of(t, channel, lane)
-    local players = redis.call('ZRANGE', due, '-inf', ms(at), 'BYSCORE', 'LIMIT', 0, tonumber(rooms[i][3]))
-    for j = 1, #players do
-      local id = redis.call('LINDEX', line_of(t, channel, lane, players[j]), 0)
-      local value = id and redis.call('HGET', t .. 'c:d', id)
-      if not value then return redis.error_reply('BROKEN the line of ' .. players[j] .. ' has no head') end
-      if not seen[id] then -- a room may be asked for twice
-        seen[id] = true
-        local d = cmsgpack.unpack(value)
-        local tries = redis.call('HGET', t .. 'c:tries', id) or '0'
-        local why = refusal(t, id, d, at)
-        found[#found + 1] = { due, d[1], id, why, cmsgpack.pack({ A[3], ms(at), tries, why, d[1], channel, lane }) }
-        out[#out + 1] = { id, d[7], tries, why }
-      end
-    end
+    local _, wrong = look(t, at, A[3], rooms[i], 0, tonumber(rooms[i][3]), false, found, out, seen)
+    if wrong then return wrong end
   end
   -- no write before this line
-  local ok, e = pcall(function()
-    for i = 1, #found do
-      local f = found[i]
-      redis.call('ZREM', f[1], f[2])
-      redis.call('HSET', t .. 'c:claims', f[3], f[5])
-      if f[4] == '' then redis.call('HSET', t .. 'infl:' .. f[2], f[3], A[3]) end
-    end
-  end)
-  if not ok then return broken(K[1], 'half claim: ' .. tostring(type(e) == 'table' and e.err or e)) end
-  return out
+  return claimed(K[1], t, A[3], found) or out
+end
+
+-- KEYS c:meta, players' log | ARGV epoch nonce claimer clock(store|log) most blob. blob: list of {channel, lane, from}.
+-- Of each room looks at `most` due heads from a place on, and claims only those that must not be sent: they end although
+-- nobody has room for them. Answers {claims as above, where to go on in each room: 0 when its end was reached}.
+local function sweep(K, A)
+  local _, err = fenced(K[1], A[1], A[2]); if err then return err end
+  local t, rooms, most, found, out, seen, places = tag(K[1]), cmsgpack.unpack(A[6]), tonumber(A[5]), {}, {}, {}, {}
+  local at = sending_at(t, A[4])
+  for i = 1, #rooms do
+    local from, before = tonumber(rooms[i][3]), #found
+    local count, wrong = look(t, at, A[3], rooms[i], from, most, true, found, out, seen)
+    if wrong then return wrong end
+    places[i] = count < most and 0 or from + count - (#found - before) -- what was claimed is not there any more
+  end
+  -- no write before this line
+  return claimed(K[1], t, A[3], found) or { out, places }
 end
 
 -- KEYS c:meta, players' log | ARGV clock(store|log) blob. blob: list of {id, token, due|'0', tried '1'|'0', entries, dead}.
@@ -132,4 +162,5 @@ local function settle(K, A)
 end
 
 redis.register_function('pt_claim', claim)
+redis.register_function('pt_sweep', sweep)
 redis.register_function('pt_settle', settle)

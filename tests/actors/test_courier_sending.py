@@ -295,10 +295,16 @@ def test_a_connector_that_cannot_be_made_is_down_and_tried_again() -> None:
         await asyncio.sleep(2)
         assert office.told()[-1].reason == "provider_down"
         assert "KeyError" in courier.heartbeat.channels["email"]["connectors"]["mail"]["error"]
+        await asyncio.sleep(6)
+        assert office.outcomes() == [("req-1", "returned")], "its tower looks for another way"
         office.providers["mail"] = provider
+        office.clear(message("req-2"))
         await asyncio.sleep(31)
-        assert office.outcomes() == [("req-1", "sent")]
         assert office.told()[-1].open
+        assert office.outcomes() == [("req-1", "returned"), ("req-2", "returned")]
+        office.clear(message("req-2"))
+        await asyncio.sleep(1)
+        assert office.outcomes()[2:] == [("req-2", "sent")]
 
     run(story)
 

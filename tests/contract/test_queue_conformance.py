@@ -104,6 +104,47 @@ async def test_an_id_is_in_the_queue_once_until_it_is_settled_and_may_come_again
     assert (again.dispatch.cleared_at, again.tries) == (START + 1, 0)
 
 
+async def test_a_sweep_claims_only_what_must_not_be_sent(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.clear(*(dispatch(f"r{n}", f"p{n}") for n in range(5)), dispatch("r5", "p0"))
+    await field.clear(dispatch("late", "late", send_until=START), dispatch("other", "p1", channel="email"))
+    await field.exclude("harm", player="p1")
+    await field.intake.mute("p2", "sms", True, body("x"))
+    await field.write(voids=[("r3", "goal"), ("r5", "goal")])
+    claims, places = await field.queue.sweep(field.lease, "one", [("sms", "bulk", 0), ("sms", "urgent", 0)], 9)
+    assert [(c.dispatch.id, c.refused) for c in claims] == [
+        ("late", "late"), ("r1", "excluded"), ("r2", "muted"), ("r3", "withdrawn:goal")
+    ]  # fmt: skip
+    assert places == [0, 0]
+    assert await field.exclude("harm", player="p0") == 0, "nothing is in flight"
+    assert [f.refused for f in await field.queue.in_flight([0])] != []
+    for claim in claims:
+        assert await field.settle(claim.dispatch.id, player=claim.dispatch.player, entries=(body("ended"),))
+    assert await field.arrived() == ["harm", "x", "harm", *["ended"] * 4]
+    assert await field.told() == [("r0", 0, "excluded"), ("r4", 0, "")]
+
+
+async def test_a_sweep_goes_on_where_it_was_and_looks_at_no_more_than_it_is_asked_to(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.clear(*(dispatch(f"r{n}", f"p{n}") for n in range(7)))
+    await field.write(voids=[("r1", "goal"), ("r4", "goal"), ("r6", "goal")])
+    found, place = [], 0
+    for _ in range(4):
+        claims, (place,) = await field.queue.sweep(field.lease, "one", [("sms", "bulk", place)], 2)
+        found.append(([c.dispatch.id for c in claims], place))
+    assert found == [(["r1"], 1), ([], 3), (["r4"], 4), (["r6"], 0)]
+    assert await field.queue.sweep(field.lease, "one", [], 2) == ([], [])
+
+
+async def test_a_fenced_courier_sweeps_nothing(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.clear(dispatch("r1", send_until=START))
+    old, field.lease = field.lease, (await field.channels.acquire(0, "courier-2", "c2", HOUR)).token
+    with pytest.raises(Refused, match="FENCED"):
+        await field.queue.sweep(old, "one", [("sms", "bulk", 0)], 9)
+    assert await field.told() == [("r1", 0, "late")]
+
+
 async def test_what_waits_is_counted_by_room(side: Side) -> None:
     field = await Field(side).opened()
     assert await field.queue.waiting([0, 1]) == {}

@@ -95,6 +95,20 @@ class MailStore(WatchedStore):
 
     def claim(self, token: Token, claimer: str, rooms: list[tuple[str, str, int]], clock: str = "store") -> list[Claim]:
         claims = super().claim(token, claimer, rooms, clock)
+        self._watch(claims, token, claimer, clock)
+        return claims
+
+    def sweep(
+        self, token: Token, claimer: str, rooms: list[tuple[str, str, int]], most: int, clock: str = "store"
+    ) -> tuple[list[Claim], list[int]]:
+        claims, places = super().sweep(token, claimer, rooms, most, clock)
+        self._watch(claims, token, claimer, clock)
+        self._world.mail.seen["swept"] += len(claims)
+        if sent := [claim.dispatch.id for claim in claims if not claim.refused]:
+            self._world.seen.broken_laws.append(f"{sent} were swept and may be sent")
+        return claims, places
+
+    def _watch(self, claims: list[Claim], token: Token, claimer: str, clock: str) -> None:
         at = self.sending_at(self.of(token.partition), clock)
         for claim in claims:
             self._world.note("claim", claimer, claim.dispatch.id, claim.refused)
@@ -102,7 +116,6 @@ class MailStore(WatchedStore):
             self._world.mail.claimers[claim.dispatch.id] = claimer
             if not claim.refused:
                 self._world.seen.broken_laws += deliveries.broken_by_claim(claim.dispatch, at)
-        return claims
 
     def ingest(self, lane: str, partition: int, rows: list[Incoming], **settings: Any) -> list[Appended] | Verdict:
         answers = super().ingest(lane, partition, rows, **settings)

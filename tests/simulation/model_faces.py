@@ -142,6 +142,11 @@ class ModelQueue:
     async def claim(self, token: Token, claimer: str, rooms: list[tuple[str, str, int]]) -> list[Claim]:
         return self._store.claim(token, claimer, rooms, self._clock)
 
+    async def sweep(
+        self, token: Token, claimer: str, rooms: list[tuple[str, str, int]], most: int
+    ) -> tuple[list[Claim], list[int]]:
+        return self._store.sweep(token, claimer, rooms, most, self._clock)
+
     async def settle(self, settlements: list[Settlement]) -> list[bool]:
         told = [False] * len(settlements)
         for p in dict.fromkeys(s.partition for s in settlements):

@@ -39,6 +39,24 @@ class QueueModel(GatesModel):
         ]
         return [self._claimed(shared, token.partition, line, claimer, at) for line in dict.fromkeys(found)]
 
+    def sweep(
+        self, token: Token, claimer: str, rooms: list[tuple[str, str, int]], most: int, clock: str = "store"
+    ) -> tuple[list[Claim], list[int]]:
+        """Claim only what must not be sent, of ``most`` heads of each room from a place on."""
+        shared = self.of(token.partition)
+        if refused := fenced(shared.lanes["channels"], token):
+            raise Refused(refused)
+        at = self.sending_at(shared, clock)
+        claims: list[Claim] = []
+        places: list[int] = []
+        for channel, lane, start in rooms:
+            players = self._due(shared, (channel, lane), at)[start : start + most]
+            heads = {player: shared.queue.lines[channel, lane, player][0] for player in players}
+            ended = [p for p, head in heads.items() if self._refusal(shared, shared.queue.dispatches[head], at)]
+            claims += [self._claimed(shared, token.partition, (channel, lane, p), claimer, at) for p in ended]
+            places.append(0 if len(players) < most else start + len(players) - len(ended))
+        return claims, places
+
     def settle(self, partition: int, settlements: list[Settlement], clock: str = "store") -> list[bool]:
         """Settle claims of one partition, all in one step. Anybody's with the token, owner or not."""
         shared = self.of(partition)

@@ -27,6 +27,13 @@ class FaultyQueue:
         (claims,) = await self._wire.call("claim", lambda: self._store.claim(token, claimer, rooms), repeats=False)
         return claims
 
+    async def sweep(
+        self, token: Token, claimer: str, rooms: list[tuple[str, str, int]], most: int
+    ) -> tuple[list[Claim], list[int]]:
+        step = lambda: self._store.sweep(token, claimer, rooms, most)  # noqa: E731
+        (swept,) = await self._wire.call("sweep", step, repeats=False)
+        return swept
+
     async def settle(self, settlements: list[Settlement]) -> list[bool]:
         """One call of the store for each partition, all in one pipeline."""
         places: dict[int, list[int]] = {}
