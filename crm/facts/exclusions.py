@@ -27,6 +27,7 @@ RAISED_BY = {
     "age_verification_failed": "under_age",
 }
 LIFTED_BY = {"player_readmitted": "", "harm_marker_cleared": "harm"}
+MERGED = "merged"  # the stop of an id that lives on under another: what waits in its lines must not be claimed
 REASONS_MAX = 20  # of one player; further ones of an operator's own count as this one reason:
 OTHER = "excluded"
 _REASON_CHARS_MAX = 100

@@ -71,6 +71,7 @@ def hear(
             exclusions.readmit(heard, exclusions.reason_of(args["reason"]) if args.get("reason") else "")
         case MergeAsked() if survivor(entry.player, entry.into) == entry.into != entry.player:
             heard.tell("merged_into", entry.into)
+            heard.stops.append(exclusions.MERGED)
         case Merged():
             _join(heard, _air.decode(entry.parts.get("air", _NOTHING_TOLD)))
         case _:

@@ -77,6 +77,7 @@ def take_tower_turn(
         case Fact() as fact:
             bench.airspace = with_fact(airspace, fact)
             if bench.airspace is not airspace:
+                _call_back(bench, fact)
                 bench.judge_again([held for held in airspace.waiting.values() if concerns(fact, held)])
         case TimerFired(kind="held") as timer:
             held = airspace.waiting.get(timer.ref)
@@ -151,6 +152,8 @@ def _ended_by(bench: Bench, receipt: Receipt, withdrawn: str) -> str:
     """Return the code of why it was not sent."""
     if receipt.outcome == "expired":
         return Reason.EXPIRED.value
+    if bench.airspace.facts.merged_into:  # the stop of an ended id looks like an exclusion to the courier
+        return Reason.PLAYER_MERGED.value
     code = receipt.detail.partition(" ")[0].partition(":")[0]
     if receipt.outcome == "withdrawn":
         return withdrawn or (receipt.detail if receipt.detail in _CODES else Reason.GOAL_MET.value)
@@ -179,6 +182,13 @@ def _withdraw(bench: Bench, withdrawn: Withdrawn) -> None:
             bench.take_back(flying, reason)
     if meant:
         bench.judge_again([held for held in bench.airspace.waiting.values() if waits_for(held, Reason.CONFLICT_GROUP)])
+
+
+def _call_back(bench: Bench, fact: Fact) -> None:
+    """Take back what flies and must not go any more, should it not have gone yet."""
+    if fact.name == "merged_into" and fact.value:
+        for flying in list(bench.airspace.flying.values()):
+            bench.take_back(flying, Reason.PLAYER_MERGED.value)
 
 
 def _is_meant(withdrawn: Withdrawn, request: MessageRequest) -> bool:

@@ -422,4 +422,6 @@ def test_a_profile_that_joins_brings_its_devices_and_is_told_where_she_is_now() 
     reach = {"email": digest_of("ada@example.com"), "sms": digest_of("+351910000000"), "push": digest_of("token-1")}
     assert [f.value for f in town.facts if (f.player, f.name) == ("ada", "reach")] == [reach]
     assert [f.name for f in town.facts if f.player == "anon:g"] == ["merged_into"]
+    assert town.stops == {"anon:g": {"merged"}}, "what waits in its lines is not claimed any more; hers are"
+    assert not town.of("ada").air.get("exclusions")
     town.take(MergeAsked("anon:g", "ada", "again"))
