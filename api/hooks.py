@@ -28,6 +28,7 @@ from channels.hooks import BODY_MAX, HookAnswer, HookRequest, read_hook
 from channels.ports import Inbound
 from crm.addresses import digest_of
 from crm.connectors import CHANNEL_OF
+from crm.facts.stop_words import asks_to_stop
 from crm.identity.duplicates import CLAIMS_MAX, key_actor
 from domain.decisions import decode_decision
 from domain.entries import Event
@@ -49,6 +50,7 @@ _KEY_KINDS = {"email": "email", "sms": "phone", "messenger": "phone"}  # whose a
 _MADE_HERE = frozenset(
     ("sent", "returned", "stopped", "withdrawn", "expired", "unknown")
 )  # a courier's, not a vendor's
+_WITHDRAWS = frozenset(("unsubscribed", "complained"))
 
 Name = Annotated[str, Path(max_length=100, description="Id of a connector of the live programme.")]
 ConfigWriter = Annotated[Principal, Depends(require("config:write"))]
@@ -159,11 +161,10 @@ def _entry(context: Context, connector: str, inbound: Inbound, told: _Told) -> I
         "provider_id": inbound.provider_id[:200],
         "is_address_dead": inbound.is_address_dead,
     }
-    said = [inbound.outcome, inbound.at, inbound.provider_id, inbound.detail, inbound.address]
-    digest = blake2b(repr(said).encode(), digest_size=8).hexdigest()
+    # Never the id of a courier's landing (``domain.receipts``): a vendor's ``failed`` is shown, and settles nothing.
     event = Event(
         told.player,
-        f"msg:{told.request or connector}:{inbound.outcome}:{digest}",
+        f"msg:{told.request or connector}:{inbound.outcome}:{_digest(inbound, now)}",
         PREFIX + inbound.outcome,
         at,
         {name: value for name, value in properties.items() if value},
@@ -171,6 +172,18 @@ def _entry(context: Context, connector: str, inbound: Inbound, told: _Told) -> I
         source=f"hook:{connector}",
     )
     return incoming(context, event, is_dated=bool(inbound.at))
+
+
+def _digest(inbound: Inbound, now: int) -> str:
+    """Return what tells this report from others: it comes again with the same.
+
+    One that the vendor does not name is told apart by what it says. But what withdraws a consent counts each time that
+    it comes: to withdraw twice does no harm, and the player may have agreed again in between.
+    """
+    said = [inbound.outcome, inbound.at, inbound.provider_id, inbound.detail, inbound.address, inbound.mark]
+    if not inbound.mark and (inbound.outcome in _WITHDRAWS or asks_to_stop(inbound.detail)):
+        said.append(now)
+    return blake2b(repr(said).encode(), digest_size=8).hexdigest()
 
 
 async def _about(context: Context, connector: str, kind: str, inbound: Inbound, link: Link | None) -> list[_Told]:

@@ -14,8 +14,9 @@ import pytest
 from redis.asyncio import Redis
 
 from actors.requests import request_id
-from api.hooks import BODY_MAX, MAIL_MAX
+from api.hooks import BODY_MAX, MAIL_MAX, note
 from api.request_ids import request_partition
+from channels.ports import Inbound
 from crm.addresses import digest_of
 from domain.ids import partition_of
 from domain.links import Link, sign
@@ -106,6 +107,49 @@ async def test_an_answer_is_found_by_the_address(world: World) -> None:
     assert (event.player, event.properties["detail"]) == ("amelia", "Stop")
     assert event.properties["address"] == digest_of("+441632960001")
     await world.until("/v1/players/amelia", lambda answer: answer["version"] >= 1)
+
+
+async def test_who_asks_to_stop_again_after_agreeing_again_is_heard(world: World) -> None:
+    async def said(granted: bool | None) -> None:
+        await world.until("/v1/players/amelia", lambda answer: answer["traits"].get("phone") is not None)
+        async with asyncio.timeout(10):
+            while (await world.context.players.ref("amelia").state()).air.get("consent", {}).get("sms") is not granted:
+                pass
+
+    await world.happen("amelia", "identified", "m-1", traits={"phone": "+441632960001"})
+    async with asyncio.timeout(10):
+        while not await receipts(world):
+            await twilio(world, MessageSid="SM1", Body="Stop", From="+441632960001")
+    await said(False)
+    again = {"channel": "sms", "granted": True, "source": "form"}
+    await world.happen("amelia", "consent_changed", "c-1", properties=again)
+    await said(True)
+    for _ in range(2):  # the first STOP, delivered late once more: no news
+        await twilio(world, MessageSid="SM1", Body="Stop", From="+441632960001")
+    assert len(await receipts(world)) == 1
+    await twilio(world, MessageSid="SM2", Body="Stop", From="+441632960001")
+    await said(False)
+
+
+@pytest.mark.parametrize(
+    ("inbound", "count"),
+    [
+        pytest.param(Inbound("unsubscribed", address="+441632960001", detail="STOP"), 2, id="unsubscribed"),
+        pytest.param(Inbound("replied", address="+441632960001", detail="please stop"), 2, id="a word to stop"),
+        pytest.param(Inbound("replied", address="+441632960001", detail="thanks"), 1, id="another answer"),
+        pytest.param(Inbound("unsubscribed", address="+441632960001", mark="7"), 1, id="named by the vendor"),
+    ],
+)
+async def test_what_withdraws_is_never_taken_for_the_same_again_unless_the_vendor_names_it(
+    world: World, inbound: Inbound, count: int
+) -> None:
+    link = Link("status", "amelia", "req_1_0123456789abcdef", "sms")
+    for _ in range(2):
+        started = world.context.clock.now_ms()
+        assert await note(world.context, "sms", "twilio", [inbound], link) == 1
+        while world.context.clock.now_ms() == started:
+            pass
+    assert len(await receipts(world)) == count
 
 
 async def test_a_report_about_nobody_we_know_is_taken_and_counted(world: World) -> None:
