@@ -121,9 +121,9 @@ async def read_exclusion(id: str, context: Ctx, _: PlayersReader) -> dict[str, A
     player = await owner_of(context, id)
     p = partition_of(player, context.partitions)
     stops = await read_stops(context.redis, p, player)
-    sending: Any = context.redis.hlen(in_flight(p, player))
     reason = next(iter(stops), None)
-    return {"excluded": bool(stops), "reason": reason, "reasons": shown_stops(stops), "in_flight": await sending}
+    sending = await _on_their_way(context, id, player)
+    return {"excluded": bool(stops), "reason": reason, "reasons": shown_stops(stops), "in_flight": sending}
 
 
 @router.post(
@@ -144,7 +144,8 @@ async def exclude(id: str, body: ExclusionBody, context: Ctx, caller: PlayersWri
     player = await owner_of(context, id)  # should it be merged just now, the entry is sent on
     command = Command(player, new_id("cmd:"), "exclude", args, source=caller.id)
     ends = None if reason in NEVER_ENDING else until
-    sending = await context.intake.exclude(player, reason, encode_entry(command), ends)
+    await context.intake.exclude(player, reason, encode_entry(command), ends)
+    sending = await _on_their_way(context, id, player)
     answer = {"ok": True, "excluded": True, "in_flight": sending}
     if sending:
         return JSONResponse(answer | {"status": "draining"}, status_code=202, headers={"Retry-After": "1"})
@@ -166,9 +167,23 @@ async def readmit(
     player = await owner_of(context, id)
     lifted = reason_of(reason) if reason else ""
     command = Command(player, new_id("cmd:"), "readmit", {"reason": lifted} if lifted else {}, source=caller.id)
-    sending = await context.intake.readmit(player, lifted, encode_entry(command))
+    await context.intake.readmit(player, lifted, encode_entry(command))
+    sending = await _on_their_way(context, id, player)
     stops = await read_stops(context.redis, partition_of(player, context.partitions), player)
     return {"ok": True, "excluded": bool(stops), "reasons": shown_stops(stops), "in_flight": sending}
+
+
+async def _on_their_way(context: Context, *ids: str) -> int:
+    """Return how many sends to a person are in flight under any id: one that ended may have been claimed before.
+
+    Args:
+        ids: As it was asked for, and the id that lives on, last.
+    """
+    sources = (await context.players.ref(ids[-1]).state()).identity.sources
+    pipe: Any = context.redis.pipeline(transaction=False)
+    for player in {*ids, *sources}:
+        pipe.hlen(in_flight(partition_of(player, context.partitions), player))
+    return sum(await pipe.execute())
 
 
 def _until(until: datetime | None, now: int) -> int | None:

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from domain.player import Identity, Snapshot, all_parts
 from store.gates import read_stops
+from store.keys import PLAYERS
 from tests.api.world import World, world_of
 from tests.conftest import Server
 
@@ -125,6 +127,28 @@ async def test_an_exclusion_with_sends_on_their_way_is_draining(idle: World) -> 
     await idle.redis.hset(f"{{{p}}}:infl:amelia", "send-1", "x")
     answer = await idle.http.post("/v1/players/amelia/exclusion", json={"reason": "self_exclusion"})
     assert (answer.status_code, answer.json()["status"], answer.json()["in_flight"]) == (202, "draining", 1)
+
+
+async def test_sends_to_an_id_that_was_merged_are_the_persons(idle: World) -> None:
+    """One that was claimed for the old id may still be on its way when the person is excluded."""
+    redis, refs = idle.redis, idle.context.players
+    parts = all_parts(Snapshot("amelia", identity=Identity(sources=("anon:1", "anon:2"))))
+    await redis.hset(PLAYERS.state(refs.ref("amelia").partition, "amelia"), mapping={"v": "1", **parts})
+    parts = all_parts(Snapshot("anon:1", identity=Identity(merged_into="amelia")))
+    await redis.hset(PLAYERS.state(refs.ref("anon:1").partition, "anon:1"), mapping={"v": "1", **parts})
+    for player in ("amelia", "anon:1", "anon:2", "another"):
+        await redis.hset(f"{{{refs.ref(player).partition}}}:infl:{player}", "send-1", "x")
+    for player in ("amelia", "anon:1"):
+        path = f"/v1/players/{player}/exclusion"
+        answer = await idle.http.post(path, json={"reason": "self_exclusion"})
+        assert (answer.status_code, answer.json()["in_flight"]) == (202, 3)
+        assert (await idle.http.get(path)).json()["in_flight"] == 3
+    await redis.hset(f"{{{refs.ref('anon:1').partition}}}:stop", "anon:1", "merged|")
+    shown = (await idle.http.get("/v1/players/anon:1/exclusion")).json()
+    assert [each["reason"] for each in shown["reasons"]] == ["self_exclusion"], "that it was merged excludes nobody"
+    assert (await idle.http.delete("/v1/players/anon:1/exclusion")).json() == {
+        "ok": True, "excluded": False, "reasons": [], "in_flight": 3
+    }  # fmt: skip
 
 
 LATE = "2099-01-01T00:00:00Z"

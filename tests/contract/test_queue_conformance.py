@@ -251,6 +251,21 @@ async def test_a_clock_that_goes_back_is_never_before_the_logs(side: Side) -> No
     assert [e.at for e in await field.log()] == [START - 9_000], "as any entry: its own log was never told a time"
 
 
+async def test_an_id_that_was_merged_gets_nothing_from_the_commit_of_its_last_turn_on(side: Side) -> None:
+    """Until then it is somebody else: an exclusion of the id that it will live on under does not reach it."""
+    field = await Field(side).opened()
+    await field.clear(dispatch("r1", "anon"), dispatch("notice", "anon", purpose="legal"))
+    assert await field.exclude("self_exclusion", player=ANN) == 0
+    assert await field.told() == [("r1", 0, "")]
+    assert await field.settle("r1", player="anon", due=START, untried=True)
+    await field.turn(stops=[("anon", "merged")])
+    assert await field.told() == [("r1", 0, "excluded")]
+    assert await field.told(rooms=[("sms", "urgent", 9)]) == [("notice", 0, "")]
+    assert (await side.dump(0))["stop"] == {"anon": b"merged|", ANN: b"self_exclusion|"}
+    await field.turn(lifts=[(ANN, "")])
+    assert await field.players.stopped([(0, ANN), (0, "anon")]) == [False, True]
+
+
 # What else the tower's commit brings
 
 
