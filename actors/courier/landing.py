@@ -1,7 +1,8 @@
 """What becomes of a claim: pure, from what the provider said to the settlement.
 
 ============ =========================================================================================================
-refused      excluded, muted: stopped; late: returned to be judged again, or expired; withdrawn: withdrawn
+refused      excluded, muted: stopped; late: returned to be judged again, or expired; withdrawn: withdrawn, but returned
+             when it was taken back only to be judged again (``rejudge``)
 Sent         sent
 Rejected     failed, and a dead letter; before it ``bounced`` for each address that is dead
 Retry        due again by the ladder; after its last step failed and a dead letter, past its expiry expired
@@ -21,6 +22,8 @@ from domain.entries import Event, encode_entry
 from domain.receipts import receipt_event
 from store.dead_letters import MESSAGE_FAILED, DeadLetter, encode_dead_letter
 from store.ports import Claim, InFlight, Settlement
+
+REJUDGE = "rejudge"  # the tower's reason of a void: what its clearance rested on has changed
 
 
 class Try(Struct, frozen=True):
@@ -64,6 +67,8 @@ def together(outcomes: list[Outcome]) -> Outcome:
 def refused(held: Try, now: int) -> Landed:
     """Settle what the store said must not be sent."""
     why, dispatch = held.claim.refused, held.dispatch
+    if why == f"withdrawn:{REJUDGE}":
+        return returned(held, now, REJUDGE)
     if why.startswith("withdrawn"):
         return _over(held, "withdrawn", now, detail=why.partition(":")[2])
     if why == "late":

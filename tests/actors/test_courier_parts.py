@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from actors.courier import breaker as circuit
 from actors.courier.breaker import IN_A_ROW, LEAST, OPEN_MAX_MS, OPEN_MS, WINDOW, Breaker
 from actors.courier.ladder import AFTER_MAX_S, LADDER_S, End, next_try
-from actors.courier.landing import Try, inherited, put_back
+from actors.courier.landing import Try, inherited, put_back, refused
 from actors.courier.pacing import HELD_MS, Pace, aged, places, taken, throttled, used, wanted
 from domain.dispatch import Dispatch
+from domain.entries import Event, decode_entry
+from domain.receipts import outcome_of
 from store.ports import Claim, InFlight
 
 NOW = 1_772_438_400_000
@@ -180,7 +182,7 @@ def test_a_throttled_one_takes_nothing_until_then() -> None:
 
 
 @pytest.mark.parametrize(
-    ("refused", "purpose", "tries", "word"),
+    ("why", "purpose", "tries", "word"),
     [
         pytest.param("excluded", "promo", 0, "stopped", id="it was never sent, so it is not unknown"),
         pytest.param("withdrawn:goal_met", "service", 0, "withdrawn", id="nor is it tried again"),
@@ -189,13 +191,32 @@ def test_a_throttled_one_takes_nothing_until_then() -> None:
         pytest.param("", "service", len(LADDER_S), "failed", id="not for ever"),
     ],
 )
-def test_what_a_dead_courier_left_behind(refused: str, purpose: str, tries: int, word: str) -> None:
+def test_what_a_dead_courier_left_behind(why: str, purpose: str, tries: int, word: str) -> None:
     dispatch = Dispatch("req-1", "amelia", "email", purpose, "hello", {}, NOW, NEVER, NEVER)
-    landed = inherited(InFlight(dispatch, "dead:7", NOW, tries, refused), 3, NOW + 60_000)
+    landed = inherited(InFlight(dispatch, "dead:7", NOW, tries, why), 3, NOW + 60_000)
     assert landed.word == word
     assert (landed.settlement.token, landed.settlement.partition) == ("dead:7", 3)
     assert bool(landed.settlement.due) is (word == "retry")
     assert not landed.settlement.untried, "it may have been tried, and counts as if"
+
+
+@pytest.mark.parametrize(
+    ("refused_for", "expires_at", "word"),
+    [
+        ("withdrawn:rejudge", NEVER, "returned"),
+        ("withdrawn:rejudge", NOW, "expired"),
+        ("withdrawn:rejudged", NEVER, "withdrawn"),
+        ("withdrawn:goal_met", NEVER, "withdrawn"),
+        ("excluded", NEVER, "stopped"),  # also an id that was merged: its stop
+    ],
+)
+def test_what_was_taken_back_to_be_judged_again_is_returned(refused_for: str, expires_at: int, word: str) -> None:
+    dispatch = Dispatch("req-1", "amelia", "email", "promo", "hello", {}, NOW, NEVER, expires_at)
+    landed = refused(Try(Claim(3, dispatch, 0, refused_for), "life:7"), NOW)
+    assert landed.word == word
+    (event,) = (decode_entry(entry) for entry in landed.settlement.entries)
+    assert isinstance(event, Event)
+    assert outcome_of(event) == word
 
 
 def test_what_could_not_be_tried_counts_no_try() -> None:
