@@ -19,7 +19,7 @@ from tests.simulation.providers import Post
 from tests.simulation.queue_faults import FaultyLives
 from tests.simulation.seeds import run_seeds
 
-SEEDS = int(os.environ.get("SIMULATION_MESSAGE_SEEDS", "1000"))
+SEEDS = int(os.environ.get("SIMULATION_MESSAGE_SEEDS", "2000"))
 FIRST = int(os.environ.get("SIMULATION_FIRST", "0"))
 FAILED_ONCE = (125, 234, 343, 411, 476)  # seeds that found something; they stay
 
