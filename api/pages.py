@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Query
 from redis.asyncio import Redis
 
-from domain.calendar import as_datetime
+from domain.calendar import LATEST_MS, as_datetime
 from domain.errors import BadRequest
 
 T = TypeVar("T")
@@ -25,8 +25,8 @@ Cursor = Annotated[str | None, Query(max_length=400, description="`next` of the 
 
 
 def instant(at: int) -> str | None:
-    """Return a time as RFC 3339 in UTC; None for 0, which means never."""
-    return as_datetime(at).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
+    """Return a time as RFC 3339 in UTC; None for 0, which means never. One past year 9999 is shown as its last day."""
+    return as_datetime(min(at, LATEST_MS)).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
 
 
 def page(items: list[Any], following: str | None = None) -> dict[str, Any]:

@@ -12,13 +12,15 @@ DAY_MS = 86_400_000
 _QUARTER_MS = 900_000
 _HOUR_MS = 3_600_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST_MS = 253_402_214_400_000  # 9999-12-31 in UTC: the last day of which every zone can show the beginning
+_OF_THE_HOST = frozenset({"localtime", "posixrules", "Factory"})  # not zones: they differ from host to host
 
 
 @lru_cache(maxsize=1024)
 def known_zone(name: str) -> ZoneInfo | None:
     """Return the IANA zone, or None when there is no such zone (a player's trait is not trusted)."""
     try:
-        return ZoneInfo(name) if name else None
+        return ZoneInfo(name) if name and name not in _OF_THE_HOST else None
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return None
 

@@ -83,7 +83,8 @@ def on_message(heard: Heard, event: Event, outcome: str) -> None:
     A link's page has told the consent itself, by a key of its own choice (``api.links``).
     """
     said = event.properties
-    key = said["key"] if said.get("key") in KEYS else said.get("channel")
+    stated = said.get("key")
+    key = stated if isinstance(stated, str) and stated in KEYS else said.get("channel")
     if not isinstance(key, str) or key not in KEYS or event.source.startswith("link:"):
         return
     proof = _text(said.get("message_id"))

@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from crm.facts.turn import Heard
-from domain.calendar import as_ms
+from domain.calendar import LATEST_MS, as_ms
 
-Exclusions = dict[str, dict[str, Any]]  # reason -> {"since", "until", "ends_by_itself"}
+Exclusions = dict[str, dict[str, Any]]  # reason -> {"since", "until", "ends_by_itself"}; "again": its latest beginning
 
 NEVER_ENDING = frozenset({"self_exclusion", "closed", "under_age", "blocked", "harm", "register", "deceased"})
 RAISED_BY = {
@@ -59,16 +59,19 @@ def known(told: Mapping[str, Any]) -> Exclusions:
     return {reason_of(one.get("reason")): _exclusion(reason_of(one.get("reason")), one.get("since", 0), one["until"])}
 
 
-def exclude(heard: Heard, reason: str, since: int, stated: Mapping[str, Any]) -> None:
+def exclude(heard: Heard, reason: str, since: int, stated: Mapping[str, Any], *, is_told: bool = False) -> None:
     """Exclude the player for one more reason, or longer for the same.
 
     Args:
         stated: ``until``, ms or ISO 8601 with its offset; what is neither excludes without an end.
+        is_told: It is an event's word, which is not trusted: an end before the beginning is a mistake (seconds for
+            milliseconds), so it has no end.
     """
     held = _in_force(known(heard.air), heard.at)
     if reason not in held and len(held) >= REASONS_MAX:
         reason = OTHER
-    new = _exclusion(reason, since, _instant(stated.get("until")))
+    until = _instant(stated.get("until"))
+    new = _exclusion(reason, since, None if is_told and until is not None and until < since else until)
     held[reason] = _stricter(held[reason], new) if reason in held else new
     _tell(heard, _in_force(held, heard.at), (reason,))  # one that comes when it is over excludes nobody
 
@@ -83,7 +86,7 @@ def readmit(heard: Heard, reason: str, before: int | None = None) -> None:
     lifted = [
         name
         for name, exclusion in held.items()
-        if (not reason or name == reason) and (before is None or exclusion["since"] <= before)
+        if (not reason or name == reason) and (before is None or _begun(exclusion) <= before)
     ]
     # A reason that is not known here is lifted in the store all the same: it may be a stop of an older version.
     heard.lifts += dict.fromkeys([*lifted, reason] if reason and reason not in held else lifted)
@@ -123,13 +126,23 @@ def _exclusion(reason: str, since: int, until: int | None) -> dict[str, Any]:
 
 
 def _stricter(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Return both as one: the earlier beginning, the later end, and no end by itself if either has none."""
+    """Return both as one: the earlier beginning, the later end, and no end by itself if either has none.
+
+    The later beginning is kept as ``again``: only a readmission that comes after it ends both.
+    """
     until = None if one["until"] is None or other["until"] is None else max(one["until"], other["until"])
+    since, again = min(one["since"], other["since"]), max(_begun(one), _begun(other))
     return {
-        "since": min(one["since"], other["since"]),
+        "since": since,
         "until": until,
         "ends_by_itself": until is not None and one["ends_by_itself"] and other["ends_by_itself"],
+        **({"again": again} if again > since else {}),
     }
+
+
+def _begun(exclusion: Mapping[str, Any]) -> int:
+    """Return its latest beginning."""
+    return int(exclusion.get("again", exclusion["since"]))
 
 
 def _ends(exclusion: Mapping[str, Any]) -> int:
@@ -142,7 +155,7 @@ def _in_force(exclusions: Mapping[str, dict[str, Any]], at: int) -> Exclusions:
 
 def _instant(value: object) -> int | None:
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
+        return value if 0 <= value <= LATEST_MS else None
     try:
         return as_ms(datetime.fromisoformat(value)) if isinstance(value, str) else None
     except ValueError:

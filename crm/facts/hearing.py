@@ -113,7 +113,7 @@ def _on_event(heard: Heard, rules: FactRules, event: Event, scene: Context) -> N
         consents.on_traits(heard, event, event.traits["consent"], rules)
     if name in exclusions.RAISED_BY:
         reason = exclusions.RAISED_BY[name] or exclusions.reason_of(event.properties.get("reason"))
-        exclusions.exclude(heard, reason, event.occurred_at, event.properties)
+        exclusions.exclude(heard, reason, event.occurred_at, event.properties, is_told=True)
     elif name in exclusions.LIFTED_BY:
         stated = event.properties.get("reason")
         reason = exclusions.LIFTED_BY[name] or (exclusions.reason_of(stated) if stated else "")

@@ -218,7 +218,7 @@ def test_an_exclusion_by_the_old_id_stops_the_person() -> None:
     town.take(Command(GUEST, "cmd:1", "exclude", {"reason": "self_exclusion", "since": NOON, "until": None}))
     town.settle()
     assert town.of(ADA).air["excluded"]["reason"] == "self_exclusion"
-    assert town.stops == {ADA: {"self_exclusion"}}
+    assert town.stops == {ADA: {"self_exclusion"}, GUEST: {"merged"}}
 
 
 def test_a_readmission_by_the_old_id_lifts_the_persons_stop() -> None:

@@ -228,3 +228,10 @@ def test_what_older_versions_told_is_known() -> None:
     ann.event("consent_changed", channel="sms", granted=True)
     assert ann.air["consent"]["sms"] is True
     assert (False, "sms") in ann.heard[-1].mutes
+
+
+@pytest.mark.parametrize("key", [["email"], {"channel": "email"}, 7])
+def test_a_key_that_is_no_name_is_passed_over(key: Any) -> None:
+    ann = Ears()
+    ann.message("unsubscribed", key=key)
+    assert ann.air["consent"] == {"email": False}

@@ -103,6 +103,48 @@ def test_a_readmission_that_comes_late_does_not_end_what_came_after_it() -> None
     assert not heard.lifts
 
 
+@pytest.mark.parametrize(
+    ("raised", "lifted", "reason"),
+    [
+        ("self_excluded", "player_readmitted", "self_exclusion"),
+        ("harm_marker_raised", "harm_marker_cleared", "harm"),
+        ("cool_off_started", "player_readmitted", "cool_off"),
+    ],
+)
+def test_a_readmission_from_between_two_beginnings_does_not_end_the_second(
+    raised: str, lifted: str, reason: str
+) -> None:
+    for times in ((1, 3), (3, 1)):
+        ann = Ears()
+        for minute in times:
+            ann.event(raised, at=NOON + minute)
+        heard = ann.event(lifted, at=NOON + 2)
+        assert (list(ann.air["exclusions"]), heard.lifts) == ([reason], [])
+        assert set(ann.stops) == {reason}
+        guest = Ears()
+        guest.joins(ann)
+        guest.event(lifted, at=NOON + 2)
+        assert list(guest.air["exclusions"]) == [reason], "as one profile, too"
+        ann.event(lifted, at=NOON + 3)
+        assert (ann.air["exclusions"], ann.stops) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    "until", [(NOON + DAY) // 1000, NOON - 1, -1, 10**17, 10**30, "2026-01-01T00:00:00+00:00", "1e9", 1.5]
+)
+def test_an_end_that_cannot_be_is_no_end(until: Any) -> None:
+    ann = Ears()
+    ann.event("cool_off_started", until=until)
+    assert ann.air["exclusions"] == {"cool_off": bar()}
+    assert ann.stops == {"cool_off": ""}
+
+
+def test_a_call_that_comes_to_its_turn_when_it_is_over_excludes_nobody() -> None:
+    ann = Ears()
+    ann.asks("exclude", reason="cool_off", until=NOON - 1)
+    assert not ann.air.get("exclusions")
+
+
 def test_what_older_versions_told_is_known() -> None:
     ann = Ears()
     ann.air = {"excluded": {"reason": "self_exclusion", "since": 5, "until": None}}
