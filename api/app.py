@@ -42,6 +42,7 @@ from api import (
     why,
 )
 from api.context import opened
+from api.limits import BodyLimits
 from api.settings import Settings
 
 ROUTERS = (
@@ -89,7 +90,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="Playtower", version="0.1.0", lifespan=lifespan, redirect_slashes=False)
     problems.install(app)
-    app.add_middleware(intake.FastIntake)
+    app.add_middleware(BodyLimits, most=settings.max_body, timeout_s=settings.body_timeout_s)
+    app.add_middleware(intake.FastIntake)  # with bounds of its own
     app.add_middleware(
         CORSMiddleware,
         allow_origins=list(settings.cors_origins),

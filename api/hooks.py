@@ -19,6 +19,7 @@ from starlette.responses import Response
 from api.auth import Principal, credential, principal_of, require
 from api.bodies import read_body
 from api.context import Context, Ctx
+from api.limits import HOOK_MAX
 from api.pages import CHUNK, answers
 from api.persons import owner_of
 from api.receipts import incoming
@@ -42,7 +43,7 @@ from store.provider_ids import ProviderIds
 
 router = APIRouter(prefix="/v1", tags=["Channels"])
 
-MAIL_MAX = 5 * 1024 * 1024
+MAIL_MAX = HOOK_MAX
 INBOUND_MAX = 1_000  # reports of one call
 CHARS_MAX = 1_600  # of a reply: ten SMS
 MAIL_TYPE = "message/rfc822"

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from actors.clock import new_id
 from api.auth import Principal, credential, principal_of
 from api.context import Context
+from api.limits import BodyTimeout
 from api.masks import Rejection
 from api.normalise import Accepted, Rules, decode_batch, decode_segment, named, read_event, shift_of
 from api.problems import refused
@@ -343,13 +344,6 @@ async def _received(receive: Receive, limit: int) -> bytes:
         size += len(chunks[-1])
         more = message.get("more_body", False)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-class BodyTimeout(EngineError):
-    """The sender was too slow; the same request may be sent again."""
-
-    status = 408
-    code = "body_timeout"
 
 
 def inflated(body: bytes, limit: int) -> bytes:
