@@ -327,7 +327,11 @@ class Bench:
         self.airspace = with_flying(self.airspace, flying)
 
     def _wait(self, case: Case, verdict: Held | Escalated) -> None:
-        """Have a request wait; one that waits on for the same is left as it is, unless its timer has fired."""
+        """Have a request wait; one that waits on for the same is left as it is, unless its timer has fired.
+
+        One whose time has come and that waits on for the same has a new timer, and nothing to tell: else a channel that
+        is closed for a day would fill the history.
+        """
         request = case.request
         held = Waiting(
             request,
@@ -349,6 +353,8 @@ class Bench:
         held = structs.replace(held, generation=case.generation + 1)
         self.airspace = with_waiting(self.airspace, held)
         self.timers.append(TimerOp(_timer(held)))
+        if before is not None and before.until <= self.light.now and not held.escalated and _is_same_wait(before, held):
+            return
         if isinstance(verdict, Escalated):
             self.reviews.append((request.id, review_of(request, verdict, self.light.now)))
         self._tell(decision_of(request, verdict, now=self.light.now, version=self._rules.version))
@@ -394,6 +400,11 @@ class _Notices:
 
 def _channels(request: MessageRequest) -> tuple[str, ...]:
     return CHANNELS if not request.channels or "best" in request.channels else request.channels
+
+
+def _is_same_wait(before: Waiting, held: Waiting) -> bool:
+    """Tell whether a message goes on waiting for what it waited for, until another time."""
+    return held == structs.replace(before, until=held.until, generation=held.generation)
 
 
 def _timer(held: Waiting) -> TimerFired:

@@ -18,6 +18,7 @@ from domain.dispatch import URGENT
 from domain.entries import ChannelChanged, MessageRequest
 
 CAPACITY_MS = 300_000  # a message that waits for a closed channel is judged again after this, if nothing tells sooner
+BUDGET_MS_MAX = 3_600_000  # for a budget that is spent twice as long each time, up to this
 FULL_MS = 60_000  # likewise one that waits for others of its player to land
 ALL_OPEN: Mapping[str, ChannelChanged] = MappingProxyType({})
 _CLOSED = frozenset({Reason.PROVIDER_DOWN.value, Reason.BUDGET_SPENT.value})
@@ -294,7 +295,7 @@ def _obstacles(
         found.append(Obstacle(Reason.NO_CONTENT.value))
     if channel in case.tried:
         found.append(Obstacle(Reason.CHANNEL_FAILED.value))
-    if channel != "in_app" and (full := _capacity(request, channel, airspace, light)):
+    if channel != "in_app" and (full := _capacity(case, channel, airspace, light)):
         found.append(full)
     if not found and not case.approved and _needs_approval(request, channel, plan):
         found.append(Obstacle(Reason.NEEDS_APPROVAL.value, request.expires_at, may_end_early=True, escalates=True))
@@ -363,8 +364,8 @@ def has_content(request: MessageRequest, channel: str) -> bool:
     return bool(request.contents.get(channel, request.content))
 
 
-def _capacity(request: MessageRequest, channel: str, airspace: Airspace, light: Light) -> Obstacle | None:
-    now = light.now
+def _capacity(case: Case, channel: str, airspace: Airspace, light: Light) -> Obstacle | None:
+    request, now = case.request, light.now
     if len(airspace.flying) >= FLYING_MAX:
         return Obstacle(Reason.TOO_MANY_FLYING.value, now + FULL_MS, may_end_early=True)
     closed = light.closed.get(channel)
@@ -372,4 +373,6 @@ def _capacity(request: MessageRequest, channel: str, airspace: Airspace, light: 
         return None
     reason = closed.reason if closed.reason in _CLOSED else Reason.PROVIDER_DOWN.value
     until = now + CAPACITY_MS
+    if reason == Reason.BUDGET_SPENT:
+        until = now + min(CAPACITY_MS << min(case.generation + 1, 8), BUDGET_MS_MAX)
     return Obstacle(reason, min(until, closed.until) if closed.until > now else until, may_end_early=True)

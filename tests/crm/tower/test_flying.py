@@ -447,3 +447,33 @@ def test_a_request_that_is_judged_again_for_nothing_new_is_not_told_again() -> N
     tower.tell("consent", {"email": True})
     assert (len(tower.decisions), tower.timers) == (told, timers)
     assert TimerFired("ann", "held", "waits", at("00:00") + DAY, 0) in timers
+
+
+@pytest.mark.parametrize(("reason", "judged"), [("budget_spent", 16), ("provider_down", 145)])
+def test_a_channel_that_stays_closed_is_told_once(reason: str, judged: int) -> None:
+    tower = Airport(rules())
+    tower.closed = {"email": ChannelChanged("email", False, reason, tower.now + DAY, tower.now)}
+    generations = set()
+    tower.ask(**BY_MAIL)
+    while tower.now < at("12:00") + 12 * HOUR:
+        generations.add(tower.airspace.waiting["r1"].generation)
+        (timer,) = tower.timers
+        assert timer.due == tower.airspace.waiting["r1"].until > tower.now
+        tower.wait_until(timer.due)
+    assert [d.reasons for d in tower.decisions] == [(reason,)]
+    assert len(generations) <= judged, "looked at again, ever more seldom while a budget is spent"
+    tower.closed = {}
+    tower.wait_until(tower.now + HOUR)
+    assert tower.outcome() == "cleared"
+    assert not tower.timers
+
+
+def test_a_message_behind_one_that_does_not_land_is_told_once_and_again_when_its_reason_changes() -> None:
+    tower = Airport(rules(min_gap_s="1m", quiet_hours={"from": "21:00", "until": "08:00", "channels": ["email"]}))
+    tower.ask("first", **BY_MAIL)
+    assert tower.ask("second", **BY_MAIL) == "held"
+    tower.wait_until(at("20:00"))
+    told = [d.reasons for d in tower.decisions if d.request_id == "second"]
+    assert told == [("minimum_gap",)]
+    tower.wait_until(at("22:00"))
+    assert [d.reasons for d in tower.decisions if d.request_id == "second"][1:] == [("minimum_gap", "quiet_hours")]
