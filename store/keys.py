@@ -107,6 +107,11 @@ def due(p: int, channel: str, lane: str) -> str:
     return f"{{{p}}}:c:due:{channel}:{lane}"
 
 
+def recleared(p: int) -> str:
+    """Hash of what was cleared again while it is in flight: as ``dispatches``; it waits for the settlement."""
+    return f"{{{p}}}:c:next"
+
+
 def claims(p: int) -> str:
     """Hash of what is in flight: request id -> who claimed it, when, and where its line is."""
     return f"{{{p}}}:c:claims"

@@ -112,7 +112,8 @@ class Commit(Struct):
     duplicates: list[bytes] = field(default_factory=list)  # probable duplicates, for a person
     lifts: list[tuple[str, str]] = field(default_factory=list)  # player, reason ("": every): no longer excluded for it
     mutes: list[tuple[bool, str, str]] = field(default_factory=list)  # set, player, mark (``store.keys.mute``)
-    dispatches: list[Dispatch] = field(default_factory=list)  # (tower) into their players' lines
+    # (tower) into their players' lines; one that still waits there goes to the end, one in flight when that is settled
+    dispatches: list[Dispatch] = field(default_factory=list)
     voids: list[tuple[str, str]] = field(default_factory=list)  # (tower) request id, reason: taken back if still there
     reviews: list[tuple[str, bytes]] = field(default_factory=list)  # (tower) request id, record for a person; b"": over
     tallies: list[tuple[str, str, int]] = field(default_factory=list)  # (tower) UTC day, field, how many more

@@ -1,19 +1,42 @@
 -- What waits for the providers (store/queue.py). A line is the ids of one player by one channel and lane, in order;
 -- `c:due:<channel>:<lane>` holds the players whose line's head may be claimed: it is in neither a claim nor a hurry.
 -- {17}:c:d       id -> {player, channel, lane, send_until, legal '1'|'0', {mark, ...}, body}, packed by the commit's caller
+-- {17}:c:next    id -> as in c:d: it was cleared again while it is in flight
 -- {17}:c:claims  id -> {token, claimed at, tries before, refused, player, channel, lane}, packed here
 
 local function line_of(t, channel, lane, player) return t .. 'c:line:' .. channel .. ':' .. lane .. ':' .. player end
 local function due_of(t, channel, lane) return t .. 'c:due:' .. channel .. ':' .. lane end
 
--- One row of a commit: {id, player, channel, lane, value}. An id is in the queue once, until it is settled.
-local function enqueue(t, d, at)
-  if redis.call('HEXISTS', t .. 'c:d', d[1]) == 1 then return end
-  redis.call('HSET', t .. 'c:d', d[1], d[5])
-  if redis.call('RPUSH', line_of(t, d[3], d[4], d[2]), d[1]) == 1 then -- it was idle
-    redis.call('ZADD', due_of(t, d[3], d[4]), ms(at), d[2])
-    redis.call('SADD', t .. 'c:rooms', d[3] .. '|' .. d[4])
+local function push(t, id, player, channel, lane, value, at)
+  redis.call('HSET', t .. 'c:d', id, value)
+  if redis.call('RPUSH', line_of(t, channel, lane, player), id) == 1 then -- it was idle
+    redis.call('ZADD', due_of(t, channel, lane), ms(at), player)
+    redis.call('SADD', t .. 'c:rooms', channel .. '|' .. lane)
   end
+end
+
+-- Takes an id that is not in flight out of its line; `d` as it was kept.
+local function leave(t, id, d, at)
+  local line, due = line_of(t, d[2], d[3], d[1]), due_of(t, d[2], d[3])
+  local was_head = redis.call('LINDEX', line, 0) == id
+  redis.call('LREM', line, 0, id)
+  redis.call('HDEL', t .. 'c:tries', id)
+  redis.call('HDEL', t .. 'c:void', id)
+  if redis.call('EXISTS', line) == 0 then redis.call('ZREM', due, d[1])
+  elseif was_head then redis.call('ZADD', due, ms(at), d[1]) end
+end
+
+-- One row of a commit: {id, player, channel, lane, value}. An id is in the queue once. Cleared again while it waits, it
+-- goes to the end of its new line; while it is in flight, it does so when that is settled (c:next): nothing is lost.
+local function enqueue(t, d, at)
+  if redis.call('HEXISTS', t .. 'c:claims', d[1]) == 1 then
+    redis.call('HSET', t .. 'c:next', d[1], d[5])
+    redis.call('HDEL', t .. 'c:void', d[1])
+    return
+  end
+  local old = redis.call('HGET', t .. 'c:d', d[1])
+  if old then leave(t, d[1], cmsgpack.unpack(old), at) end
+  push(t, d[1], d[2], d[3], d[4], d[5], at)
 end
 
 -- The time of sends: the store's, never before what the partition's logs were told.
@@ -108,7 +131,8 @@ end
 -- KEYS c:meta, players' log | ARGV clock(store|log) blob. blob: list of {id, token, due|'0', tried '1'|'0', entries, dead}.
 -- Only the token counts, not who owns the partition: a courier that lost it must tell what it has sent.
 -- due > 0 keeps it at the head of its line for then, and counts a try if it was one. Otherwise it is over: the next of
--- its line is due, and the entries go into the players' log, past any bound. Answers 1, or 0 where the claim is not that token's, each.
+-- its line is due, and the entries go into the players' log, past any bound. What was cleared again meanwhile is not kept
+-- for another try: its next clearance counts. Answers 1, or 0 where the claim is not that token's, each.
 local function settle(K, A)
   local t, rows, out, mine = tag(K[1]), cmsgpack.unpack(A[2]), {}, {}
   local flag = redis.call('HGET', K[1], 'broken')
@@ -138,15 +162,21 @@ local function settle(K, A)
       local id, player, due = r[1], c[5], due_of(t, c[6], c[7])
       redis.call('HDEL', t .. 'c:claims', id)
       redis.call('HDEL', t .. 'infl:' .. player, id)
-      if r[3] ~= '0' then
+      local again = redis.call('HGET', t .. 'c:next', id)
+      if r[3] ~= '0' and not again then
         if r[4] == '1' then redis.call('HINCRBY', t .. 'c:tries', id, 1) end
         redis.call('ZADD', due, r[3], player)
       else
         redis.call('LPOP', line)
         redis.call('HDEL', t .. 'c:d', id)
         redis.call('HDEL', t .. 'c:tries', id)
-        redis.call('HDEL', t .. 'c:void', id)
+        if not again then redis.call('HDEL', t .. 'c:void', id) end -- else it came after, and takes that one back
         if redis.call('EXISTS', line) == 1 then redis.call('ZADD', due, now, player) end
+        if again then
+          local d = cmsgpack.unpack(again)
+          redis.call('HDEL', t .. 'c:next', id)
+          push(t, id, d[1], d[2], d[3], again, tonumber(now))
+        end
         for j = 1, #r[5] do redis.call('XADD', K[2], '*', 'a', at, 'e', r[5][j]) end
         n = n + #r[5]
         if r[6] ~= '' then redis.call('XADD', t .. 'dead', '*', 'd', r[6]) end

@@ -199,6 +199,7 @@ def _queue(q: QueueState) -> State:
         "c:d": {i: packed_dispatch(d) for i, d in q.dispatches.items()},
         "c:claims": {i: msgpack.packb([str(part) for part in claim]) for i, claim in q.claims.items()},
         "c:tries": {i: b"%d" % n for i, n in q.tries.items()},
+        "c:next": {i: packed_dispatch(d) for i, d in q.recleared.items()},
         "c:void": {i: reason.encode() for i, reason in q.voids.items()},
     }
     state |= {f"c:line:{':'.join(line)}": list(ids) for line, ids in q.lines.items()}

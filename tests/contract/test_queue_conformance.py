@@ -90,18 +90,64 @@ async def test_a_room_that_is_asked_for_twice_gives_each_head_once(side: Side) -
     assert [r for r, _, _ in await field.told(rooms=[("sms", "bulk", 2), ("sms", "bulk", 3)])] == ["r0", "r1", "r2"]
 
 
-async def test_an_id_is_in_the_queue_once_until_it_is_settled_and_may_come_again_then(side: Side) -> None:
+async def test_an_id_that_is_cleared_again_while_it_waits_is_replaced_and_goes_to_the_end_of_its_new_line(
+    side: Side,
+) -> None:
     field = await Field(side).opened()
-    await field.clear(dispatch("r1"), dispatch("r1"))
-    await field.clear(dispatch("r1", content={"text": "another"}))
-    (claim,) = await field.claim()
-    await field.clear(dispatch("r1"))
-    assert claim.dispatch.content == {"text": "Hi"}
-    assert await field.settle("r1")
+    await field.clear(dispatch("r1"), dispatch("r1", cleared_at=START + 1), dispatch("r2"))
+    await field.clear(dispatch("r1", cleared_at=START + 2))
+    assert await field.told() == [("r2", 0, "")]
+    await field.clear(dispatch("r1", cleared_at=START + 3, channel="email"))
+    assert await field.settle("r2")
     assert await field.told() == []
+    ((claim),) = await field.claim([("email", "bulk", 9)])
+    assert (claim.dispatch.cleared_at, claim.tries) == (START + 3, 0)
+    assert await field.settle("r1")
+    state = await side.dump(0)
+    assert [key for key in state if key.startswith("c:") and key != "c:meta"] == []
+
+
+async def test_the_place_of_one_that_goes_to_another_line_is_taken_at_once(side: Side) -> None:
+    """Its tries and what it was taken back for were of the old clearance."""
+    field = await Field(side).opened()
+    await field.clear(dispatch("r1"), dispatch("r2"))
+    await field.claim()
+    await field.settle("r1", due=START + HOUR)
+    await field.write(voids=[("r1", "goal")])
+    await field.clear(dispatch("r1", purpose="service"))
+    assert await field.told(rooms=[*SMS, ("sms", "urgent", 9)]) == [("r2", 0, ""), ("r1", 0, "")]
+
+
+@pytest.mark.parametrize("due", [0, START + HOUR], ids=["over", "kept"])
+async def test_an_id_that_is_cleared_again_in_flight_waits_for_its_settlement(side: Side, due: int) -> None:
+    field = await Field(side).opened()
+    await field.clear(dispatch("r1"), dispatch("r2"))
+    await field.claim()
+    await field.write(voids=[("r1", "goal")])
+    await field.clear(dispatch("r1", cleared_at=START + 1, channel="email"))
+    await field.clear(dispatch("r1", cleared_at=START + 2, channel="email"))
+    assert await field.told(rooms=[*SMS, ("email", "bulk", 9)]) == []
+    assert await field.settle("r1", due=due)
+    assert not await field.settle("r1")
+    claims = await field.claim([*SMS, ("email", "bulk", 9)])
+    assert [(c.dispatch.id, c.dispatch.cleared_at, c.tries, c.refused) for c in claims] == [
+        ("r2", START, 0, ""), ("r1", START + 2, 0, "")
+    ]  # fmt: skip
+    assert [await field.settle("r1"), await field.settle("r2")] == [True, True]
+    state = await side.dump(0)
+    assert [key for key in state if key.startswith("c:") and key != "c:meta"] == []
+
+
+async def test_what_was_cleared_again_in_flight_can_be_taken_back_too(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.clear(dispatch("r1"))
+    await field.claim()
     await field.clear(dispatch("r1", cleared_at=START + 1))
-    ((again),) = await field.claim()
-    assert (again.dispatch.cleared_at, again.tries) == (START + 1, 0)
+    await field.write(voids=[("r1", "goal")])
+    await field.settle("r1")
+    assert await field.told() == [("r1", 0, "withdrawn:goal")]
+    await field.settle("r1")
+    assert "c:void" not in await side.dump(0)
 
 
 async def test_a_sweep_claims_only_what_must_not_be_sent(side: Side) -> None:

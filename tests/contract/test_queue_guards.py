@@ -22,7 +22,8 @@ NO_LATE: Change = ("if at >= tonumber(d[4]) then", "if false then")
 NO_VOID: Change = ("if void then return", "if false then return")
 NO_TOKEN: Change = ("(c and c[1] == r[2])", "c")
 NO_HEAD: Change = ("== 1 then -- it was idle", "> 0 then")
-NO_ONCE: Change = ("if redis.call('HEXISTS', t .. 'c:d', d[1]) == 1 then return end", "")
+NO_ONCE: Change = ("if old then leave(", "if false then leave(")
+NO_NEXT: Change = ("if redis.call('HEXISTS', t .. 'c:claims', d[1]) == 1 then", "if false then")
 NO_MARK: Change = ("if f[4] == '' then redis.call('HSET', t .. 'infl:' .. f[2], f[3], claimer) end", "")
 NO_WAIT: Change = ("redis.call('ZREM', f[1], f[2])", "")
 NO_ORDER: Change = ("if later(id, off) then return true end", "")
@@ -90,6 +91,17 @@ async def a_message_is_put_into_its_line_twice(field: Field) -> int:
         return int(refused.verdict is Verdict.BROKEN)  # its line stands for ever
 
 
+async def a_message_that_is_cleared_again_in_flight_is_lost(field: Field) -> int:
+    await field.clear(dispatch("r1"))
+    await field.claim()
+    await field.clear(dispatch("r1", channel="email"))
+    try:
+        await field.settle("r1")
+        return 1 - await sent(field, rooms=[("email", "bulk", 9)])
+    except Refused as refused:
+        return int(refused.verdict is Verdict.BROKEN)
+
+
 async def an_exclusion_is_confirmed_while_a_message_is_with_its_provider(field: Field) -> int:
     await field.clear(dispatch("r1"))
     return await sent(field) - await field.exclude("self_exclusion")
@@ -127,6 +139,7 @@ GUARDS: list[tuple[Change, str, Scenario]] = [
     (NO_TOKEN, "settle-token", a_claim_is_settled_by_another),
     (NO_HEAD, "line-head", two_messages_of_a_line_are_in_flight),
     (NO_ONCE, "enqueue-once", a_message_is_put_into_its_line_twice),
+    (NO_NEXT, "enqueue-flying", a_message_that_is_cleared_again_in_flight_is_lost),
     (NO_MARK, "", an_exclusion_is_confirmed_while_a_message_is_with_its_provider),
     (NO_WAIT, "", a_head_is_claimed_twice),
     (NO_SEEN, "", a_settlement_comes_twice_in_a_call),

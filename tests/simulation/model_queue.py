@@ -10,7 +10,10 @@ from tests.simulation.model_gates import GatesModel, is_muted, is_stopped
 from tests.simulation.model_state import Claimed, PartitionState, fenced
 
 QUEUE_GUARDS = frozenset(
-    {"claim-stop", "claim-mute", "claim-late", "settle-token", "line-head", "enqueue-once", "gate-order"}
+    {
+        *("claim-stop", "claim-mute", "claim-late", "settle-token", "line-head", "enqueue-once", "enqueue-flying"),
+        "gate-order",
+    }
 )
 
 Room = tuple[str, str]
@@ -116,8 +119,30 @@ class QueueModel(GatesModel):
 
     def _enqueue(self, shared: PartitionState, d: Dispatch, at: int) -> None:
         q = shared.queue
-        if d.id in q.dispatches and "enqueue-once" not in self._off:
+        if d.id in q.claims:
+            if "enqueue-flying" not in self._off:
+                q.recleared[d.id] = d
+                q.voids.pop(d.id, None)
             return
+        if d.id in q.dispatches and "enqueue-once" not in self._off:
+            self._leave(shared, q.dispatches[d.id], at)
+        self._push(shared, d, at)
+
+    def _leave(self, shared: PartitionState, d: Dispatch, at: int) -> None:
+        q, room = shared.queue, (d.channel, d.lane)
+        line = q.lines[*room, d.player]
+        was_head = line[0] == d.id
+        line.remove(d.id)
+        q.tries.pop(d.id, None)
+        q.voids.pop(d.id, None)
+        if not line:
+            del q.lines[*room, d.player]
+            q.due.get(room, {}).pop(d.player, None)
+        elif was_head:
+            q.due.setdefault(room, {})[d.player] = at
+
+    def _push(self, shared: PartitionState, d: Dispatch, at: int) -> None:
+        q = shared.queue
         q.dispatches[d.id] = d
         line = q.lines.setdefault((d.channel, d.lane, d.player), [])
         line.append(d.id)
@@ -162,7 +187,8 @@ class QueueModel(GatesModel):
         sends.pop(s.request, None)
         if not sends:
             shared.in_flight.pop(claim.player, None)
-        if s.due > 0:
+        again = q.recleared.pop(s.request, None)
+        if s.due > 0 and again is None:
             if not s.untried:
                 q.tries[s.request] = q.tries.get(s.request, 0) + 1
             q.due.setdefault(room, {})[claim.player] = s.due
@@ -170,13 +196,16 @@ class QueueModel(GatesModel):
         line = q.lines[*room, claim.player]
         line.remove(s.request)
         q.tries.pop(s.request, None)
-        q.voids.pop(s.request, None)
+        if again is None:
+            q.voids.pop(s.request, None)
         if s.request not in line:  # it always is gone, unless a guard is off
             del q.dispatches[s.request]
         if line:
             q.due.setdefault(room, {})[claim.player] = now
         else:
             del q.lines[*room, claim.player]
+        if again is not None:
+            self._push(shared, again, now)
         m = shared.lanes["players"]
         if s.entries:
             m.at = self.time_of(m, clock)

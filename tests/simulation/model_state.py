@@ -58,6 +58,7 @@ class QueueState:
     claims: dict[str, Claimed] = field(default_factory=dict)
     tries: dict[str, int] = field(default_factory=dict)
     voids: dict[str, str] = field(default_factory=dict)
+    recleared: dict[str, Dispatch] = field(default_factory=dict)  # in flight and cleared again
 
 
 @dataclass

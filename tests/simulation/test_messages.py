@@ -102,7 +102,7 @@ SHORT_LADDER_S = (0.2, 0.4, 0.8, 1.6)
 def test_the_simulation_sees_a_missing_guard_of_the_queue(
     monkeypatch: pytest.MonkeyPatch, guard: str, mix: Mix, post: Post
 ) -> None:
-    """``enqueue-once`` alone is isolated in tests/contract: the tower never clears what flies."""
+    """``enqueue-once`` and ``enqueue-flying`` are isolated in tests/contract: the tower never clears what flies."""
     monkeypatch.setattr(ladder, "LADDER_S", SHORT_LADDER_S)
     monkeypatch.setattr(landing, "LADDER_S", SHORT_LADDER_S)
     for seed in range(40):
