@@ -149,7 +149,7 @@ class CourierActor(_Running):
         def adapter_of(name: str, document: dict[str, Any]) -> Adapter:
             channel = CHANNEL_OF[document["kind"]]
             inbox = Inbox(redis, intake, ids, clock, connector=name, channel=channel)
-            return make_adapter(name, document, on_inbound=inbox.take)
+            return make_adapter(name, document, on_inbound=inbox.take, token_secret=settings.token_secret)
 
         around = Surroundings(
             redis=redis,

@@ -5,6 +5,7 @@ message is found by our own id where the vendor hands it back, by the signed sta
 vendor's id, or, for what names neither, by who has that address.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Annotated, Any
@@ -103,7 +104,8 @@ async def report(connector: Name, request: Request, context: Ctx) -> Response:
     link = _status_link(context, request)
     if kind == "smtp":
         await _check_mail(context, request, connector, link)
-        answer = HookAnswer(read_mail(await read_body(request, MAIL_MAX)))
+        raw, secret = await read_body(request, MAIL_MAX), context.settings.token_secret
+        answer = HookAnswer(await asyncio.to_thread(read_mail, raw, secret, context.counts))
         link = link if link is not None and link.player else None
     else:
         answer = _read(context, request, document, await read_body(request, BODY_MAX))

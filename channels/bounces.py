@@ -3,43 +3,54 @@
 A bounce names its message in several places, of which any may be missing: the address it was sent back to
 (``bounce+<request>@``), ``Original-Envelope-Id``, the headers of the message that it returns, or only its text. Absence
 notes and other automatic answers are nothing. A delay is no bounce either: the server is still trying.
+
+Anybody may write to these addresses. So nothing is believed that does not bring a message's name with our own tag
+(``channels.mime.signed_token``), which only those have that the message went to; and reading takes a time that grows
+with the mail's length alone, which is bounded.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 from email import message_from_bytes
 from email.message import Message
-from email.utils import parseaddr
+from email.policy import Compat32
 from hashlib import blake2b
 
 from msgspec import Struct, structs
 
-from channels.mime import UNSUBSCRIBE, VERP
+from channels.mime import UNSUBSCRIBE, VERP, request_of
 from channels.ports import Inbound
 from channels.smtp import is_dead
 
-RAW_BYTES_MAX = 1_000_000  # of a bounce; what is longer is read so far
+RAW_BYTES_MAX = 262_144  # of a bounce; what is longer is read so far
+LINES_MAX = 10_000
+HEADER_MAX = 2_000  # characters; the parser takes the square of it
+NESTED_MAX = 40  # parts within parts: each line is compared with each boundary
 REPORTS_MAX = 20  # recipients of one notice
 _TEXT_MAX = 20_000
 _DETAIL_MAX = 300
 _TOKEN = r"([A-Za-z0-9_.-]{1,64})"
 _RETURNED = re.compile(rf"\b{re.escape(VERP)}{_TOKEN}@", re.IGNORECASE)
+_NESTING = re.compile(rb"boundary|message/", re.IGNORECASE)
 _LEFT = re.compile(rf"\b{re.escape(UNSUBSCRIBE)}{_TOKEN}@", re.IGNORECASE)
-_REQUEST = re.compile(rf"^X-Playtower-Request:[ \t]*{_TOKEN}[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+_REQUEST = re.compile(
+    rf"^(?:X-Playtower-Request:[ \t]*|Message-ID:\s{{0,4}}<){_TOKEN}(?=[ \t\r@]|$)", re.IGNORECASE | re.MULTILINE
+)
+_BRACKETED = re.compile(r"<([^<>\s@]{1,64}@[^<>\s@]{1,255})>")
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _CODE = re.compile(r"(?<![\d.])([45]\d\d)(?=[ -])")
 _ADDRESS = re.compile(r"<?([A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}\.[A-Za-z]{2,63})>?")
-_QMAIL = re.compile(r"^<([^<>\s@]+@[^<>\s@]+)>:\s*$", re.MULTILINE)
-_EXIM = re.compile(r"^\s{2,}([^\s<>@]+@[^\s<>@]+)\s*$", re.MULTILINE)
-_POSTFIX = re.compile(r"^<([^<>\s@]+@[^<>\s@]+)>(?: \([^)]*\))?:", re.MULTILINE)
-_EXCHANGE = re.compile(r"^([^\s<>@]+@[^\s<>@]+)$", re.MULTILINE)
+_QMAIL = re.compile(r"^<([^<>\s@]{1,64}@[^<>\s@]{1,255})>:[ \t]*$", re.MULTILINE)
+_EXIM = re.compile(r"^[ \t]{2,}([^\s<>@]{1,64}@[^\s<>@]{1,255})[ \t]*$", re.MULTILINE)
+_POSTFIX = re.compile(r"^<([^<>\s@]{1,64}@[^<>\s@]{1,255})>(?: \([^)\n]{0,300}\))?:", re.MULTILINE)
+_EXCHANGE = re.compile(r"^([^\s<>@]{1,64}@[^\s<>@]{1,255})$", re.MULTILINE)
 _FAILED_SUBJECT = re.compile(
     r"undeliver|delivery (status notification|failed|failure|has failed)|returned mail|mail delivery (failed|failure)|"
     r"failure notice|delivery problem|unzustellbar|non remis|rejected|mail system error",
     re.IGNORECASE,
 )
 _DELAYED = re.compile(
-    r"warning: message .* delayed|delivery (temporarily )?delayed|still being retried|\(delay", re.IGNORECASE
+    r"warning: message .{0,100} delayed|delivery (temporarily )?delayed|still being retried|\(delay", re.IGNORECASE
 )
 _FROM_DAEMON = re.compile(r"mailer-daemon|postmaster|mail delivery|microsoftexchange", re.IGNORECASE)
 _ORIGINAL = re.compile(
@@ -58,27 +69,55 @@ class _Report(Struct, frozen=True):
     said: str = ""
 
 
-def read_mail(raw: bytes) -> tuple[Inbound, ...]:
+class _Bounded(Compat32):
+    """Headers as they are written, each cut: they are taken apart in a time that grows with the square of them."""
+
+    def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
+        name, value = super().header_source_parse(sourcelines)
+        return name, value[:HEADER_MAX]
+
+
+_POLICY = _Bounded()
+
+
+def read_mail(raw: bytes, secret: str = "", counts: MutableMapping[str, int] | None = None) -> tuple[Inbound, ...]:
     """Read a mail that came to the return path, to the complaints' address or to the one that unsubscribes.
+
+    Args:
+        secret: What our messages are signed with; without it nothing is believed.
+        counts: ``mails_unreadable`` grows by a mail that no parser can read; such a one is about nothing.
 
     Returns:
         ``bounced`` (hard ones with ``is_address_dead``), ``complained`` or ``unsubscribed`` for each message that it
         is about; nothing for answers that a machine gave, delays, and mails that are about nothing we sent.
     """
+    try:
+        return _read(raw, secret)
+    except Exception:  # the standard library's parser raises much, RecursionError too; the mail would come for days
+        if counts is not None:
+            counts["mails_unreadable"] = counts.get("mails_unreadable", 0) + 1
+        return ()
+
+
+def _read(raw: bytes, secret: str) -> tuple[Inbound, ...]:
     raw = raw[:RAW_BYTES_MAX].lstrip(b"\r\n")
-    mail = message_from_bytes(raw)
-    mark = str(mail.get("message-id", "")).strip()[:250] or blake2b(raw, digest_size=16).hexdigest()
-    return tuple(structs.replace(inbound, mark=mark) for inbound in _found(mail, raw))
+    raw = b"\n".join(raw.splitlines()[:LINES_MAX]) + b"\n"
+    if len(_NESTING.findall(raw)) > NESTED_MAX:
+        raise ValueError("expected fewer parts within parts")
+    mail = message_from_bytes(raw, policy=_POLICY)
+    mark = _header(mail, "message-id").strip()[:250] or blake2b(raw, digest_size=16).hexdigest()
+    return tuple(structs.replace(inbound, mark=mark) for inbound in _found(mail, raw, secret))
 
 
-def _found(mail: Message, raw: bytes) -> tuple[Inbound, ...]:
+def _found(mail: Message, raw: bytes, secret: str) -> Iterable[Inbound]:
     if kind := _report_type(mail):
-        found = _complaints(mail, raw) if kind == "feedback-report" else _notices(mail, raw)
+        found = _complaints(mail, raw, secret) if kind == "feedback-report" else _notices(mail, raw, secret)
         if found or kind == "feedback-report":
-            return tuple(found)
-    if request := _match(_LEFT, _destinations(mail)):
-        return () if _is_automatic(mail) else (Inbound("unsubscribed", request=request, address=_from(mail)),)
-    return tuple(_plain_bounce(mail, raw))
+            return found
+    if request := _request(_LEFT.findall(_destinations(mail)), secret):
+        # Mail programs that unsubscribe by themselves say so (Auto-Submitted): whoever let them meant it.
+        return (Inbound("unsubscribed", request=request),)
+    return _plain_bounce(mail, raw, secret)
 
 
 def _report_type(mail: Message) -> str:
@@ -93,16 +132,17 @@ def _report_type(mail: Message) -> str:
     return "delivery-status" if kinds & {"message/delivery-status", "message/global-delivery-status"} else ""
 
 
-def _notices(mail: Message, raw: bytes) -> list[Inbound]:
-    request = _match(_RETURNED, _destinations(mail))
+def _notices(mail: Message, raw: bytes, secret: str) -> list[Inbound]:
+    names = _RETURNED.findall(_destinations(mail))
     reports: list[_Report] = []
     for part in mail.walk():
         if part.get_content_type() in ("message/delivery-status", "message/global-delivery-status"):
             for group in _groups(part):
-                request = request or _token(group.get("original-envelope-id", ""))
+                names.append(group.get("original-envelope-id", "").strip())
                 if "final-recipient" in group or "original-recipient" in group:
                     reports.append(_of_group(group))
-    request = request or _original_request(raw)
+    if not (request := _request(names, secret) or _original_request(raw, secret)):
+        return []
     text = _text(mail)
     return [
         _bounced(_told(report, text), request) for report in reports[:REPORTS_MAX] if report.action in ("failed", "")
@@ -156,7 +196,7 @@ def _bounced(report: _Report, request: str) -> Inbound:
     )
 
 
-def _complaints(mail: Message, raw: bytes) -> list[Inbound]:
+def _complaints(mail: Message, raw: bytes, secret: str) -> list[Inbound]:
     """Read a complaint; a report that something is *not* spam is none."""
     fields: dict[str, str] = {}
     for part in mail.walk():
@@ -168,31 +208,27 @@ def _complaints(mail: Message, raw: bytes) -> list[Inbound]:
     if kind in ("not-spam", "auth-failure", "dmarc"):
         return []
     address = _unxtext(fields.get("original-rcpt-to", "")).strip().strip("<>")
-    request = _match(_RETURNED, fields.get("original-mail-from", "")) or _original_request(raw)
-    request = request or _match(_RETURNED, _destinations(mail))
+    names = _RETURNED.findall(f"{fields.get('original-mail-from', '')[:HEADER_MAX]} {_destinations(mail)}")
+    if not (request := _request(names, secret) or _original_request(raw, secret)):
+        return []
     outcome = "unsubscribed" if kind == "opt-out" else "complained"
-    return (
-        [Inbound(outcome, request=request, address=address[:320], detail=kind[:_DETAIL_MAX])]
-        if request or address
-        else []
-    )
+    return [Inbound(outcome, request=request, address=address[:320], detail=kind[:_DETAIL_MAX])]
 
 
-def _plain_bounce(mail: Message, raw: bytes) -> Iterator[Inbound]:
+def _plain_bounce(mail: Message, raw: bytes, secret: str) -> Iterator[Inbound]:
     """Read a bounce that is only a text: qmail's, Exim's without a report, gateways'."""
-    request = _match(_RETURNED, _destinations(mail))
-    subject, text = str(mail.get("subject", "")), _text(mail)
-    if _is_automatic(mail) and not _FROM_DAEMON.search(str(mail.get("from", ""))):
+    subject, writer, text = _header(mail, "subject")[:1_000], _header(mail, "from"), _text(mail)
+    if _is_automatic(mail) and not _FROM_DAEMON.search(writer):
         return
-    is_notice = bool(_FROM_DAEMON.search(str(mail.get("from", ""))) or _FAILED_SUBJECT.search(subject))
+    is_notice = bool(_FROM_DAEMON.search(writer) or _FAILED_SUBJECT.search(subject))
     said = "x-failed-recipients" in mail or bool(_FAILED_SUBJECT.search(subject)) or _says_failed(text)
     if not is_notice or not said or _DELAYED.search(subject) or _DELAYED.search(text[:500]):
         return
-    request = request or _original_request(raw)
+    request = _request(_RETURNED.findall(_destinations(mail)), secret) or _original_request(raw, secret)
     if not request:
         return
     before = _ORIGINAL.split(text, maxsplit=1)[0]
-    address = parseaddr(str(mail.get("x-failed-recipients", "")))[1] or _failed_address(before)
+    address = _address(_header(mail, "x-failed-recipients")) or _failed_address(before)
     around = before[before.find(address) :] if address else before
     status = _status(around)
     reason = " ".join(around[len(address) :].split()).lstrip(">:. ")
@@ -216,8 +252,8 @@ def _says_failed(text: str) -> bool:
 
 def _is_automatic(mail: Message) -> bool:
     """Tell whether a machine answered: absence notes, tickets (RFC 3834). Bounces are automatic too, but by daemons."""
-    said = str(mail.get("auto-submitted", "no")).lower()
-    precedence = str(mail.get("precedence", "")).lower()
+    said = _header(mail, "auto-submitted").lower()
+    precedence = _header(mail, "precedence").lower()
     return (
         said not in ("no", "")
         or "x-autoreply" in mail
@@ -232,13 +268,22 @@ def _destinations(mail: Message) -> str:
     return " ".join(str(value) for name in names for value in mail.get_all(name, []))[:_TEXT_MAX]
 
 
-def _from(mail: Message) -> str:
-    return parseaddr(str(mail.get("from", "")))[1][:320]
+def _header(mail: Message, name: str) -> str:
+    return str(mail.get(name, ""))
 
 
-def _original_request(raw: bytes) -> str:
+def _address(text: str) -> str:
+    return _match(_BRACKETED, text) or _match(_ADDRESS, text)
+
+
+def _request(names: Iterable[str], secret: str) -> str:
+    """Return the request of the first name that has our tag."""
+    return next(filter(None, (request_of(name, secret) for name in names)), "")
+
+
+def _original_request(raw: bytes, secret: str) -> str:
     """Return the request of the message that is returned, wherever its headers stand."""
-    return _match(_REQUEST, raw.decode("latin-1"))
+    return _request((found[1] for found in _REQUEST.finditer(raw.decode("latin-1"))), secret)
 
 
 def _text(mail: Message) -> str:
@@ -262,11 +307,6 @@ def _lines(text: str) -> Iterator[tuple[str, str]]:
 def _status(text: str) -> str:
     found = _STATUS.search(text)
     return found[0] if found else ""
-
-
-def _token(text: str) -> str:
-    text = text.strip()
-    return text if re.fullmatch(_TOKEN, text) else ""
 
 
 def _match(pattern: re.Pattern[str], text: str) -> str:

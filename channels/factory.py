@@ -37,6 +37,7 @@ def make_adapter(
     read_secret: ReadSecret = read_secret,
     on_inbound: OnInbound | None = None,
     guard: Guard | None = None,
+    token_secret: str = "",
 ) -> Adapter:
     """Return the adapter of a connector.
 
@@ -44,13 +45,14 @@ def make_adapter(
         read_secret: Reads what the document names; raises ``SecretMissing``.
         on_inbound: Takes what comes without a hook (SMPP). It returns when that is safe; if it raises, it comes again.
         guard: What webhooks and web push may connect to; a test gives one with a resolver of its own.
+        token_secret: Signs what bounces name; without it they are believed of nobody.
 
     Raises:
         ConnectorUnusable: the document is none, or a secret is missing or is not what the provider needs.
     """
     try:
         connector = read_connector(document)
-        return _make(connector, read_secret, on_inbound, guard)
+        return _make(connector, read_secret, on_inbound, guard, token_secret)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         path = ".".join(str(part) for part in first["loc"])
@@ -59,13 +61,19 @@ def make_adapter(
         raise ConnectorUnusable(f"connectors/{connector_id}: {missing}") from None
 
 
-def _make(connector: AnyConnector, secret: ReadSecret, on_inbound: OnInbound | None, guard: Guard | None) -> Adapter:
+def _make(
+    connector: AnyConnector,
+    secret: ReadSecret,
+    on_inbound: OnInbound | None,
+    guard: Guard | None,
+    token_secret: str,
+) -> Adapter:
     # Each adapter brings its own libraries: a courier without web push does not load four of them.
     match connector:
         case SmtpConnector():
             from channels.smtp import SmtpAdapter
 
-            return SmtpAdapter(connector, secret(connector.password) if connector.password else "")
+            return SmtpAdapter(connector, secret(connector.password) if connector.password else "", token_secret)
         case TwilioConnector():
             from channels.twilio import TwilioAdapter
 

@@ -5,13 +5,14 @@ that no provider reads. What comes from outside (subject, names, addresses) is m
 first, so no header can be injected. The same message has the same Message-ID and the same parts at every try.
 """
 
+import hmac
 import re
-from base64 import encodebytes
+from base64 import b32encode, encodebytes
 from binascii import b2a_qp
 from datetime import UTC, datetime
 from email.header import Header
 from email.utils import format_datetime
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 
 from msgspec import Struct
 
@@ -23,7 +24,8 @@ VERP = "bounce+"
 UNSUBSCRIBE = "unsubscribe+"
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]+")  # also those that turn the direction of writing
 _BREAKS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u0085\u2028\u2029]")  # of bodies: all controls but tab and newline
-_PLAIN_ID = re.compile(r"[A-Za-z0-9_.-]{1,56}")
+TAG_CHARS = 10  # 50 bits: to forge one takes as many mails
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_.-]{1,41}")  # with the tag and ``unsubscribe+`` it fits into LOCAL_MAX
 _DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _UTF8_ATOM = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u00a1-\U0010ffff]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u00a1-\U0010ffff]+)*"
@@ -32,7 +34,9 @@ _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 _AMBIGUOUS = re.compile("[ßς\u200c\u200d]")  # IDNA 2003 and 2008 make different domains of them
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
-_HTTPS = re.compile(r"https?://[\x21-\x3b\x3d\x3f-\x7e]{1,1900}")  # no < and >, no spaces
+_HTTPS = re.compile(
+    r"https?://[\x21-\x3b\x3d\x3f-\x7e]{1,950}"
+)  # no < and >, no spaces; a line of a mail has 998 characters
 _NOT_MARKETING = frozenset({"legal", "transactional", "service"})  # purposes that nobody unsubscribes from
 
 
@@ -126,14 +130,40 @@ def token_of(request: str) -> str:
     return request if _PLAIN_ID.fullmatch(request) else blake2b(request.encode(), digest_size=16).hexdigest()
 
 
-def letter(parcel: Parcel, sender: Sender) -> Letter:
+def signed_token(request: str, secret: str) -> str:
+    """Return what a mail calls a request, and proves it by: its token and a tag that only we can make.
+
+    Ids of requests can be guessed, and whoever names one could tell us that its player complained. Without a secret
+    there is no tag, and what comes back is believed of nobody (``request_of``).
+    """
+    token = token_of(request)
+    return f"{token}-{_tag(token, secret)}" if secret else token
+
+
+def request_of(signed: str, secret: str) -> str:
+    """Return the request (or the digest that stands for it) of a signed token; "" when it is none of ours."""
+    token, _, tag = signed.rpartition("-")
+    if not secret or not token or not hmac.compare_digest(tag.lower().encode(), _tag(token, secret).encode()):
+        return ""
+    return token
+
+
+def _tag(token: str, secret: str) -> str:
+    whole = hmac.digest(b"playtower-mail:" + secret.encode(), token.encode(), sha256)
+    return b32encode(whole).decode()[:TAG_CHARS].lower()  # some servers change the case of addresses
+
+
+def letter(parcel: Parcel, sender: Sender, secret: str = "") -> Letter:
     """Write a message.
+
+    Args:
+        secret: Signs the names that the message has in its headers (``signed_token``).
 
     Raises:
         BadAddress: the parcel's address is none.
     """
     recipient = mailbox(parcel.address.value if parcel.address else "")
-    content, token = parcel.content, token_of(parcel.id)
+    content, token = parcel.content, signed_token(parcel.id, secret)
     message_id = f"{token}@{sender.mailbox.domain}"
     name = one_line(str(content.get("from_name") or "")) or sender.name
     headers = [
@@ -170,14 +200,16 @@ def letter(parcel: Parcel, sender: Sender) -> Letter:
 def _unsubscribe(parcel: Parcel, token: str, sender: Sender) -> list[str]:
     """Return the headers of RFC 2369 and RFC 8058: for what can be unsubscribed from, and for nothing else."""
     url = parcel.unsubscribe_url
-    if parcel.purpose in _NOT_MARKETING or not _HTTPS.fullmatch(url):
+    if parcel.purpose in _NOT_MARKETING or not url:
         return []
-    ways = [f"<{url}>"]
+    ways = [f"<{url}>"] if (is_posted := _HTTPS.fullmatch(url) is not None) else []
     if sender.return_domain:
         ways.append(f"<mailto:{UNSUBSCRIBE}{token}@{sender.return_domain}?subject=unsubscribe>")
+    if not ways:
+        return []
     said = ["List-Unsubscribe: " + ",\r\n ".join(ways)]
     # RFC 8058 wants https: providers ignore the button of an http address, which only a laptop's engine has.
-    return [*said, "List-Unsubscribe-Post: List-Unsubscribe=One-Click"]
+    return [*said, "List-Unsubscribe-Post: List-Unsubscribe=One-Click"] if is_posted else said
 
 
 def _body(text: object, html: object, token: str) -> bytes:

@@ -43,9 +43,10 @@ class SmtpAdapter:
     address_kinds = frozenset({"email"})
     is_idempotent = False  # a Message-ID seen twice is not dropped by most
 
-    def __init__(self, connector: SmtpConnector, password: str = "") -> None:
+    def __init__(self, connector: SmtpConnector, password: str = "", token_secret: str = "") -> None:
         self._connector = connector
         self._password = password
+        self._token_secret = token_secret  # signs the names by which bounces find their messages
         self._sender: Sender | None = None
         self._trouble = ""
         try:
@@ -64,7 +65,7 @@ class SmtpAdapter:
         try:
             if self._sender is None:
                 return Retry(self._trouble)
-            written = letter(parcel, self._sender)
+            written = letter(parcel, self._sender, self._token_secret)
         except BadAddress as error:
             return Rejected(str(error), is_address_dead=True)
         progress = _Progress()

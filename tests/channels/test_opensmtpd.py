@@ -18,7 +18,7 @@ import pytest
 from channels.bounces import read_mail
 from channels.ports import Rejected, Sent
 from tests.channels.mail_server import LOCALHOST, Sink, mail_server
-from tests.channels.test_smtp import REQUEST, adapter, parcel
+from tests.channels.test_smtp import REQUEST, TOKEN, TOKEN_SECRET, adapter, parcel
 
 CONTROL = Path("/var/run/smtpd.sock")
 SMTPD = shutil.which("smtpd", path=os.environ.get("PATH", "") + ":/usr/sbin")
@@ -85,8 +85,8 @@ async def test_a_bounce_of_a_real_server_is_understood(tmp_path: Path) -> None:
         async with asyncio.timeout(60):
             await sink.arrived.wait()
     bounce, mail = sink.mails
-    assert (bounce.sender, bounce.recipients) == ("<>", [f"bounce+{REQUEST}@bounces.casino.example"])
-    (told,) = read_mail(bounce.data)
+    assert (bounce.sender, bounce.recipients) == ("<>", [f"bounce+{TOKEN}@bounces.casino.example"])
+    (told,) = read_mail(bounce.data, TOKEN_SECRET)
     assert (told.outcome, told.request, told.address) == ("bounced", REQUEST, "dead@player.example")
     assert told.is_address_dead
     assert isinstance(refused, Rejected)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from channels.mime import signed_token
 from channels.ports import Parcel, Rejected, Result, Retry, Sent, Unclear
 from channels.smtp import SmtpAdapter, is_dead
 from crm.addresses import Address
@@ -17,6 +18,8 @@ from crm.connectors import SmtpConnector
 from tests.channels.mail_server import CUT, HUSH, Mail, Sink, certificate, checked, mail_server, rude_server
 
 REQUEST = "req_1f_5d41402abc4b2a76b9719d91"
+TOKEN_SECRET = "k" * 32
+TOKEN = signed_token(REQUEST, TOKEN_SECRET)
 CONTENT = {
     "subject": "Вітаємо, Ada",
     "html": "<html><body><p>Привіт &amp; hi</p></body></html>",
@@ -51,7 +54,7 @@ async def adapter(port: int, secret: str = "", **more: Any) -> AsyncIterator[Smt
         "timeout_s": 5,
         **more,
     }
-    made = SmtpAdapter(SmtpConnector.model_validate(document), secret)
+    made = SmtpAdapter(SmtpConnector.model_validate(document), secret, TOKEN_SECRET)
     try:
         yield made
     finally:
@@ -67,9 +70,9 @@ def read(mail: Mail) -> EmailMessage:
 async def test_a_mail_arrives_as_it_was_meant() -> None:
     async with mail_server() as sink, adapter(sink.port, reply_to="help@casino.example") as smtp:
         result = await smtp.send(parcel(language="uk"))
-    assert result == Sent(f"{REQUEST}@casino.example", "2.0.0 Ok: queued as 1")
+    assert result == Sent(f"{TOKEN}@casino.example", "2.0.0 Ok: queued as 1")
     (mail,) = sink.mails
-    assert (mail.sender, mail.recipients) == (f"bounce+{REQUEST}@bounces.casino.example", ["ada@example.com"])
+    assert (mail.sender, mail.recipients) == (f"bounce+{TOKEN}@bounces.casino.example", ["ada@example.com"])
     message = read(mail)
     assert message.defects == []
     assert dict(message.items()) == {
@@ -77,15 +80,15 @@ async def test_a_mail_arrives_as_it_was_meant() -> None:
         "From": '"Lucky, Inc." <news@casino.example>',
         "To": "ada@example.com",
         "Subject": "Вітаємо, Ada",
-        "Message-ID": f"<{REQUEST}@casino.example>",
+        "Message-ID": f"<{TOKEN}@casino.example>",
         "Reply-To": "help@casino.example",
         "List-Unsubscribe": f"<https://play.example/u/{'t' * 300}>, "
-        f"<mailto:unsubscribe+{REQUEST}@bounces.casino.example?subject=unsubscribe>",
+        f"<mailto:unsubscribe+{TOKEN}@bounces.casino.example?subject=unsubscribe>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         "Content-Language": "uk",
         "Auto-Submitted": "auto-generated",
         "Feedback-ID": "come-back:promo:playtower:casino.example",
-        "X-Playtower-Request": REQUEST,
+        "X-Playtower-Request": TOKEN,
         "MIME-Version": "1.0",
         "Content-Type": message["Content-Type"],
     }
@@ -109,7 +112,7 @@ async def test_a_server_that_sends_notices_is_asked_for_them() -> None:
     async with rude_server({}) as rude, adapter(rude.port) as smtp:
         assert isinstance(await smtp.send(parcel("a+b=c@example.com")), Sent)
     mail, rcpt = (next(line for line in rude.heard if line.startswith(verb)) for verb in ("MAIL", "RCPT"))
-    assert mail.endswith(f"RET=HDRS ENVID={REQUEST}")
+    assert mail.endswith(f"RET=HDRS ENVID={TOKEN}")
     assert rcpt == "RCPT TO:<a+b=c@example.com> NOTIFY=FAILURE,DELAY ORCPT=rfc822;a+2Bb+3Dc@example.com"
     assert b"\r\n..\r\n" in rude.bodies[0] or b"." in rude.bodies[0]
 
