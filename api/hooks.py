@@ -31,7 +31,8 @@ from channels.ports import Inbound
 from crm.addresses import digest_of
 from crm.connectors import CHANNEL_OF
 from crm.facts.stop_words import asks_to_stop
-from crm.identity.duplicates import CLAIMS_MAX, key_actor
+from crm.identity.duplicates import CLAIMS_MAX
+from crm.identity.finding import actors_of
 from domain.decisions import decode_decision
 from domain.entries import Event
 from domain.errors import BadRequest, Busy, Forbidden, NotFound, Unauthorised
@@ -48,7 +49,6 @@ MAIL_MAX = HOOK_MAX
 INBOUND_MAX = 1_000  # reports of one call
 CHARS_MAX = 1_600  # of a reply: ten SMS
 MAIL_TYPE = "message/rfc822"
-_KEY_KINDS = {"email": "email", "sms": "phone", "messenger": "phone"}  # whose address an inbound one is
 _MADE_HERE = frozenset(
     ("sent", "returned", "stopped", "withdrawn", "expired", "unknown")
 )  # a courier's, not a vendor's
@@ -202,10 +202,7 @@ async def _about(context: Context, connector: str, kind: str, inbound: Inbound, 
         return [_Told(inbound.player, inbound.request, channel)]
     if not inbound.address:
         return []
-    # A chat has no key actor; a provider may have been told whose it is by an id that is the address itself.
-    if posted := await ProviderIds(context.redis).find(connector, inbound.address):
-        return [_Told(posted.player, channel=channel)]
-    return await _of_address(context, channel, inbound.address)
+    return await _of_address(context, kind, inbound.address)
 
 
 async def _of_request(context: Context, request: str, channel: str) -> _Told | None:
@@ -222,14 +219,11 @@ async def _of_request(context: Context, request: str, channel: str) -> _Told | N
     return _Told(owner, request, channel)
 
 
-async def _of_address(context: Context, channel: str, address: str) -> list[_Told]:
-    kind = _KEY_KINDS.get(channel)
-    if kind is None:
-        return []
-    if kind == "phone" and address.isdecimal():  # WhatsApp writes numbers without the plus
-        address = f"+{address}"
-    claims = (await context.players.ref(key_actor(kind, address)).state()).identity.claims
-    return [_Told(player, channel=channel) for player in list(claims)[:CLAIMS_MAX]]
+async def _of_address(context: Context, kind: str, address: str) -> list[_Told]:
+    for actor in actors_of(kind, address):
+        if claims := (await context.players.ref(actor).state()).identity.claims:
+            return [_Told(player, channel=CHANNEL_OF[kind]) for player in list(claims)[:CLAIMS_MAX]]
+    return []
 
 
 async def _check_mail(context: Context, request: Request, connector: str, link: Link | None) -> None:

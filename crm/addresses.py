@@ -3,6 +3,7 @@
 The tower knows digests only (fact ``reach``): enough to tell that there is one, and which one bounced.
 """
 
+import re
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
@@ -11,6 +12,7 @@ from msgspec import Struct
 
 DEVICES_MAX = 10  # of one player; the oldest are forgotten
 REACHABLE = ("email", "sms", "push", "messenger")  # channels that need an address of the player
+_CHAT = re.compile(r"-?[0-9]{1,19}")  # what Telegram calls a chat; ``@name`` would be a public channel
 
 
 class Address(Struct, frozen=True):
@@ -35,7 +37,8 @@ def addresses_of(traits: Mapping[str, Any], devices: Mapping[str, Mapping[str, A
     """Return a player's addresses by channel, the best first; channels without one are left out.
 
     Args:
-        traits: ``email``; ``phone`` (sms, and WhatsApp when ``whatsapp`` is true or a number); ``telegram_chat_id``.
+        traits: ``email``; ``phone`` (sms, and WhatsApp when ``whatsapp`` is true or a number); ``telegram_chat_id``
+            (an integer).
         devices: Registered ones by digest: {"kind": web_push | fcm, "value", "keys", "seen_at"} (``air["devices"]``).
     """
     found: dict[str, list[Address]] = {}
@@ -44,7 +47,7 @@ def addresses_of(traits: Mapping[str, Any], devices: Mapping[str, Mapping[str, A
     phone = _text(traits.get("phone"))
     if phone:
         found["sms"] = [Address("phone", phone)]
-    if chat := _text(traits.get("telegram_chat_id")):
+    if _CHAT.fullmatch(chat := _text(traits.get("telegram_chat_id"))):
         found.setdefault("messenger", []).append(Address("telegram", chat))
     whatsapp = traits.get("whatsapp")
     if number := phone if whatsapp is True else _text(whatsapp):

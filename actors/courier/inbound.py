@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 from actors.clock import Clock
 from channels.ports import Inbound
 from crm.addresses import digest_of
-from crm.identity.duplicates import CLAIMS_MAX, key_actor
+from crm.identity.duplicates import CLAIMS_MAX
+from crm.identity.finding import actors_of
 from domain.entries import Event, encode_entry
 from domain.ids import partition_of
 from domain.player import snapshot_from_parts
@@ -23,7 +24,6 @@ from store.ports import Incoming, Unavailable, Verdict
 from store.provider_ids import Posted, ProviderIds
 
 CHARS_MAX = 1_600  # of a reply
-_KEY_KINDS = {"email": "email", "sms": "phone", "messenger": "phone"}
 
 
 class Inbox:
@@ -56,17 +56,19 @@ class Inbox:
             return [posted]
         if inbound.player:
             return [Posted(inbound.player, inbound.request, self._channel)]
-        kind = _KEY_KINDS.get(self._channel)
-        if not inbound.address or kind is None:
-            return []
-        actor = key_actor(kind, inbound.address)
+        for actor in actors_of("smpp", inbound.address):
+            if claims := await self._claims(actor):
+                return [Posted(player, "", self._channel) for player in claims]
+        return []
+
+    async def _claims(self, actor: str) -> list[str]:
         key = PLAYERS.state(partition_of(actor, self._intake.partitions), actor)
         try:
             identity = await self._redis.hget(key, "identity")
         except Exception as error:
             raise (Unavailable(str(error)) if is_transient(error) else error) from error
         known = snapshot_from_parts(actor, 0, {"identity": identity} if identity else {})
-        return [Posted(player, "", self._channel) for player in list(known.identity.claims)[:CLAIMS_MAX]]
+        return list(known.identity.claims)[:CLAIMS_MAX]
 
     def _entry(self, inbound: Inbound, posted: Posted) -> Incoming:
         now = self._clock.now_ms()
@@ -82,7 +84,7 @@ class Inbox:
             "provider_id": inbound.provider_id[:200],
             "is_address_dead": inbound.is_address_dead,
         }
-        said = [inbound.outcome, inbound.at, inbound.provider_id, inbound.detail, inbound.address]
+        said = [inbound.outcome, inbound.at, inbound.provider_id, inbound.detail, inbound.address, inbound.mark]
         digest = blake2b(repr(said).encode(), digest_size=8).hexdigest()
         event = Event(
             posted.player,

@@ -13,12 +13,14 @@ from typing import Any
 
 from msgspec import structs
 
+from crm.addresses import addresses_of
 from crm.working import Turn
 from domain.effects import DuplicateProposed
 from domain.entries import KeyClaimed
 from domain.ids import KEY_PREFIX
 
 KINDS = ("email", "phone")  # traits that have a key actor; of two that agree the first proposes
+FOUND_BY = ("chat", "whatsapp")  # addresses with a key actor that only says whose they are (``finding``)
 CLAIMS_MAX = 20  # players of one address; an address of more tells nothing about who is who
 LINKED_MAX = 20  # ids told to a key actor as already linked, the last ones
 WEIGHTS = {"email": 0.5, "phone": 0.4, "name": 0.2, "birthday": 0.2}
@@ -26,7 +28,7 @@ OTHER_BIRTHDAY = -0.3
 SCORE_MIN = 0.3  # less is not proposed
 _NAMES = ("name", "first_name", "last_name")
 _BIRTHDAYS = ("birthday", "birth_date", "date_of_birth")
-_TRAITS = frozenset((*KINDS, *_NAMES, *_BIRTHDAYS))
+_TRAITS = frozenset((*KINDS, *_NAMES, *_BIRTHDAYS, "telegram_chat_id", "whatsapp"))
 _CHARS_MAX = 320
 _APART = re.compile(r"[\W_]+")
 
@@ -38,9 +40,10 @@ def concerns(traits: Mapping[str, Any]) -> bool:
 
 def tell(turn: Turn) -> None:
     """Tell the key actors of the profile's addresses what changed; one that is gone is withdrawn."""
-    known = _evidence(turn.traits)
+    known, found = _evidence(turn.traits), _found_by(turn.traits)
     held = turn.identity.keys
     wanted = {kind: _key(kind, known[kind]) for kind in KINDS if kind in known}
+    wanted |= {kind: key_actor(kind, address) for kind, address in found.items()}
     is_news = known != _evidence(turn.before.profile.traits)
     if wanted == held and not (is_news and wanted):
         return
@@ -51,6 +54,11 @@ def tell(turn: Turn) -> None:
             turn.relays.append(KeyClaimed(held[kind], turn.player, {}, turn.cause))
         if kind in wanted and (is_news or held.get(kind) != wanted[kind]):
             turn.relays.append(KeyClaimed(wanted[kind], turn.player, evidence, turn.cause))
+    for kind in FOUND_BY:
+        if kind in held and held[kind] != wanted.get(kind):
+            turn.relays.append(KeyClaimed(held[kind], turn.player, {}, turn.cause))
+        if kind in wanted and held.get(kind) != wanted[kind]:
+            turn.relays.append(KeyClaimed(wanted[kind], turn.player, {kind: "yes"}, turn.cause))
     turn.identity = structs.replace(turn.identity, keys=wanted)
 
 
@@ -108,6 +116,12 @@ def _evidence(traits: Mapping[str, Any]) -> dict[str, str]:
     return {kind: _hash(value) for kind, value in said.items() if value}
 
 
+def _found_by(traits: Mapping[str, Any]) -> dict[str, str]:
+    """Return the addresses of messengers, which nobody is compared by."""
+    of_messengers = addresses_of(traits, {}).get("messenger", ())
+    return {"chat" if address.kind == "telegram" else "whatsapp": address.value for address in of_messengers}
+
+
 def _words(name: str) -> list[str]:
     """Return the words of a name in any script, in an order of their own: the family name may come first or last."""
     return sorted(word for word in _APART.split(unicodedata.normalize("NFKC", name).casefold()) if word)
@@ -124,6 +138,8 @@ def _hash(value: str) -> str:
 
 def key_actor(kind: str, address: str) -> str:
     """Return the key actor of an address: its claims say whose it is."""
+    if kind == "whatsapp":  # which writes numbers without the plus
+        address = "".join(char for char in address if char.isdecimal())
     return _key(kind, _hash(address.strip()))
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from crm.identity import duplicates
+from crm.identity.finding import actors_of
 from domain.effects import DuplicateProposed, decode_record
 from domain.entries import KeyClaimed
 from domain.player import Snapshot
@@ -149,3 +150,34 @@ def test_claims_are_bounded() -> None:
     for n in range(duplicates.CLAIMS_MAX + 5):
         town.take(KeyClaimed("key:email:ab", f"p{n}", {"email": "ab"}, "m"))
     assert len(town.of("key:email:ab").identity.claims) == duplicates.CLAIMS_MAX
+
+
+def test_a_chat_and_a_number_of_whatsapp_say_whose_they_are_and_propose_nobody() -> None:
+    shared: dict[str, str] = {
+        "telegram_chat_id": "77",
+        "whatsapp": "+380 50 1",
+        "name": "Ada L",
+        "birthday": "1990-01-02",
+    }
+    town = _town(ada=shared, bob=shared)
+    assert _proposed(town) == []
+    for kind, said in (("telegram", "77"), ("whatsapp", "380501"), ("whatsapp", "+380501")):
+        assert set(town.of(actors_of(kind, said)[0]).identity.claims) == {ADA, BOB}, kind
+    town.does(ADA, "identified", traits={"telegram_chat_id": "78", "whatsapp": ""})
+    town.settle()
+    assert set(town.of(actors_of("telegram", "77")[0]).identity.claims) == {BOB}
+    assert set(town.of(actors_of("telegram", "78")[0]).identity.claims) == {ADA}
+    assert set(town.of(actors_of("whatsapp", "380501")[0]).identity.claims) == {BOB}
+
+
+def test_a_phone_that_is_on_whatsapp_is_found_by_both() -> None:
+    town = Town()
+    town.does(ADA, "identified", traits={"phone": "+380501", "whatsapp": True})
+    town.settle()
+    for actor in (*actors_of("whatsapp", "380501"), *actors_of("twilio", "+380501"), *actors_of("smpp", "380501")):
+        assert list(town.of(actor).identity.claims) == [ADA]
+
+
+@pytest.mark.parametrize(("kind", "address"), [("smtp", "a@x.com"), ("telegram", " "), ("web_push", "x")])
+def test_nobody_is_found_by_what_anybody_can_write(kind: str, address: str) -> None:
+    assert actors_of(kind, address) == ()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crm.addresses import DEVICES_MAX, digest_of
+from crm.addresses import DEVICES_MAX, addresses_of, digest_of
 from crm.facts.suppression import KEPT_MAX
 
 from .ears import HOUR, NOON, Ears
@@ -178,3 +178,12 @@ def test_of_two_profiles_devices_and_bad_addresses_come_along() -> None:
     assert len(ann.air["devices"]) == 2
     assert ann.air["suppressed"] == {"email": {MAIL: "complained"}}
     assert f"email:{MAIL}" in ann.muted
+
+
+@pytest.mark.parametrize(
+    ("chat", "reached"),
+    [(77, "77"), ("77", "77"), ("-100123", "-100123"), ("@channel", ""), ("7 7", ""), (True, ""), ("7" * 20, "")],
+)
+def test_a_chat_is_a_number(chat: object, reached: str) -> None:
+    found = addresses_of({"telegram_chat_id": chat}, {}).get("messenger", ())
+    assert [address.value for address in found] == ([reached] if reached else [])
