@@ -20,7 +20,7 @@ from msgspec import Struct
 from crm.tower.airspace import Airspace, Send
 from crm.tower.judgement import Case
 from crm.tower.limits import Room
-from crm.tower.policy import Plan, Policy
+from crm.tower.policy import Plan, Policy, is_call
 
 TRIES_MAX = 1_000
 
@@ -147,7 +147,11 @@ def largest(plan: Plan) -> int:
 
 def _most(candidates: Sequence[Candidate], room: Room, policy: Policy) -> int:
     """Return how many could go at the most, so that a search knows when it has found enough."""
-    alone = [c for c in candidates if not any(crowd_of(c.case, c.plan, channel) for channel in c.free)]
+    alone = [
+        c
+        for c in candidates
+        if not is_call(c.case.request) and not any(crowd_of(c.case, c.plan, channel) for channel in c.free)
+    ]
     most = len(candidates)
     for n, cap in enumerate(policy.caps):
         capped = sum(

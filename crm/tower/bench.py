@@ -37,7 +37,7 @@ from crm.tower.judgement import (
 )
 from crm.tower.limits import priority_of, room_obstacles
 from crm.tower.merging import merged
-from crm.tower.policy import CHANNELS, Plan
+from crm.tower.policy import CHANNELS, Plan, is_call
 from crm.tower.records import Tally, decision_of, delivery_of, dispatch_of, merged_decision, review_of, tally_of
 from crm.tower.why import Reason
 from domain.decisions import Decision, Delivery
@@ -309,6 +309,9 @@ class Bench:
 
     def _take_place(self, request: MessageRequest, channel: str) -> None:
         airspace, is_out = with_seen(self.airspace, request.id), channel != "in_app"
+        if is_call(request):
+            self.airspace = airspace
+            return
         send = Send(
             self.light.now, request.purpose, channel, request.id, request.source, request.conflict_group, is_out
         )

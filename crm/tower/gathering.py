@@ -6,7 +6,7 @@ from crm.tower.airspace import Airspace, Send, Waiting
 from crm.tower.arbitration import Crowd, crowd_of
 from crm.tower.judgement import Case
 from crm.tower.limits import priority_of
-from crm.tower.policy import Gather, Plan, Policy
+from crm.tower.policy import Gather, Plan, Policy, is_call
 from crm.tower.why import Reason
 
 GATHERING = (Reason.GATHERING.value,)
@@ -40,7 +40,11 @@ def reserved_places(airspace: Airspace, policy: Policy, priority: int, now: int)
     places: dict[Crowd, Place] = {}
     for held in airspace.waiting.values():
         request = held.request
-        if held.reasons == GATHERING and priority_of(request, policy.plan(request.purpose)) > priority:
+        if (
+            held.reasons == GATHERING
+            and not is_call(request)
+            and priority_of(request, policy.plan(request.purpose)) > priority
+        ):
             channel = request.channels[0] if request.channels and request.channels[0] != "best" else "in_app"
             send = Send(now, request.purpose, channel, pending=True)
             places.setdefault((request.purpose, channel, request.product), (send, held.until))

@@ -9,7 +9,7 @@ from math import log2
 from msgspec import Struct
 
 from crm.tower.airspace import Airspace, Send
-from crm.tower.policy import Cap, Fatigue, Plan, Policy
+from crm.tower.policy import Cap, Fatigue, Plan, Policy, is_call
 from crm.tower.quiet import MINUTE_MS
 from crm.tower.why import Reason
 from domain.calendar import day_starts_at, local_day
@@ -33,6 +33,8 @@ def room_obstacles(
 ) -> list[Obstacle]:
     """Return what earlier sends put in the way, in order of judgement, each reason once."""
     found: list[Obstacle] = []
+    if is_call(request):
+        return found
     if request.conflict_group and plan.grouped and (obstacle := _group_obstacle(request, airspace, policy, plan, now)):
         found.append(obstacle)
     sends = airspace.sends
@@ -77,6 +79,7 @@ def _group_obstacle(
                 other.conflict_group == group
                 and other.id != request.id
                 and held.until > max(until, now)
+                and not is_call(other)
                 and not held.escalated
                 and priority_of(other, policy.plan(other.purpose)) > own
             ):
@@ -159,6 +162,8 @@ class Room:
 
     def has(self, request: MessageRequest, plan: Plan, channel: str) -> bool:
         """Tell whether one more may go beside those that were taken."""
+        if is_call(request):
+            return True
         group = request.conflict_group
         if group and plan.grouped and self._groups.get(group) and self._policy.group_gap_ms(group):
             return False
@@ -172,7 +177,7 @@ class Room:
 
     def take(self, request: MessageRequest, plan: Plan, channel: str, by: int = 1) -> None:
         """Count one that goes; ``by`` -1 takes it back."""
-        if not plan.counted:
+        if not plan.counted or is_call(request):
             return
         self._counted += by
         if group := request.conflict_group:

@@ -18,6 +18,7 @@ from crm.tower.config import (
 )
 from crm.tower.why import Reason
 from domain.conditions import Tree
+from domain.entries import MessageRequest
 
 CHANNELS = ("in_app", "push", "email", "sms", "messenger", "webhook")
 """Order in which the tower tries channels when a request leaves it the choice ("best")."""
@@ -25,6 +26,11 @@ CHANNELS_AVAILABLE = ("in_app",)
 
 UNCOUNTED = frozenset({"legal", "transactional"})  # neither capped nor counted
 HOUR_MS = 3_600_000
+
+
+def is_call(request: MessageRequest) -> bool:
+    """Tell whether it is a call to another system and nothing else: no cap, gap, group, fatigue counts or stops it."""
+    return request.channels == ("webhook",)
 
 
 class Cap(Struct, frozen=True):

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from domain.entries import MessageRequest
 
 EXEMPT = ("legal", "transactional")  # neither capped nor counted
+CALL = ("webhook",)  # it reaches another system: no player is contacted
 DAYS = {"1d": 1, "7d": 7}
 BUDGET = frozenset({"cap_reached", "minimum_gap", "outranked", "expires_first"})
 
@@ -95,7 +96,7 @@ def broken_budgets(policy: Mapping[str, Any], sends: Sequence[Sent], *, moved: b
     What was cleared later than a message cannot be held against it: messages that are exempt may come at any time.
     """
     for last in sends:
-        if last.request.purpose in EXEMPT:
+        if last.request.purpose in EXEMPT or last.request.channels == CALL:
             continue
         for cap in policy.get("caps", ()):
             if _stops(cap, last):
@@ -116,6 +117,7 @@ def _before(sends: Sequence[Sent], last: Sent, is_bound: Callable[[Sent], bool])
         other
         for other in sends
         if other.request.purpose not in EXEMPT
+        and other.request.channels != CALL
         and (
             other.turn < last.turn
             or (other.turn == last.turn and other.rank > last.rank)
