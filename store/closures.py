@@ -33,7 +33,7 @@ class Closures:
         return found
 
     async def tell(self, partition: int, key: str, changed: ChannelChanged) -> None:
-        """Append the change to the tower's log, once for a key.
+        """Append the change to the tower's log, once for a key, which is kept for days.
 
         A closing is noted before it is told, an opening forgotten after: what is cut short is told once too often.
         """
@@ -41,7 +41,7 @@ class Closures:
         try:
             if not changed.open:
                 await self._redis.hset(CLOSED, field, changed.reason)
-            await self._intake.append_internal(partition, key, encode_entry(changed), TOWER)
+            await self._intake.append_internal(partition, key, encode_entry(changed), TOWER, at=changed.at)
             if changed.open:
                 await self._redis.hdel(CLOSED, field)
         except (RedisError, OSError) as error:

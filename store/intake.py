@@ -59,11 +59,18 @@ class Intake:
                 answers[i] = _appended(word)
         return answers
 
-    async def append_internal(self, partition: int, key: str, body: bytes, lane: Lane = PLAYERS) -> Appended:
-        """Append an entry of the engine's own under a key that makes it unique for ever; exempt from the bound."""
-        row = [["", key, "", f"internal:{lane.name}", "", 0, body]]
+    async def append_internal(
+        self, partition: int, key: str, body: bytes, lane: Lane = PLAYERS, *, at: int | None = None
+    ) -> Appended:
+        """Append an entry of the engine's own under a key that makes it unique; exempt from the bound.
+
+        Args:
+            at: When it came to be, in ms: the key is kept as long as an event's of then. None: for ever.
+        """
+        bucket, keep_ms = internal_bucket(lane, at), 0 if at is None else self._keep_ms
+        row = [["", key, "", bucket, "", 0, body]]
         pipe = self._redis.pipeline(transaction=False)
-        pipe.fcall("pt_ingest", 2, lane.meta(partition), lane.log(partition), 0, self._clock, 0, _pack(row))
+        pipe.fcall("pt_ingest", 2, lane.meta(partition), lane.log(partition), 0, self._clock, keep_ms, _pack(row))
         (reply,) = await self._execute(pipe)
         if isinstance(reply, Exception):
             verdict_of(reply)
@@ -105,6 +112,11 @@ class Intake:
             return list(await pipe.execute(raise_on_error=False))
         except (RedisError, OSError) as error:
             raise (Unavailable(str(error)) if is_transient(error) else error) from error
+
+
+def internal_bucket(lane: Lane, at: int | None) -> str:
+    """Return the dedupe bucket of the engine's own entries."""
+    return f"internal:{lane.name}" if at is None else str(at // DEDUPE_BUCKET_MS)
 
 
 def buckets(sent_at: int | None, now: int) -> tuple[str, str]:

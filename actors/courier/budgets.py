@@ -9,6 +9,7 @@ from actors.courier.closing import BUDGET_SPENT, OPEN, Closure, next_day
 from store.ports import Queue
 
 SPEND_ANY = 1_000_000_000  # a budget counts urgent messages, and never stops them
+REACH_MAX = 1_000
 ASK_AGAIN_MS = 60_000  # a spent budget: what was not sent after all is given back
 
 
@@ -17,6 +18,8 @@ class _Budget:
         self.per_day: int | None = policy.get("per_day")
         self.per_s: float | None = policy.get("per_s")
         self.pace = pacing.Pace()
+        self.reach: dict[str, int] = {}  # lane -> places taken at once: 1 while what waits is not due, so few are held
+        self.asked_at = 0  # ms, the last time
         self.spent_at = 0  # ms, when it was last found spent; 0: there is some left
 
 
@@ -42,6 +45,23 @@ class Budgets:
             return OPEN
         return Closure(BUDGET_SPENT, next_day(budget.spent_at))
 
+    async def look(self, now: int) -> None:
+        """Ask whether there is some left of what was found spent: nothing may wait that would ask for it.
+
+        Another courier may have held the last places at that moment, and given them back.
+        """
+        for channel, budget in self._all.items():
+            if (
+                self.closure(channel, now) == OPEN
+                or budget.per_day is None
+                or 0 <= now - budget.asked_at < ASK_AGAIN_MS
+            ):
+                continue
+            budget.asked_at = now
+            if granted := await self._queue.spend(channel, 1, budget.per_day):
+                budget.spent_at = 0
+                self.refund(channel, granted)
+
     async def room(self, channel: str, lane: str, room: int, now: int) -> int:
         """Take what so many messages of a lane need; how many may be claimed."""
         budget = self._all.get(channel)
@@ -57,17 +77,21 @@ class Budgets:
             room = min(room, budget.pace.hand)
         if budget.per_day is None or room <= 0:
             return room
+        room = min(room, budget.reach.get(lane, 1))
         if lane == "urgent":
             return await self._queue.spend(channel, room, SPEND_ANY)
-        if self.closure(channel, now) != OPEN and 0 <= now - budget.spent_at < ASK_AGAIN_MS:
+        if self.closure(channel, now) != OPEN and 0 <= now - budget.asked_at < ASK_AGAIN_MS:
             return 0
+        budget.asked_at = now
         granted = await self._queue.spend(channel, room, budget.per_day)
         budget.spent_at = 0 if granted else now
         return granted
 
-    def used(self, channel: str, room: int, count: int) -> None:
+    def used(self, channel: str, lane: str, room: int, count: int) -> None:
         """Note that of so much room so much was used; the rest goes back."""
         budget = self._all.get(channel)
+        if budget is not None:
+            budget.reach[lane] = min(REACH_MAX, 2 * room) if count >= room else max(1, count)
         if budget is not None and budget.per_s is not None:
             budget.pace = pacing.used(budget.pace, count, room)
         self.refund(channel, room - count)

@@ -52,7 +52,7 @@ class Telling(Protocol):
         """Return the channels that the partitions' towers believe closed, with the reasons."""
 
     async def tell(self, partition: int, key: str, changed: ChannelChanged) -> None:
-        """Append a change to the tower's log, once for a key."""
+        """Append a change to the tower's log, once for a key, which is kept for days."""
 
 
 class Teller:
@@ -65,7 +65,7 @@ class Teller:
         self._closures = closures
         self._incarnation = incarnation
         self._now: dict[str, Closure] = {}  # by channel
-        self._changes: dict[str, int] = {}
+        self._count = 0
         self._told: dict[int, dict[str, Closure]] = {}  # by partition: what its tower believes closed
 
     def closure(self, channel: str) -> Closure:
@@ -76,7 +76,6 @@ class Teller:
         """Note the state of a channel as of now."""
         if closure != self.closure(channel):
             self._now[channel] = closure
-            self._changes[channel] = self._changes.get(channel, 0) + 1
 
     def forget_others(self, channels: Collection[str]) -> None:
         """Open what has no connector any more: whoever asks for it is told that, not that it is down."""
@@ -106,7 +105,10 @@ class Teller:
         closure = self.closure(channel)
         if closure == believed.get(channel, OPEN):
             return 0
-        key = f"channel:{channel}:{self._incarnation}:{self._changes.get(channel, 0)}"
+        self._count += (
+            1  # each telling has a key of its own: one that comes twice says the same, one that is dropped misleads
+        )
+        key = f"channel:{channel}:{self._incarnation}:{self._count}"
         is_open = not closure.reason
         await self._closures.tell(partition, key, ChannelChanged(channel, is_open, closure.reason, closure.until, now))
         if is_open:

@@ -213,6 +213,7 @@ class Courier(Ownership):
 
     async def _tell(self, now: int) -> None:
         """Tell the towers which channels closed or opened."""
+        await self._budgets.look(now)
         for channel in self._providers.channels:
             closure = closure_of(self._providers.of(channel), now)
             self._teller.note(channel, self._budgets.closure(channel, now) if closure == OPEN else closure)

@@ -18,7 +18,9 @@ class Rooms:
         self._queue = queue
         self._providers = providers
         self._budgets = budgets
+        self._lane = ""  # of the pass
         self._offered: dict[str, int] = {}  # by connector
+        self._free: dict[str, int] = {}  # by connector: places, for which there may have been too few tokens
         self._unconnected: dict[str, int] = {}  # channel -> ms, since when messages wait for none of its connectors
         self.shut: dict[
             str, list[str]
@@ -28,6 +30,7 @@ class Rooms:
     async def open(self, lane: str, waiting: Mapping[tuple[str, str], int], now: int) -> dict[str, int]:
         """Return how many messages to claim, by channel; tokens for them have been taken."""
         self._offered.clear()
+        self._lane = lane
         shut = self.shut[lane] = []
         rooms: dict[str, int] = {}
         for (channel, waits), count in sorted(waiting.items()):
@@ -56,7 +59,7 @@ class Rooms:
     async def _take(self, provider: Provider, lane: str, waiting: int, now: int) -> int:
         limits = provider.limits
         places = pacing.places(provider.in_flight, limits.in_flight_max, urgent=lane == "urgent")
-        free = min(provider.free(now, places), waiting)
+        free = self._free[provider.id] = min(provider.free(now, places), waiting)
         provider.pace = pacing.aged(provider.pace, now)
         if (asked := pacing.wanted(provider.pace, now, free)) > 0:
             granted, wait_ms = await self._queue.take(provider.id, asked, per_s=limits.rate_per_s, burst=limits.burst)
@@ -70,10 +73,10 @@ class Rooms:
         for channel, room in rooms.items():
             providers = self._providers.of(channel)
             if self._providers.is_usable(channel):
-                self._budgets.used(channel, room, claimed.get(channel, 0))
+                self._budgets.used(channel, self._lane, room, claimed.get(channel, 0))
             for provider in providers:
                 if offered := self._offered.get(provider.id, 0):
-                    provider.pace = pacing.used(provider.pace, offered - provider.room, offered)
+                    provider.pace = pacing.used(provider.pace, offered - provider.room, self._free[provider.id])
                 provider.room = 0
 
 

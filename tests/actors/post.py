@@ -142,7 +142,7 @@ class Office:
     def __post_init__(self) -> None:
         self.redis: Any = Hashes()
         self.store = ModelStore(now_ms)
-        self.intake: Any = ModelIntake(self.store, PARTITIONS, bound=0, keep_ms=0)
+        self.intake: Any = ModelIntake(self.store, PARTITIONS, bound=0, keep_ms=DAY_MS)
         self.queue: Any = ModelQueue(self.store)
         self.log: list[str] = []
         self.couriers: dict[str, tuple[Courier, asyncio.Task[None]]] = {}

@@ -6,9 +6,14 @@ from typing import Any
 
 import pytest
 
+from actors.courier.closing import OPEN, Closure, Teller
 from actors.courier.courier import SWEEP_MOST
-from channels.ports import Parcel, Result, Retry
+from channels.ports import Parcel, Result, Retry, Sent
+from crm.addresses import Address
 from domain.ids import partition_of
+from store.closures import Closures
+from store.intake import DEDUPE_BUCKET_MS
+from store.provider_ids import ProviderIds
 from tests.actors.post import PARTITIONS, Office, Provider, message, now_ms, run, takes_all
 from tests.simulation.model_gates import set_mute, set_stop
 
@@ -137,5 +142,105 @@ def test_a_channel_whose_connector_is_removed_while_it_is_closed_is_told_open() 
         office.documents = {"connectors": {}}
         await asyncio.sleep(3)
         assert [c.open for c in office.told()] == [False, True]
+
+    run(story)
+
+
+DAY = "2026-03-02"
+
+
+def test_a_budget_that_only_seemed_spent_opens_although_nothing_waits_for_it() -> None:
+    """Another courier held the last places and gave them back; the towers hold all since, so nobody would ask again."""
+
+    async def story() -> None:
+        office, provider = Office(), Provider(takes_all)
+        office.connector("mail", provider)
+        office.documents["policies"] = {"default": {"channels": {"email": {"per_day": 5}}}}
+        office.store.spend("email", 5, 5)
+        office.clear(message("r1", expires_at=now_ms() + 5_000, send_until=now_ms() + 5_000))
+        office.start()
+        await asyncio.sleep(10)
+        assert [(c.open, c.reason) for c in office.told()] == [(False, "budget_spent")]
+        assert office.waiting() == 0
+        await asyncio.sleep(2 * MINUTE_S)
+        assert [c.open for c in office.told()] == [False], "it is spent indeed"
+        office.store.refund("email", 5)
+        await asyncio.sleep(MINUTE_S + 1)
+        assert [c.open for c in office.told()] == [False, True]
+        assert office.store.spent["email", DAY] == 0, "what the question took went back"
+
+    run(story)
+
+
+def test_retries_that_are_due_later_hold_one_place_of_the_budget() -> None:
+    async def story() -> None:
+        office = Office()
+        queue, held = office.queue, []
+        spend = queue.spend
+
+        async def noted(channel: str, wanted: int, per_day: int) -> int:
+            held.append(wanted)
+            return int(await spend(channel, wanted, per_day))
+
+        queue.spend = noted
+        office.connector("mail", Provider(is_busy))
+        office.documents["policies"] = {"default": {"channels": {"email": {"per_day": 50}}}}
+        office.clear(*(message(f"r{n}", f"p{n}") for n in range(40)))
+        office.start()
+        await asyncio.sleep(3)
+        assert max(held) > 4, "it takes more while they are used"
+        held.clear()
+        await asyncio.sleep(0.5)
+        assert set(held) == {1}
+        await asyncio.sleep(4)
+        assert office.store.spent["email", DAY] == 0
+
+    async def is_busy(_: Parcel) -> Result:
+        return Retry("busy", is_provider=False)
+
+    run(story)
+
+
+def test_a_channel_is_told_open_again_by_the_courier_that_had_told_it_closed_before() -> None:
+    """X tells closed and open, and gives the partition away; Y tells closed and dies; X, with it again, open."""
+
+    async def story() -> None:
+        office = Office()
+        closures = Closures(office.redis, office.intake)
+        x, y = Teller(closures, "x"), Teller(closures, "y")
+        down = Closure("provider_down", 0)
+        for closure in (down, OPEN):
+            x.note("email", closure)
+            await x.tell([0], ["email"], now_ms())
+        await x.tell([], ["email"], now_ms())
+        y.note("email", down)
+        await y.tell([0], ["email"], now_ms())
+        await x.tell([0], ["email"], now_ms())
+        assert [c.open for c in office.told()] == [False, True, False, True]
+        assert await x.tell([0], ["email"], now_ms()) == 0
+        assert set(office.store.of(0).expires) == {str(now_ms() // DEDUPE_BUCKET_MS)}, (
+            "their keys are not kept for ever"
+        )
+
+    run(story)
+
+
+def test_who_was_written_to_in_a_chat_is_known_by_the_chat() -> None:
+    async def story() -> None:
+        async def takes(_: Parcel) -> Result:
+            return Sent("-100200/17")
+
+        office = Office()
+        office.addresses["amelia"] = {"messenger": (Address("telegram", "-100200"),)}
+        office.connector("bot", Provider(takes, kinds=frozenset({"telegram"})), kind="telegram")
+        office.clear(message("r1", channel="messenger"))
+        office.start()
+        await asyncio.sleep(1)
+        ids = ProviderIds(office.redis)
+        message_of, chat_of = await ids.find("bot", "-100200/17"), await ids.find("bot", "-100200")
+        assert message_of is not None
+        assert chat_of is not None
+        assert (message_of.player, message_of.request) == ("amelia", "r1")
+        assert (chat_of.player, chat_of.request, chat_of.channel) == ("amelia", "", "messenger")
 
     run(story)

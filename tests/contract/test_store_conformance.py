@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from domain.entries import TimerFired, encode_entry
+from store.intake import DEDUPE_BUCKET_MS
 from store.ports import Appended, Claim, Commit, Grant, Incoming, LaneStore, Refused, Token, Verdict, Write
 from tests.conftest import Server, binary_of
 from tests.contract.script import HOUR, KEEP, Hands, Script, incoming
@@ -237,6 +238,11 @@ async def test_internal_entries_pass_a_full_partition_and_are_unique_by_key(side
     again = await desk.intake.append_internal(0, "publish:7", body)
     assert again == Appended(first.offset, duplicate=True)
     assert len(await desk.log()) == 2
+    dated = await desk.intake.append_internal(0, "channel:sms:life:1", body, at=START)
+    again = await desk.intake.append_internal(0, "channel:sms:life:1", body, at=START + 1)
+    assert again == Appended(dated.offset, duplicate=True)
+    state, bucket = await side.dump(0), START // DEDUPE_BUCKET_MS
+    assert (state["expires d:internal:players"], state[f"expires d:{bucket}"] > START) == (-1, True)
 
 
 async def test_an_entry_is_stamped_by_the_stores_clock_which_never_goes_back(side: Side) -> None:

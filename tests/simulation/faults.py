@@ -10,6 +10,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from actors.programme import Programme
 from domain.entries import LogEntry
+from store.intake import internal_bucket
 from store.keys import PLAYERS, Lane
 from store.ports import Appended, Commit, Grant, Incoming, Outgoing, Token, Unavailable, Verdict, Visit, Walk
 from tests.simulation.model import by_destination
@@ -224,11 +225,14 @@ class FaultyIntake:
         (answer,) = await self._wire.call("append", do)
         return answer
 
-    async def append_internal(self, partition: int, key: str, body: bytes, lane: Lane = PLAYERS) -> Appended:
-        row = Incoming("", key, "", f"internal:{lane.name}", body)
+    async def append_internal(
+        self, partition: int, key: str, body: bytes, lane: Lane = PLAYERS, *, at: int | None = None
+    ) -> Appended:
+        row = Incoming("", key, "", internal_bucket(lane, at), body)
+        keep_ms = 0 if at is None else 72 * 3_600_000
 
         def do() -> list[Appended] | Verdict:
-            return self._store.ingest(lane.name, partition, [row], bound=0, keep_ms=0, clock="store")
+            return self._store.ingest(lane.name, partition, [row], bound=0, keep_ms=keep_ms, clock="store")
 
         ((appended,),) = await self._wire.call("publish", do)
         return appended

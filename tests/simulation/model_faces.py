@@ -2,6 +2,7 @@
 
 from domain.entries import LogEntry
 from domain.ids import partition_of
+from store.intake import internal_bucket
 from store.keys import PLAYERS, Lane
 from store.ports import (
     Appended,
@@ -113,9 +114,12 @@ class ModelIntake:
                     answers[i] = answer
         return answers
 
-    async def append_internal(self, partition: int, key: str, body: bytes, lane: Lane = PLAYERS) -> Appended:
-        row = Incoming("", key, "", f"internal:{lane.name}", body)
-        told = self._store.ingest(lane.name, partition, [row], bound=0, keep_ms=0, clock=self._clock)
+    async def append_internal(
+        self, partition: int, key: str, body: bytes, lane: Lane = PLAYERS, *, at: int | None = None
+    ) -> Appended:
+        row = Incoming("", key, "", internal_bucket(lane, at), body)
+        keep_ms = 0 if at is None else self._keep_ms
+        told = self._store.ingest(lane.name, partition, [row], bound=0, keep_ms=keep_ms, clock=self._clock)
         assert not isinstance(told, Verdict), "internal entries are exempt from the bound"
         return told[0]
 

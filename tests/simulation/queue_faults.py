@@ -131,7 +131,7 @@ class FaultyClosures:
         place = partition, changed.channel
         if not changed.open:
             await self._wire.call("close", lambda: self._closed.update({place: changed.reason}), repeats=False)
-        await self._intake.append_internal(partition, key, encode_entry(changed), TOWER)
+        await self._intake.append_internal(partition, key, encode_entry(changed), TOWER, at=changed.at)
         if changed.open:
             await self._wire.call("open", lambda: self._closed.pop(place, None), repeats=False)
 
