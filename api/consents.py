@@ -14,7 +14,9 @@ from api.context import Context
 from api.persons import owner_of
 from api.receipts import append_event, consent_event
 from crm.connectors import connected_channels
+from crm.facts.consents import RECORDS
 from crm.fields import Product
+from crm.tower.judgement import consent_keys, consent_obstacle
 from domain.entries import encode_entry
 from domain.ids import partition_of
 from domain.player import Snapshot
@@ -22,6 +24,7 @@ from store.gates import read_stops
 from store.keys import mute
 
 SHOWN_PURPOSES = ("promo", "retention", "reward")  # others only where the policy asks for consent to them
+NEVER_GIVEN = "; never given"  # ends the proof of what was kept off
 _UNASKED = frozenset(("legal", "transactional"))
 
 
@@ -36,11 +39,17 @@ class Consents(Struct, frozen=True):
     on: frozenset[str]  # of the keys above
     withdrawn: frozenset[str] = frozenset()  # of them, what the player gave up; others that are off were never given
     pending: frozenset[str] = frozenset()
+    unsaid: frozenset[str] = frozenset()  # purposes that need a consent, of which the player has said nothing
+    confirmed: frozenset[str] = frozenset()  # channels whose consents count once they are confirmed
     is_excluded: bool = False
 
     @property
     def keys(self) -> tuple[str, ...]:
         return (*self.purposes, *self.channels, *self.by_product)
+
+    def needs_confirmation(self, key: str) -> bool:
+        """Tell whether giving this consent asks the player first, by that channel (``crm.facts.consents``)."""
+        return key not in self.purposes and key.rpartition("/")[2] in self.confirmed
 
 
 async def read_consents(context: Context, player_id: str) -> Consents:
@@ -58,10 +67,21 @@ async def read_consents(context: Context, player_id: str) -> Consents:
     by_product = tuple(f"{product}/{channel}" for product in get_args(Product) for channel in channels)
     by_product = by_product if policy.get("products") else ()
     said, pending = said_by(snapshot)
-    unsaid_off = {*required, *by_product}
+    held = {**said, **dict.fromkeys(muted, False)}
+
+    def is_sent(purpose: str) -> bool:
+        """Tell whether the tower lets some message of the purpose go, by any channel and for any product."""
+        asked = {key: given for key, given in held.items() if given or key == purpose}  # channels have their switches
+        for channel in channels:
+            for product in ("", *(get_args(Product) if by_product else ())):
+                keys = consent_keys(purpose, channel, product)
+                counted = (1 if product else len(keys)) if purpose in required else 0
+                if consent_obstacle(asked, keys, (), asked=counted) is None:
+                    return True
+        return False
 
     def is_on(key: str) -> bool:
-        return key not in muted and said.get(key, key not in unsaid_off)
+        return is_sent(key) if key in purposes else held.get(key, key not in by_product)
 
     return Consents(
         player,
@@ -70,8 +90,10 @@ async def read_consents(context: Context, player_id: str) -> Consents:
         purposes,
         by_product,
         frozenset(key for key in (*channels, *purposes, *by_product) if is_on(key)),
-        frozenset(key for key in (*channels, *purposes, *by_product) if key in muted or said.get(key) is False),
+        frozenset(key for key in (*channels, *purposes, *by_product) if held.get(key) is False) - never_given(snapshot),
         pending,
+        frozenset(purpose for purpose in purposes if purpose in required and purpose not in held),
+        frozenset(policy.get("double_opt_in") or ()),
         bool(await read_stops(context.redis, p, player)),
     )
 
@@ -80,6 +102,12 @@ def said_by(snapshot: Snapshot) -> tuple[dict[str, bool], frozenset[str]]:
     """Return what the player has said, by key, and which keys wait for a confirmation (``crm.facts.consents``)."""
     said = {key: value for key, value in (snapshot.air.get("consent") or {}).items() if isinstance(value, bool)}
     return said, frozenset(snapshot.air.get("consent_pending") or ())
+
+
+def never_given(snapshot: Snapshot) -> frozenset[str]:
+    """Return the keys that a page kept off though they had never been given: to undo is not to give those."""
+    records = snapshot.air.get(RECORDS) or {}
+    return frozenset(key for key, (_, _, _, proof, _) in records.items() if proof.endswith(NEVER_GIVEN))
 
 
 async def is_withdrawn(context: Context, player: str, key: str) -> bool:

@@ -62,6 +62,16 @@ _WORDS: dict[str, tuple[str, str, str]] = {
         "Дякуємо, підтверджено: {what}.",
         "Спасибо, подтверждено: {what}.",
     ),
+    "not_confirmed": (
+        "Nothing waits for a confirmation any more, and nothing was changed: {what}.",
+        "Підтверджувати вже нічого, і нічого не змінено: {what}.",
+        "Подтверждать уже нечего, и ничего не изменено: {what}.",
+    ),
+    "confirm_sent": (
+        "We have sent you a message to confirm: {what}. Until then it stays off.",
+        "Ми надіслали вам повідомлення для підтвердження: {what}. До того часу це вимкнено.",
+        "Мы отправили вам сообщение для подтверждения: {what}. До тех пор это выключено.",
+    ),
     "not_you": (
         "If you did not ask for this, close this page; nothing happens.",
         "Якщо ви цього не просили, закрийте сторінку; нічого не станеться.",

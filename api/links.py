@@ -7,6 +7,7 @@ no GET changes anything: scanners of mail follow every link they see.
 
 import re
 from base64 import b64decode
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -18,7 +19,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from actors.clock import new_id
 from api.bodies import form_of, read_body
-from api.consents import grant, is_withdrawn, withdraw
+from api.consents import grant, is_withdrawn, read_consents, withdraw
 from api.context import Context, Ctx
 from api.hosted import button_form, hosted_page, paragraph
 from api.hosted_words import VERSION, accepted_language, consent_name, words_of
@@ -184,9 +185,13 @@ async def unsubscribe(token: Token, request: Request, context: Ctx) -> Response:
         player, key = await owner_of(context, link.player), _key(link)
         words = await page_words(context, request, player)
         if form.get("action") == ["undo"]:
-            await grant(context, player, [key], source="one_click", proof=proof_of(link))
-            said = words["undone"].format(what=consent_name(words, key))
-            return hosted_page(words, words["preferences"], _preferences(context, words, link), said=said)
+            said = words["unchanged"]
+            if await is_withdrawn(context, player, key):  # what was never given up is not given back
+                held = await read_consents(context, player)
+                await grant(context, player, [key], source="one_click", proof=proof_of(link))
+                said = words["undone"].format(what=consent_name(words, key))
+                said = asked_to_confirm(words, [key]) if held.needs_confirmation(key) else said
+            return hosted_page(words, words["preferences"], preferences_link(context, words, link), said=said)
         await withdraw(context, player, [key], source="one_click", proof=proof_of(link))
         context.counts["unsubscribed"] += 1
         if link.request:
@@ -215,6 +220,11 @@ async def page_words(context: Context, request: Request, player: str) -> dict[st
     return dict(words_of(profile.locale or accepted_language(request.headers.get("accept-language")) or home))
 
 
+def asked_to_confirm(words: Mapping[str, str], keys: Iterable[str]) -> str:
+    """Return what is said of consents that count once they are confirmed."""
+    return words["confirm_sent"].format(what=", ".join(consent_name(words, key) for key in sorted(keys)))
+
+
 def proof_of(link: Link) -> str:
     """Return what shows a consent that was changed by a link: the wording, the message and when the link was made."""
     parts = [f"wording {VERSION}", f"link of {instant(link.issued_at) or 'unknown time'}"]
@@ -237,10 +247,11 @@ def preferences_path(context: Context, player: str, at: int, **of: str) -> str:
 def _unsubscribed(context: Context, words: dict[str, str], link: Link, key: str) -> Response:
     said = words["unsubscribed"].format(what=consent_name(words, key))
     undo = button_form(words["undo"], {"action": "undo"}, plain=True)
-    return hosted_page(words, words["unsubscribe_title"], undo + _preferences(context, words, link), said=said)
+    return hosted_page(words, words["unsubscribe_title"], undo + preferences_link(context, words, link), said=said)
 
 
-def _preferences(context: Context, words: dict[str, str], link: Link) -> str:
+def preferences_link(context: Context, words: dict[str, str], link: Link) -> str:
+    """Return a paragraph that leads to the preference centre."""
     path = preferences_path(context, link.player, context.clock.now_ms(), request=link.request)
     return f'<p><a href="{path}">{words["preferences"]}</a></p>'
 

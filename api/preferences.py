@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from api.auth import Principal, require
 from api.bodies import form_of, read_body
-from api.consents import Consents, grant, read_consents, withdraw
+from api.consents import NEVER_GIVEN, Consents, grant, is_withdrawn, read_consents, said_by, withdraw
 from api.context import Ctx
 from api.hosted import button_form, group, hosted_page, paragraph, switch
 from api.hosted_words import consent_name
@@ -30,8 +30,10 @@ from api.links import (
     RETRY,
     BadLink,
     Token,
+    asked_to_confirm,
     link_of,
     page_words,
+    preferences_link,
     preferences_path,
     press,
     proof_of,
@@ -48,6 +50,7 @@ from store.ports import Unavailable
 router = APIRouter(tags=["Links"])
 
 PlayersWriter = Annotated[Principal, Depends(require("players:write"))]
+CONFIRM_WAIT_S = 5.0  # for the turn that says whether there was anything to confirm
 _FAILURES = (Busy, StoreDown, Unavailable, RedisError, OSError)
 _FORM: dict[str, Any] = {
     "requestBody": {
@@ -137,14 +140,27 @@ async def save_preferences(token: Token, request: Request, context: Ctx) -> Resp
         on, off = _changes(held, form)
         proof = proof_of(link)
         await withdraw(context, held.player, off, source="preference_centre", proof=proof)
+        if any(
+            key not in held.purposes for key in on
+        ):  # a channel's consent is one for all purposes: what is off stays so
+            kept = [key for key in held.unsaid if key not in held.on and key not in on]
+            await withdraw(context, held.player, kept, source="preference_centre", proof=proof + NEVER_GIVEN)
         await grant(context, held.player, on, source="preference_centre", proof=proof)
     except BadLink as bad:
         return bad.page
     except _FAILURES as error:
         return sorry_later(request, error)
-    held = structs.replace(held, on=(held.on | set(on)) - set(off), withdrawn=(held.withdrawn | set(off)) - set(on))
-    said = "stopped" if form.get("action") == ["stop"] else "saved" if on or off else "unchanged"
-    return _page(held, words, said=words[said])
+    asked = {key for key in on if held.needs_confirmation(key)}
+    given = set(on) - asked
+    held = structs.replace(
+        held,
+        on=(held.on | given) - set(off),
+        withdrawn=(held.withdrawn | set(off)) - given,
+        pending=(held.pending | asked) - set(off),
+    )
+    said = "stopped" if form.get("action") == ["stop"] else "saved" if given or off else "" if asked else "unchanged"
+    told = [words[said]] if said else []
+    return _page(held, words, said=" ".join([*told, asked_to_confirm(words, asked)] if asked else told))
 
 
 @router.get(
@@ -173,7 +189,8 @@ async def ask_confirm(token: Token, request: Request, context: Ctx) -> Response:
     "/confirm/{token}",
     response_class=HTMLResponse,
     summary="Confirm a consent (double opt-in)",
-    description="Again is harmless: it is noted once.",
+    description="Again is harmless: it is noted once. Answers when the player's turn has taken it, and says so when "
+    "nothing waits for a confirmation any more: it was withdrawn meanwhile.",
     responses={**HTML_PAGE, **RETRY},
 )
 async def confirm(token: Token, request: Request, context: Ctx) -> Response:
@@ -181,18 +198,26 @@ async def confirm(token: Token, request: Request, context: Ctx) -> Response:
         link = link_of(context, request, token, "confirm")
         await read_body(request, FORM_MAX)
         press(context, token)
-        words = await page_words(context, request, await owner_of(context, link.player))
+        player = await owner_of(context, link.player)
+        words = await page_words(context, request, player)
         # The link's own time: pressed again, it meets the first in its dedupe bucket.
         at = link.issued_at or context.clock.now_ms()
         event_id = f"confirm:{sha256(token.encode()).hexdigest()[:32]}"
         said = {**consent_key(link.target), "source": "confirm_link", "proof": proof_of(link)}
-        await append_event(context, Event(link.player, event_id, "consent_confirmed", at, said, source="link:confirm"))
+        event = Event(
+            player, event_id, "consent_confirmed", at, said, reply_to=context.replies.channel, source="link:confirm"
+        )
+        appended = await append_event(context, event)
+        if await context.players.ref(player).applied(appended.offset, CONFIRM_WAIT_S) is None:
+            raise Busy("the turn has not come yet; a retry is safe", retry_after_s=1)
+        is_given = said_by(await context.players.ref(player).state())[0].get(link.target) is True
+        is_given = is_given and not await is_withdrawn(context, player, link.target)
     except BadLink as bad:
         return bad.page
     except _FAILURES as error:
         return sorry_later(request, error)
-    told = words["confirmed"].format(what=consent_name(words, link.target))
-    return hosted_page(words, words["preferences"], "", said=told)
+    told = words["confirmed" if is_given else "not_confirmed"].format(what=consent_name(words, link.target))
+    return hosted_page(words, words["preferences"], preferences_link(context, words, link), said=told)
 
 
 def _changes(held: Consents, form: dict[str, list[str]]) -> tuple[list[str], list[str]]:

@@ -279,11 +279,7 @@ def _obstacles(
         elif address in facts.suppressed.get(channel, ()):
             found.append(Obstacle(Reason.SUPPRESSED.value))
     if plan.holds and (facts.support_case.open or facts.round_in_play.open or facts.contexts):
-        found += [
-            obstacle
-            for hold in plan.holds
-            if (not hold.channels or channel in hold.channels) and (obstacle := _hold_obstacle(hold, case, facts, now))
-        ]
+        found += holding(case, channel, plan, facts, now)
     if (airspace.sends or request.conflict_group) and channel not in joins:
         found += room_obstacles(request, channel, airspace, policy, plan, now, zone)
     quiet = plan.quiet
@@ -310,8 +306,7 @@ def _needs_approval(request: MessageRequest, channel: str, plan: Plan) -> bool:
 
 def _consent_keys(request: MessageRequest, channel: str) -> tuple[str, ...]:
     """The keys that concern a message, the most specific first."""
-    keys = (channel, request.purpose)
-    return (f"{request.product}/{channel}", *keys) if request.product else keys
+    return consent_keys(request.purpose, channel, request.product)
 
 
 def _consent(request: MessageRequest, channel: str, facts: Facts, plan: Plan, *, products: bool) -> Reason | None:
@@ -322,15 +317,40 @@ def _consent(request: MessageRequest, channel: str, facts: Facts, plan: Plan, *,
     if facts.consent_pending and request.source.startswith(CONFIRMS):
         # it asks whether a consent is given again: that it was withdrawn before is no answer
         keys = tuple(key for key in keys if request.source != CONFIRMS + key or key not in facts.consent_pending)
+    asked = 1 if products and request.product else len(keys)
+    return consent_obstacle(consent, keys, facts.consent_pending, asked=asked if plan.consent_required else 0)
+
+
+def consent_keys(purpose: str, channel: str, product: str = "") -> tuple[str, ...]:
+    """Return the keys of the consents that concern a message, the most specific first."""
+    return (f"{product}/{channel}", channel, purpose) if product else (channel, purpose)
+
+
+def consent_obstacle(
+    consent: Mapping[str, bool], keys: tuple[str, ...], pending: Collection[str], *, asked: int
+) -> Reason | None:
+    """Return which consent stands in the way: one of ``keys`` is withdrawn, or none was given.
+
+    Args:
+        consent: What the player has said, by key.
+        pending: Keys of consents that wait for a confirmation.
+        asked: One of so many of the first keys must be given; 0: none need be.
+    """
     said = [consent.get(key) for key in keys]
     if False in said:
         return Reason.CONSENT_WITHDRAWN
-    if not plan.consent_required:
+    if not asked or any(said[:asked]):
         return None
-    asked = 1 if products and request.product else len(keys)
-    if any(said[:asked]):
-        return None
-    return Reason.CONSENT_PENDING if set(keys[:asked]) & set(facts.consent_pending) else Reason.CONSENT_MISSING
+    return Reason.CONSENT_PENDING if set(keys[:asked]) & set(pending) else Reason.CONSENT_MISSING
+
+
+def holding(case: Case, channel: str, plan: Plan, facts: Facts, now: int) -> list[Obstacle]:
+    """Return what goes on with the player and stands between a message and a channel."""
+    return [
+        obstacle
+        for hold in plan.holds
+        if (not hold.channels or channel in hold.channels) and (obstacle := _hold_obstacle(hold, case, facts, now))
+    ]
 
 
 def _hold_obstacle(hold: Hold, case: Case, facts: Facts, now: int) -> Obstacle | None:

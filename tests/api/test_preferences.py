@@ -100,6 +100,94 @@ async def test_stop_everything_and_undo_gives_back_what_was_on_and_no_more(world
     await world.http.post(address, data={"action": "undo"})
     shown = await until(world, address, email=True, retention=True, in_app=True, reward=True)
     assert shown["promo"] is False, "it was never given, so it is not given back"
+    assert await sent(world, "promo") == []
+    assert await sent(world, "retention") == ["email", "in_app"]
+    await world.http.post(address, data={"action": "stop"})
+    await until(world, address, email=False, in_app=False)
+    await world.http.post(address, data={"action": "undo"})
+    assert (await until(world, address, email=True, in_app=True))["promo"] is False
+
+
+async def sent(world: World, purpose: str) -> list[str]:
+    """Return the channels for which the tower finds no obstacle in the player's consents."""
+    found = []
+    for channel in ("email", "in_app"):
+        asked = {"template": "hello", "purpose": purpose, "channel": channel}
+        why = (await world.http.get("/v1/players/amelia/why", params=asked)).json()
+        if not any(reason.startswith("consent") for reason in why["now"]["reasons"]):
+            found.append(channel)
+    return found
+
+
+async def test_the_page_shows_a_purpose_as_the_tower_judges_it(world: World) -> None:
+    """A channel's consent, given elsewhere, is one for what needs a consent: the page must not say that it is off."""
+    await world.happen("amelia", "seen", "m-0")
+    assert (switches((await world.http.get(path(world))).text)["promo"], await sent(world, "promo")) == (False, [])
+    given = {"channel": "email", "granted": True, "source": "form"}
+    await world.happen("amelia", "consent_changed", "c-1", properties=given)
+    shown = switches((await world.http.get(path(world))).text)
+    async with asyncio.timeout(10):
+        while await sent(world, "promo") != ["email"]:  # the tower's turn comes after the player's
+            pass
+    assert shown["promo"] is True
+    on = [name for name, is_on in shown.items() if is_on]
+    off = {"action": "save", "shown": on, "on": [name for name in on if name != "promo"]}
+    saved = await world.http.post(path(world), data=off)
+    assert "Saved." in saved.text
+    await until(world, path(world), promo=False, email=True)
+    async with asyncio.timeout(10):
+        while await sent(world, "promo"):
+            pass
+
+
+OPT_IN = {"double_opt_in": ["email"], "confirm_template": "hello"}
+
+
+async def consents(world: World) -> dict[str, bool]:
+    return dict((await world.context.players.ref("amelia").state()).air.get("consent") or {})
+
+
+async def test_what_waits_for_a_confirmation_is_not_shown_as_given(world: World) -> None:
+    await world.publish({"policies": {"default": {"consent": OPT_IN}}})
+    await world.context.programme.refresh()
+    address, undo = path(world), f"/u/{sign(TOKEN_SECRET, Link('unsubscribe', 'amelia', target='email'))}"
+    await world.http.post(address, data={"action": "save", "shown": ["email"]})
+    async with asyncio.timeout(10):
+        while await consents(world) != {"email": False}:
+            pass
+    answer = await world.http.post(address, data={"action": "save", "on": ["email"]})
+    assert "We have sent you a message to confirm: E-mail" in answer.text
+    assert "Saved." not in answer.text
+    assert switches(answer.text)["email"] is False
+    assert "waits for your confirmation" in answer.text
+    async with asyncio.timeout(10):
+        while await pending(world) != ["email"]:
+            pass
+    again = await world.http.post(undo, data={"action": "undo"})
+    assert "We have sent you a message to confirm: E-mail" in again.text
+    assert "subscribed again" not in again.text
+    confirm = path(world, "confirm", target="email")
+    assert "it is confirmed" in (await world.http.post(confirm)).text
+    assert await consents(world) == {"email": True}, "the page answered before the turn"
+    assert switches((await world.http.get(address)).text)["email"] is True
+
+
+async def test_a_confirmation_of_what_was_withdrawn_meanwhile_says_that_nothing_was_changed(world: World) -> None:
+    properties = {"channel": "email", "granted": True, "double_opt_in": True}
+    await world.happen("amelia", "consent_changed", "m-1", properties=properties)
+    await world.http.post(f"/u/{sign(TOKEN_SECRET, Link('unsubscribe', 'amelia', target='email'))}")
+    answer = await world.http.post(path(world, "confirm", target="email"))
+    assert "nothing was changed: E-mail" in answer.text
+    assert "it is confirmed" not in answer.text
+    assert await consents(world) == {"email": False}
+
+
+async def test_undo_gives_nothing_that_was_never_withdrawn(world: World) -> None:
+    link = sign(TOKEN_SECRET, Link("unsubscribe", "amelia", purpose="promo"))
+    answer = await world.http.post(f"/u/{link}", data={"action": "undo"})
+    assert "Nothing was changed." in answer.text
+    await world.happen("amelia", "seen", "m-1")  # its turn comes after any that the link asked for
+    assert await consents(world) == {}
 
 
 @pytest.mark.parametrize(
