@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from crm.content.followed import Followed, followed_in
 from crm.markers import MARKED, marker, without
 from domain.dispatch import URGENT, Dispatch
 from domain.links import TOKEN_MAX, Link, LinkKind, sign
@@ -85,16 +86,16 @@ def prepared(
 ) -> dict[str, Any]:
     """Return a message's content as an adapter takes it.
 
-    In this order: links that lead outside are replaced by ones that count clicks, when ``content["tracking"]`` says so;
-    a mail gets its picture, and a marketing mail without a way to unsubscribe a footer; markers get their addresses,
-    which are never replaced by counting ones.
+    In this order: the template's links that lead outside are replaced by ones that count clicks, when
+    ``content["tracking"]`` says so; a mail gets its picture, and a marketing mail without a way to unsubscribe a
+    footer; markers get their addresses, which are never replaced by counting ones.
     """
     made = Links(dispatch, public_url, secret, at)
     wanted = content.get("tracking")
     wanted = wanted if isinstance(wanted, Mapping) else {}
     ready = {name: value for name, value in content.items() if name not in ("tracking", "degraded", "confirm")}
     if wanted.get("clicks"):
-        _count_clicks(ready, made)
+        _count_clicks(ready, made, followed_in(wanted))
     if dispatch.channel == "email":
         if dispatch.purpose not in URGENT:
             _add_footer(ready)
@@ -114,24 +115,30 @@ def prepared(
     return {name: _filled(value, value_of, is_html=name == "html") for name, value in ready.items()}
 
 
-def _count_clicks(content: dict[str, Any], made: Links) -> None:
-    """Let the addresses of a message lead through the engine; of a mail's text those that its page has as links."""
+def _count_clicks(content: dict[str, Any], made: Links, followed: Followed) -> None:
+    """Let the template's addresses lead through the engine; of a mail's text those that its page has as links.
+
+    What a player or an event brought stays as it is: signed by us, it would lead anywhere in the operator's name.
+    """
     html, linked = content.get("html"), set()
 
     def in_page(found: re.Match[str]) -> str:
         url = unescape(found[2])
+        if not followed.allows(url):
+            return found[0]
         linked.add(url)
         return found[1] + escape(made.tracked(url)) + found[3]
 
     def in_text(found: re.Match[str]) -> str:
         url, rest = _ended(found[0])
-        return (made.tracked(url) if html is None or url in linked else url) + rest
+        is_counted = followed.allows(url) if html is None else url in linked
+        return (made.tracked(url) if is_counted else url) + rest
 
     if html is not None:
         content["html"] = _HREF.sub(in_page, str(html))
     if isinstance(text := content.get("text"), str):
         content["text"] = _URL.sub(in_text, text)
-    if isinstance(url := content.get("url"), str) and _URL.fullmatch(url):
+    if isinstance(url := content.get("url"), str) and _URL.fullmatch(url) and followed.allows(url):
         content["url"] = made.tracked(url)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crm.content.config import EmailConfig, TemplateConfig, ToneConfig
+from crm.content.followed import Followed, followed_of
 from crm.content.pages import Layout
 from crm.content.template import Email, Sections, Template, Tracking
 from crm.sources import ANY, Name
@@ -35,6 +36,9 @@ def compile_template(name: str, config: TemplateConfig, *, site: str = "") -> Te
         tracking=Tracking(config.tracking.opens, config.tracking.clicks),
         legal=config.legal,
         site=site.rstrip("/"),
+        followed=followed_of((source for _, _, source in config.sources()), site)
+        if config.tracking.clicks
+        else Followed(),
     )
 
 

@@ -113,9 +113,9 @@ class _Filling:
         return text[: most - 3] + "..."
 
 
-def _tracking(template: Template, channel: str) -> dict[str, bool]:
-    wanted = {"opens": template.tracking.opens and channel == "email", "clicks": template.tracking.clicks}
-    return {name: True for name, is_wanted in wanted.items() if is_wanted}
+def _tracking(template: Template, channel: str) -> dict[str, Any]:
+    wanted: dict[str, Any] = {"opens": True} if template.tracking.opens and channel == "email" else {}
+    return wanted | ({"clicks": True} | template.followed.plain() if template.tracking.clicks else {})
 
 
 def _email(filling: _Filling) -> Content:

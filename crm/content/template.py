@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from crm.content.followed import Followed
 from crm.texts import Text, Texts, pick, safe_url
 
 _NO_LINKS: Mapping[str, str] = {}
@@ -77,6 +78,7 @@ class Template(Struct, frozen=True):
     tracking: Tracking = Tracking()
     legal: bool = False  # a legal notice: it may pass exclusions
     site: str = ""  # https://casino.example: where paths lead from outside
+    followed: Followed = Followed()  # addresses whose clicks are counted
 
 
 def render(template: Template, *, locale: str, fallback_locale: str, variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,13 +8,14 @@ import pytest
 from channels.tracking import links, prepared
 from crm.config import TemplateConfig
 from crm.content import render_contents
+from crm.content.followed import followed_of
 from crm.markers import LINKS, marker
 from crm.templates import compile_template
 from domain.dispatch import Dispatch
 from domain.links import Link, read
 
 SECRET, PUBLIC, AT = "s" * 32, "https://play.example/", 1_790_000_000_000
-BOTH = {"opens": True, "clicks": True}
+BOTH = {"opens": True, "clicks": True, "starts": ["https://x.example/"]}
 
 
 def dispatch(channel: str = "email", purpose: str = "promo") -> Dispatch:
@@ -100,7 +101,7 @@ def test_a_mail_that_needs_no_footer_has_none(content: dict[str, Any], purpose: 
     ],
 )
 def test_an_address_in_a_text_ends_where_its_sentence_goes_on(text: str, target: str, rest: str) -> None:
-    made = ready({"text": text, "tracking": {"clicks": True}}, channel="sms")
+    made = ready({"text": text, "tracking": BOTH}, channel="sms")
     (url,) = re.findall(r"https://play\.example/r/[\w-]+", made["text"])
     assert follow(url).target == target
     assert made["text"].endswith(url + rest)
@@ -164,7 +165,7 @@ def test_from_the_template_to_the_inbox_no_marker_is_left() -> None:
                 {"kind": "button", "label": {"en": "Go"}, "url": "https://x.example/"},
             ],
         },
-        "tracking": BOTH,
+        "tracking": {"opens": True, "clicks": True},
     }
     made = compile_template("t", TemplateConfig.model_validate(document), site="https://casino.example")
     contents = render_contents(made, ["best"], locale="en", fallback_locale="en", variables={})
@@ -174,3 +175,80 @@ def test_from_the_template_to_the_inbox_no_marker_is_left() -> None:
         if channel == "email":
             kinds = [follow(url).kind for url in hrefs(out["html"])]
             assert kinds == ["unsubscribe", "click", "click"]
+
+
+EVIL = "https://evil.example/login"
+
+
+@pytest.mark.parametrize(
+    ("section", "channel"),
+    [
+        pytest.param(
+            {"sms": {"text": {"en": "Hi {{ player.traits.name }}, https://t.example/a?p={{ event.p }}"}}},
+            "sms",
+            id="sms",
+        ),
+        pytest.param(
+            {"title": {"en": "https://t.example/a?p={{ event.p }} for {{ player.traits.name }}"}},
+            "messenger",
+            id="messenger",
+        ),
+        pytest.param({"action": {"label": {"en": "Go"}, "url": "{{ player.traits.name }}"}}, "push", id="a button"),
+        pytest.param(
+            {"action": {"label": {"en": "Go"}, "url": "https://t.example{{ event.host }}/"}}, "push", id="a host"
+        ),
+        pytest.param(
+            {
+                "email": {
+                    "subject": {"en": "s"},
+                    "blocks": [
+                        {
+                            "kind": "text",
+                            "text": {"en": "[a](https://t.example/a?p={{ event.p }}) [b]({{ player.traits.name }})"},
+                        },
+                        {"kind": "button", "label": {"en": "Go"}, "url": "{{ player.traits.name }}"},
+                    ],
+                }
+            },
+            "email",
+            id="mail",
+        ),
+    ],
+)
+def test_what_a_player_brings_never_becomes_a_link_that_we_sign(section: dict[str, Any], channel: str) -> None:
+    document = {"channel": channel, "title": {"en": "t"}, "body": {"en": "b"}, "tracking": {"clicks": True}} | section
+    made = compile_template("t", TemplateConfig.model_validate(document), site="https://casino.example")
+    variables = {"player": {"traits": {"name": EVIL}}, "event": {"p": "1", "host": ".evil.example"}}
+    contents = render_contents(made, [channel], locale="en", fallback_locale="en", variables=variables)
+    out = repr(ready(contents[channel], channel=channel))
+    tokens = re.findall(r"https://play\.example/r/([\w-]+)", out)
+    targets = [link.target for token in tokens if (link := read(SECRET, token, "click"))]
+    assert len(targets) == len(tokens)
+    assert set(targets) == (set() if channel == "push" else {"https://t.example/a?p=1"})
+    assert EVIL in out or "evil" in out
+
+
+@pytest.mark.parametrize(
+    ("source", "url", "is_followed"),
+    [
+        ("see https://a.example/x.", "https://a.example/x", True),
+        ("see https://a.example/x.", "https://a.example/xy", False),
+        ("(https://a.example/x_(b)), go", "https://a.example/x_(b)", True),
+        ("[go](https://a.example/x)[b](https://b.example)", "https://a.example/x", True),
+        ("**https://a.example/x**", "https://a.example/x", True),
+        ("https://a.example/{{ x }}/y", "https://a.example/1/y", True),
+        ("https://a.example?q={{ x }}", "https://a.example?q=1", True),
+        ("https://a.example{{ x }}", "https://a.example.evil.example", False),
+        ("https://{{ x }}/", "https://evil.example/", False),
+        ("{{ x }}", "https://evil.example/", False),
+        ("/games/{{ x }}", "https://casino.example/games/1", True),
+        ("/games/{{ x }}", "https://casino.example.evil.example/", False),
+    ],
+)
+def test_only_the_templates_own_addresses_are_followed(source: str, url: str, is_followed: bool) -> None:
+    assert followed_of([source], "https://casino.example/").allows(url) is is_followed
+
+
+def test_a_content_without_a_list_is_not_followed() -> None:
+    made = ready({"text": "https://x.example/", "tracking": {"clicks": True}}, channel="sms")
+    assert made["text"] == "https://x.example/"

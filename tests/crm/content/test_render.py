@@ -340,8 +340,10 @@ def test_a_text_that_cannot_be_filled_goes_out_plain() -> None:
 
 def test_what_is_measured_is_told_to_who_sends() -> None:
     made = template(tracking={"opens": True, "clicks": True}, action=ACTION)
-    assert said(made, "email")["tracking"] == {"opens": True, "clicks": True}
-    assert said(made, "sms")["tracking"] == {"clicks": True}
+    followed = made.followed.plain()
+    assert said(made, "email")["tracking"] == {"opens": True, "clicks": True, **followed}
+    assert said(made, "sms")["tracking"] == {"clicks": True, **followed}
+    assert "whole" not in said(template(tracking={"opens": True}, action=ACTION), "email")["tracking"]
     assert "tracking" not in said(made, "webhook")
     assert "tracking" not in said(template(), "email")
 
