@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 from crm.programme import CrmRules
 from crm.tower.airspace import Airspace, Waiting, has_seen, with_engaged, with_fact, with_sent, without_send
 from crm.tower.bench import Bench
+from crm.tower.calling_back import call_back
 from crm.tower.concerns import concerns, waits_for, waits_for_room
 from crm.tower.judgement import ALL_OPEN, Case, Refused
 from crm.tower.records import Tally
@@ -77,7 +78,7 @@ def take_tower_turn(
         case Fact() as fact:
             bench.airspace = with_fact(airspace, fact)
             if bench.airspace is not airspace:
-                _call_back(bench, fact)
+                call_back(bench, airspace, fact)
                 bench.judge_again([held for held in airspace.waiting.values() if concerns(fact, held)])
         case TimerFired(kind="held") as timer:
             held = airspace.waiting.get(timer.ref)
@@ -182,13 +183,6 @@ def _withdraw(bench: Bench, withdrawn: Withdrawn) -> None:
             bench.take_back(flying, reason)
     if meant:
         bench.judge_again([held for held in bench.airspace.waiting.values() if waits_for(held, Reason.CONFLICT_GROUP)])
-
-
-def _call_back(bench: Bench, fact: Fact) -> None:
-    """Take back what flies and must not go any more, should it not have gone yet."""
-    if fact.name == "merged_into" and fact.value:
-        for flying in list(bench.airspace.flying.values()):
-            bench.take_back(flying, Reason.PLAYER_MERGED.value)
 
 
 def _is_meant(withdrawn: Withdrawn, request: MessageRequest) -> bool:

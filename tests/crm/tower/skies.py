@@ -15,6 +15,7 @@ from crm.addresses import REACHABLE, digest_of
 from crm.facts import facts_of
 from crm.programme import compile_crm
 from crm.tower.airspace import Airspace, airspace_from_parts, changed_parts
+from crm.tower.calling_back import REJUDGE
 from crm.tower.turn import TowerStep, take_tower_turn
 from crm.tower.why import Reason
 from domain.decisions import Decision
@@ -351,12 +352,18 @@ class Skies:
             return self._settle(line, "stopped", "excluded")
         if muted := self._muted & set(dispatch.marks):
             return self._settle(line, "stopped", f"muted {min(muted)}")
-        if void:
+        if void and void != REJUDGE:
             return self._settle(line, "withdrawn", void)
         if self.now >= dispatch.expires_at:
             return self._settle(line, "expired")
+        if void:
+            return self._settle(line, "returned", void)
         if self.now >= dispatch.send_until:
             return self._settle(line, "returned", "late")
+        quiet = self.policy.get("quiet_hours")
+        is_bound = quiet and dispatch.channel in quiet["channels"] and dispatch.purpose not in oracle.EXEMPT
+        if is_bound and oracle.is_quiet(quiet, self.now, self.truth.zone):
+            self.broken.append(f"{dispatch.id} is claimed in quiet hours of {self.truth.zone}")
         answer = self.r.choices(["sent", "retry", "failed", "unclear"], [12, 3, 2, 1])[0]
         if answer == "retry" and tries < len(LADDER_MS):
             self._lines[line][0] = dispatch, tries + 1
