@@ -2,6 +2,7 @@
 (``tests/simulation/model.py``), held together by one conformance suite.
 """
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -206,6 +207,14 @@ class Settlement(Struct, frozen=True):
     )
 
 
+class Claimed(Struct, frozen=True):
+    """Whose a claim is."""
+
+    partition: int
+    request: str
+    token: str
+
+
 class InFlight(Struct, frozen=True):
     """A claim as the store knows it."""
 
@@ -257,8 +266,11 @@ class Queue(Protocol):
     async def settle(self, settlements: list[Settlement]) -> list[bool]:
         """Settle claims, each in one step; False where the claim is not (any more) that token's."""
 
-    async def in_flight(self, partitions: list[int]) -> list[InFlight]:
-        """Return all claims that are not settled, whoever claimed them."""
+    async def claimed(self, partitions: list[int]) -> list[Claimed]:
+        """Return all claims that are not settled, whoever claimed them, without what they are of."""
+
+    async def in_flight(self, partitions: list[int], only: Collection[str] | None = None) -> list[InFlight]:
+        """Return claims that are not settled, whoever claimed them: of some requests, or all."""
 
     async def waiting(self, partitions: list[int]) -> dict[tuple[str, str], int]:
         """Return how many players have something that waits and is not in flight, by channel and lane."""

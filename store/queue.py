@@ -1,6 +1,6 @@
 """The Redis implementation of ``Queue``: lines, claims and settlements (``store/lua/queue.lua``), and rates."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgpack
@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from domain.dispatch import Dispatch, decode_dispatch
 from store.client import is_transient
 from store.keys import CHANNELS, PLAYERS, claims, dispatches, due, rate, rooms, spent
-from store.ports import Claim, InFlight, Refused, Settlement, Token, Unavailable
+from store.ports import Claim, Claimed, InFlight, Refused, Settlement, Token, Unavailable
 from store.redis_lane import verdict_of
 
 _pack = msgpack.Packer(use_bin_type=False).pack
@@ -64,11 +64,20 @@ class RedisQueue:
                 told[i] = bool(word)
         return told
 
-    async def in_flight(self, partitions: list[int]) -> list[InFlight]:
-        pipe = self._redis.pipeline(transaction=False)
-        for p in partitions:
-            pipe.hgetall(claims(p))
-        claimed = {p: found for p, found in zip(partitions, await _answers(pipe), strict=True) if found}
+    async def claimed(self, partitions: list[int]) -> list[Claimed]:
+        return [
+            Claimed(p, request.decode(), msgpack.unpackb(claim, raw=True)[0].decode())
+            for p, found in (await self._claims(partitions)).items()
+            for request, claim in found.items()
+        ]
+
+    async def in_flight(self, partitions: list[int], only: Collection[str] | None = None) -> list[InFlight]:
+        wanted = None if only is None else {request.encode() for request in only}
+        claimed = {
+            p: some
+            for p, found in (await self._claims(partitions)).items()
+            if (some := {i: claim for i, claim in found.items() if wanted is None or i in wanted})
+        }
         if not claimed:
             return []
         pipe = self._redis.pipeline(transaction=False)
@@ -80,6 +89,12 @@ class RedisQueue:
             for claim, kept in zip(found.values(), values, strict=True)
             if kept is not None  # settled meanwhile
         ]
+
+    async def _claims(self, partitions: list[int]) -> dict[int, dict[bytes, bytes]]:
+        pipe = self._redis.pipeline(transaction=False)
+        for p in partitions:
+            pipe.hgetall(claims(p))
+        return {p: found for p, found in zip(partitions, await _answers(pipe), strict=True) if found}
 
     async def waiting(self, partitions: list[int]) -> dict[tuple[str, str], int]:
         pipe = self._redis.pipeline(transaction=False)

@@ -28,7 +28,7 @@ class Provider:
         self.document = document
         self.kind = str(document["kind"])
         self.channel = CHANNEL_OF[self.kind]
-        self.limits = Connector.model_validate({k: v for k, v in document.items() if k in Connector.model_fields})
+        self.limits, self._invalid = _limits(document)
         self.adapter: Adapter | None = None
         self.error = ""
         self.made_at = 0  # ms, the last attempt
@@ -37,6 +37,7 @@ class Provider:
         self.in_flight = 0
         self.room = 0  # messages that may be sent by it in this pass
         self.counts: Counter[str] = Counter()  # sent retry rejected unclear defect
+        self._openings = 0  # of its breaker
         self._log = log
         self._defects: set[str] = set()
 
@@ -45,14 +46,20 @@ class Provider:
         if self.adapter is not None or (self.made_at and 0 <= now - self.made_at < MAKE_AGAIN_MS):
             return
         self.made_at = now
+        if self._invalid is not None:
+            self._unusable(self._invalid)
+            return
         try:
             adapter = make_adapter(self.id, self.document)
             if (opened := getattr(adapter, "open", None)) is not None:  # it brings reports also while nothing is sent
                 await opened()
             self.adapter, self.error = adapter, ""
         except Exception as error:  # whatever is wrong with one connector, the others must work
-            self.error = f"{type(error).__name__}: {error}"
-            self._log(f"connector {self.id} cannot be used: {self.error}")
+            self._unusable(error)
+
+    def _unusable(self, error: Exception) -> None:
+        self.error = f"{type(error).__name__}: {error}"
+        self._log(f"connector {self.id} cannot be used: {self.error}")
 
     def free(self, now: int, places: int) -> int:
         """Return how many of so many places the breaker lets be used."""
@@ -89,15 +96,25 @@ class Provider:
                 self._log(f"defect in the adapter of connector {self.id}:\n{traceback.format_exc()}")
             return Unclear(f"defect in the adapter: {type(error).__name__}")
 
-    def begun(self, now: int) -> None:
-        """Note that a message goes out."""
+    def begun(self, now: int) -> int:
+        """Note that a message goes out; how often the breaker had opened by then."""
         self.in_flight += 1
         self.breaker = circuit.begun(self.breaker, now)
+        return self._openings
 
-    def ended(self, result: Result, now: int) -> None:
-        """Note what became of it."""
+    def ended(self, result: Result, now: int, begun: int) -> None:
+        """Note what became of it.
+
+        What went out before the breaker opened says nothing new: only a probe's answer closes it, or opens it again.
+        """
         self.in_flight -= 1
         self.counts[type(result).__name__.lower()] += 1
+        if begun == self._openings:
+            before = self.breaker.until
+            self._judge(result, now)
+            self._openings += self.breaker.until > before
+
+    def _judge(self, result: Result, now: int) -> None:
         match result:
             case Retry(is_provider=True, after_s=after_s):
                 self.breaker = circuit.failed(self.breaker, now, after_ms=int(after_s * 1_000))
@@ -141,6 +158,7 @@ class Providers:
         self._log = log
         self._all: dict[str, Provider] = {}
         self._retired: list[Provider] = []  # still sending
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def follow(self, documents: Mapping[str, Mapping[str, Any]], now: int) -> None:
         """Use the connectors of these documents; one whose document changed is made anew, the old one closed."""
@@ -148,11 +166,11 @@ class Providers:
             if documents.get(name) != provider.document:
                 self._retired.append(self._all.pop(name))
         for name, document in documents.items():
-            if name not in self._all and document.get("kind") in CHANNEL_OF:
+            if name not in self._all and str(document.get("kind")) in CHANNEL_OF:
                 self._all[name] = Provider(name, dict(document), self._log)
         for provider in self._all.values():
             await provider.make(self._make, now)
-        await self._close_retired()
+        self._close_retired()
 
     def of(self, channel: str) -> list[Provider]:
         """Return the connectors of a channel in the order in which they are tried."""
@@ -170,10 +188,21 @@ class Providers:
 
     async def close(self) -> None:
         """Close all adapters; nothing is sent any more."""
-        for provider in [*self._all.values(), *self._retired]:
-            await provider.close()
+        closing = [provider.close() for provider in (*self._all.values(), *self._retired)]
+        await asyncio.gather(*closing, *self._closing)
 
-    async def _close_retired(self) -> None:
+    def _close_retired(self) -> None:
+        """Close what sends nothing any more, beside the round: it may take as long as its provider likes."""
         for provider in [each for each in self._retired if not each.in_flight]:
             self._retired.remove(provider)
-            await provider.close()
+            task = asyncio.create_task(provider.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+
+def _limits(document: Mapping[str, Any]) -> tuple[Connector, Exception | None]:
+    """Return what a document says of pace and order; of one that no version of ours would publish, the defaults."""
+    try:
+        return Connector.model_validate({k: v for k, v in document.items() if k in Connector.model_fields}), None
+    except ValueError as error:
+        return Connector.model_construct(), error

@@ -48,10 +48,11 @@ class Sending:
                 self._budgets.refund(dispatch.channel)
             self._settling.land(dispatch.channel, chosen)
             return
+        begun: list[tuple[Provider, int]] = []
         for provider in {provider.id: provider for provider, _ in chosen}.values():
             provider.room -= 1
-            provider.begun(now)
-        task = asyncio.create_task(self._send(held, chosen))
+            begun.append((provider, provider.begun(now)))
+        task = asyncio.create_task(self._send(held, chosen, begun))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
@@ -91,7 +92,7 @@ class Sending:
         soonest = min(provider.breaker.until for provider in usable)
         return max(soonest, now + PUT_BACK_MS + self._rng.randrange(PUT_BACK_MS))
 
-    async def _send(self, held: Try, parts: list[Part]) -> None:
+    async def _send(self, held: Try, parts: list[Part], begun: list[tuple[Provider, int]]) -> None:
         dispatch, now = held.dispatch, self._clock.now_ms()
         results: list[Result]
         try:
@@ -112,7 +113,7 @@ class Sending:
         if not isinstance(landing.together(outcomes).result, Sent | Unclear):
             self._budgets.refund(dispatch.channel)
         self._settling.land(dispatch.channel, landed)
-        for provider in {provider.id: provider for provider, _ in parts}.values():
+        for provider, opened in begun:
             of_it = [outcome for outcome in outcomes if outcome.connector == provider.id]
-            provider.ended(landing.together(of_it).result, now)
+            provider.ended(landing.together(of_it).result, now, opened)
         self._on_end()

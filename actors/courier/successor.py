@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from actors.courier.landing import Landed, Try, inherited, put_back, refused
 from domain.ids import partition_of
 from store.lives import Life, Lives
-from store.ports import Claim, InFlight, Queue
+from store.ports import Claim, Claimed, InFlight, Queue
 
 SUSPECT_MS = 60_000  # a partition where a call of ours may still arrive
 
@@ -79,19 +79,24 @@ class Successor:
         """
         self._suspects = {partition: until for partition, until in self._suspects.items() if now < until}
         asked = sorted({*owned, *self._suspects})
-        flying = await self._queue.in_flight(asked) if asked else []
-        others = [f for f in flying if incarnation_of(f.token) != self._life.incarnation]
-        dead = await self._lives.ended(incarnation_of(f.token) for f in others)
-        landed = [(f.dispatch.channel, self._own(f, now)) for f in flying if self._is_orphan(f, held)]
-        return landed + [
-            (f.dispatch.channel, inherited(f, self._partition(f), now))
-            for f in others
-            if incarnation_of(f.token) in dead and self._partition(f) in owned
+        claims = await self._queue.claimed(asked) if asked else []
+        others = [c for c in claims if incarnation_of(c.token) != self._life.incarnation and c.partition in owned]
+        dead = await self._lives.ended(incarnation_of(c.token) for c in others) if others else set()
+        own = {(c.request, c.token): c for c in claims if self._is_orphan(c, held)}
+        left = own | {(c.request, c.token): c for c in others if incarnation_of(c.token) in dead}
+        if not left:  # as nearly always: what claims are of is not read
+            return []
+        partitions = sorted({c.partition for c in left.values()})
+        flying = await self._queue.in_flight(partitions, {c.request for c in left.values()})
+        return [
+            (f.dispatch.channel, self._own(f, now) if key in own else inherited(f, self._partition(f), now))
+            for f in flying
+            if (key := (f.dispatch.id, f.token)) in left
         ]
 
-    def _is_orphan(self, flying: InFlight, held: Collection[tuple[str, str]]) -> bool:
-        is_ours = incarnation_of(flying.token) == self._life.incarnation
-        return is_ours and (flying.dispatch.id, flying.token) not in held
+    def _is_orphan(self, claim: Claimed, held: Collection[tuple[str, str]]) -> bool:
+        is_ours = incarnation_of(claim.token) == self._life.incarnation
+        return is_ours and (claim.request, claim.token) not in held
 
     def _own(self, flying: InFlight, now: int) -> Landed:
         claim = Claim(self._partition(flying), flying.dispatch, flying.tries, flying.refused)

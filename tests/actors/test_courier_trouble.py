@@ -294,7 +294,7 @@ class Wire:
 
 
 @pytest.mark.parametrize("fate", ["lost", "mute"])
-@pytest.mark.parametrize("method", ["claim", "settle", "waiting", "in_flight", "take"])
+@pytest.mark.parametrize("method", ["claim", "settle", "waiting", "claimed", "take"])
 @pytest.mark.parametrize("purpose", ["promo", "service"])
 def test_a_call_or_answer_that_gets_lost_loses_and_doubles_nothing(fate: str, method: str, purpose: str) -> None:
     async def story() -> None:

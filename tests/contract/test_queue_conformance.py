@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from store.ports import Claim, InFlight, Refused, Settlement, Token, Verdict
+from store.ports import Claim, Claimed, InFlight, Refused, Settlement, Token, Verdict
 from tests.contract.field import ANN, BOB, SMS, Field, body, dispatch
 from tests.contract.script import HOUR
 from tests.contract.sides import START, Side
@@ -49,6 +49,9 @@ async def test_a_claim_brings_the_dispatch_as_it_was_cleared(side: Side) -> None
     await field.clear(sent)
     assert await field.claim() == [Claim(0, sent, 0)]
     assert await field.queue.in_flight([0, 1]) == [InFlight(sent, "one", START, 0)]
+    assert await field.queue.claimed([0, 1]) == [Claimed(0, "r1", "one")]
+    assert await field.queue.in_flight([0, 1], {"r2"}) == []
+    assert await field.queue.in_flight([0, 1], {"r1", "r2"}) == [InFlight(sent, "one", START, 0)]
 
 
 async def test_only_the_head_of_a_line_is_claimed_and_the_next_after_it_is_settled(side: Side) -> None:

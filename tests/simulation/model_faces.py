@@ -1,5 +1,7 @@
 """The protocols of the store over the model: what a process calls."""
 
+from collections.abc import Collection
+
 from domain.entries import LogEntry
 from domain.ids import partition_of
 from store.intake import internal_bucket
@@ -7,6 +9,7 @@ from store.keys import PLAYERS, Lane
 from store.ports import (
     Appended,
     Claim,
+    Claimed,
     Commit,
     Grant,
     Incoming,
@@ -160,8 +163,11 @@ class ModelQueue:
                 told[i] = is_done
         return told
 
-    async def in_flight(self, partitions: list[int]) -> list[InFlight]:
-        return [claim for p in partitions for claim in self._store.in_flight(p)]
+    async def claimed(self, partitions: list[int]) -> list[Claimed]:
+        return [claim for p in partitions for claim in self._store.claimed(p)]
+
+    async def in_flight(self, partitions: list[int], only: Collection[str] | None = None) -> list[InFlight]:
+        return [claim for p in partitions for claim in self._store.in_flight(p, only)]
 
     async def waiting(self, partitions: list[int]) -> dict[tuple[str, str], int]:
         counts: dict[tuple[str, str], int] = {}

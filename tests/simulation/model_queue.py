@@ -1,11 +1,12 @@
 """The queue of the model: ``store/lua/queue.lua`` and ``rates.lua`` in plain Python."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 from domain.dispatch import Dispatch
 from store.ports import Claim, Commit, InFlight, Refused, Settlement, Token, Verdict
+from store.ports import Claimed as ClaimOf
 from tests.simulation.model_gates import GatesModel, is_muted, is_stopped
 from tests.simulation.model_state import Claimed, PartitionState, fenced
 
@@ -67,9 +68,13 @@ class QueueModel(GatesModel):
             raise Refused(Verdict.BROKEN)
         return [self._settled(shared, s, clock) for s in settlements]
 
-    def in_flight(self, partition: int) -> list[InFlight]:
+    def claimed(self, partition: int) -> list[ClaimOf]:
+        return [ClaimOf(partition, i, c.token) for i, c in self.of(partition).queue.claims.items()]
+
+    def in_flight(self, partition: int, only: Collection[str] | None = None) -> list[InFlight]:
         q = self.of(partition).queue
-        return [InFlight(q.dispatches[i], c.token, c.at, c.tries, c.refused) for i, c in q.claims.items()]
+        found = {i: c for i, c in q.claims.items() if only is None or i in only}
+        return [InFlight(q.dispatches[i], c.token, c.at, c.tries, c.refused) for i, c in found.items()]
 
     def waiting(self, partition: int) -> dict[Room, int]:
         return {room: len(players) for room, players in self.of(partition).queue.due.items() if players}

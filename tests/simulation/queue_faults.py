@@ -1,6 +1,6 @@
 """What a courier asks of the store, over a wire that fails: the queue, lives, closures, where people are reached."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from domain.entries import ChannelChanged, encode_entry
@@ -8,7 +8,7 @@ from domain.ids import partition_of
 from domain.player import snapshot_from_parts
 from store.keys import TOWER
 from store.lives import Life as Living
-from store.ports import Claim, InFlight, Settlement, Token
+from store.ports import Claim, Claimed, InFlight, Settlement, Token
 from store.reach import Reached, reached_of
 from tests.simulation.stage import PARTITIONS
 
@@ -48,8 +48,12 @@ class FaultyQueue:
                 told[n] = is_done
         return told
 
-    async def in_flight(self, partitions: list[int]) -> list[InFlight]:
-        steps = [lambda p=p: self._store.in_flight(p) for p in partitions]
+    async def claimed(self, partitions: list[int]) -> list[Claimed]:
+        steps = [lambda p=p: self._store.claimed(p) for p in partitions]
+        return [claim for some in await self._wire.call("claimed", *steps, repeats=False) for claim in some]
+
+    async def in_flight(self, partitions: list[int], only: Collection[str] | None = None) -> list[InFlight]:
+        steps = [lambda p=p: self._store.in_flight(p, only) for p in partitions]
         return [claim for some in await self._wire.call("in flight", *steps, repeats=False) for claim in some]
 
     async def waiting(self, partitions: list[int]) -> dict[tuple[str, str], int]:

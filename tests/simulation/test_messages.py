@@ -12,7 +12,7 @@ import pytest
 
 from actors.courier import ladder, landing, successor
 from actors.courier.successor import incarnation_of
-from store.ports import Claim, InFlight
+from store.ports import Claim, Claimed, InFlight
 from tests.simulation.faults import Mix
 from tests.simulation.mail import MailWorld
 from tests.simulation.providers import Post
@@ -122,8 +122,8 @@ async def _believes_all_dead(_: FaultyLives, incarnations: Iterable[str]) -> set
     return set(incarnations)
 
 
-def _forgets_what_it_holds(self: Any, flying: InFlight, _: object) -> bool:
-    return bool(incarnation_of(flying.token) == self._life.incarnation)
+def _forgets_what_it_holds(self: Any, claim: Claimed, _: object) -> bool:
+    return bool(incarnation_of(claim.token) == self._life.incarnation)
 
 
 DYING = Mix(crash=0.02, pause=0.01, pause_s=3, mute=0.03, latency_s=0.005)
