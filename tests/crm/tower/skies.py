@@ -89,6 +89,7 @@ class Skies:
         self._lines: dict[tuple[str, str], list[tuple[Dispatch, int]]] = {}
         self._busy: set[tuple[str, str]] = set()
         self._flights: dict[str, oracle.Sent] = {}  # cleared, the tower has not heard what became of it
+        self._unknown: list[oracle.Sent] = []  # the tower takes them for sent
         self._fold(Fact("ann", "reach", {c: digest_of(c) for c in REACHABLE}, self.now))
 
     # Time
@@ -395,6 +396,8 @@ class Skies:
         asking.landing = landing
         sent = self._flights.pop(dispatch.id)
         sent.heard_at = self.now
+        if landing == "unknown":
+            self._unknown.append(replace(sent, at=at))
         asking.state = "landed"
         cause = f"msg:{dispatch.id}:{dispatch.cleared_at}:{landing}"
         self._fold(Receipt("ann", dispatch.id, dispatch.channel, landing, at, detail, "", cause))
@@ -418,7 +421,7 @@ class Skies:
             if not less:
                 continue
             gone = {d.request_id for d in less}
-            counted = [s for s in self.sends if s.request.id not in gone]
+            counted = [s for s in (*self.sends, *self._unknown) if s.request.id not in gone]
             counted += [replace(sent, at=self.now) for name, sent in self._flights.items() if name not in gone]
             for channel in {d.channel for d in less} & {a.channel for a in decision.alternatives}:
                 wish = oracle.Sent(
