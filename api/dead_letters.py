@@ -106,7 +106,7 @@ async def replay_many(
     if plan.body != hashed:
         raise Conflict("this Idempotency-Key was used with another body", code="idempotency_mismatch")
     if plan.answer is None:
-        items = await Replays(context, idempotency_key, principal.id).run(plan.letters)
+        items = await Replays(context, idempotency_key, principal).run(plan.letters)
         counted = dict.fromkeys(("accepted", "duplicate", "rejected"), 0)
         for item in items:
             counted[item["status"]] += 1
@@ -142,7 +142,7 @@ async def replay(
     claim = await context.dead_letters.claim(idempotency_key, letter_id, sha256(corrected).hexdigest(), now)
     if claim.letter != letter_id or claim.body != sha256(corrected).hexdigest():
         raise Conflict("this Idempotency-Key was used with another letter or body", code="idempotency_mismatch")
-    entry = read_letter(context, letter, claim, corrected, principal.id).entry
+    entry = read_letter(context, letter, claim, corrected, principal).entry
     (answer,) = await context.append([entry])
     if isinstance(answer, Verdict):
         raise Busy("too many events wait; a retry is safe", retry_after_s=1)

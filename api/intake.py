@@ -23,7 +23,7 @@ from api.auth import Principal, credential, principal_of
 from api.context import Context
 from api.limits import BodyTimeout
 from api.masks import Rejection
-from api.normalise import Accepted, Rules, decode_batch, decode_segment, named, read_event, shift_of
+from api.normalise import NEEDS_SCOPE, Accepted, Rules, decode_batch, decode_segment, named, read_event, shift_of
 from api.problems import refused
 from api.visible import for_player
 from domain.effects import HistoryRecord, shown
@@ -156,6 +156,7 @@ def rules_of(context: Context, principal: Principal, *, wait: bool = False, shif
         max_event=context.settings.max_event,
         recorded=context.identity.clock == "log",
         client=principal.kind != "server",
+        lifts=principal.may("players:write"),
         player=principal.player,
         source=principal.id,
         reply_to=context.replies.channel if wait else "",
@@ -420,7 +421,7 @@ def _refuse(
 
 
 def _problem_of(refusal: Refusal) -> EngineError:
-    kind = Forbidden if refusal.code == "not_allowed" else BadRequest
+    kind = Forbidden if refusal.code in ("not_allowed", NEEDS_SCOPE) else BadRequest
     return kind(refusal.detail, code=refusal.code, path=refusal.path, messageId=refusal.message_id)
 
 

@@ -17,6 +17,7 @@ from api.mappings import Mappings
 from api.masks import Changes, EventMask, Rejection, id_fault
 from api.names import snake_case
 from api.values import parse_time
+from crm.facts.exclusions import LIFTED_BY
 from domain.entries import Event, encode_entry
 from domain.ids import ANONYMOUS_PREFIX, KEY_PREFIX
 from domain.spelling import spelled
@@ -43,6 +44,9 @@ CLOCK_WRONG_MAX_MS = 400 * 86_400_000  # a sender's clock further ahead would ma
 SKEW_TOLERANCE_MS = 10_000  # less between sentAt and arrival is the network, not the sender's clock
 RESERVED = ("cmd:", "confirm:", "consent:", "device:", "gate:", "letter:", "msg:", "plc:")
 """What begins the ids of commands and of the engine's own events: who sent one first would have those dropped."""
+LIFTING = frozenset((*LIFTED_BY, "suppression_lifted", "consent_confirmed"))
+"""Events that end what protects a player: whoever sends these acts for the player, as an operator who readmits does."""
+NEEDS_SCOPE = "needs_scope"
 _OWN_PREFIXES = (ANONYMOUS_PREFIX, KEY_PREFIX)
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -97,6 +101,7 @@ class Rules(Struct, frozen=True):
     max_event: int
     recorded: bool = False  # a store with ``clock: log``: the timestamp is the time, nothing is late
     client: bool = False  # only events marked ``client: true``
+    lifts: bool = False  # may send what lifts a protection of the player (``LIFTING``)
     player: str = ""  # of a token: only its own
     source: str = ""
     reply_to: str = ""
@@ -179,6 +184,8 @@ def normalise(body: Segment, raw: bytes, kind: str | None, rules: Rules) -> Acce
     mask = rules.masks.get(name)
     if rules.client and (mask is None or not mask.client):
         raise Rejection("not_allowed", f"the configuration does not let clients send {name!r}", "event")
+    if name in LIFTING and not rules.lifts:
+        raise Rejection(NEEDS_SCOPE, f"{name!r} needs a server key with scope players:write too", "event")
     occurred = rules.now if stated is None else _occurred(stated, body, rules)
     if mappings.any_event or mappings.properties:
         properties = mappings.properties_of(name, properties, changes)

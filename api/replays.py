@@ -8,13 +8,14 @@ from msgspec import Struct, structs
 
 from actors.clock import new_id
 from actors.requests import request_id
+from api.auth import Principal
 from api.cloudevents import READER as CLOUD_EVENTS
 from api.context import Context
 from api.intake import READERS, Reader, shown_changes
 from api.mappings import Mappings
 from api.masks import Rejection
 from api.names import snake_case
-from api.normalise import NAMES, Accepted, Rules, named
+from api.normalise import NAMES, NEEDS_SCOPE, Accepted, Rules, named
 from domain.dispatch import decode_dispatch
 from domain.entries import Command, Event, decode_entry, encode_entry
 from domain.errors import BadRequest, Busy, EngineError, Invalid
@@ -37,7 +38,13 @@ _decode_said = msgspec.json.Decoder(_Said).decode
 
 
 def read_letter(
-    context: Context, letter: DeadLetter, claim: ReplayClaim, corrected: bytes, source: str, *, own_rights: bool = False
+    context: Context,
+    letter: DeadLetter,
+    claim: ReplayClaim,
+    corrected: bytes,
+    caller: Principal,
+    *,
+    own_rights: bool = False,
 ) -> Accepted:
     """Return what goes into the log.
 
@@ -45,7 +52,7 @@ def read_letter(
 
     Args:
         corrected: The event as it should have been; b"": as it came.
-        source: Id of the key that asks; mappings of the key that it came with count.
+        caller: Who asks; mappings of the key that it came with count.
         own_rights: As its sender, who may have been a browser; else as the operator who asks for just this one.
 
     Raises:
@@ -56,13 +63,13 @@ def read_letter(
         return Accepted(_asked_again(context, letter, claim, corrected), False)
     if corrected.strip():
         reader = CLOUD_EVENTS if b'"specversion"' in corrected else READERS[letter.type]
-        return _read(context, letter, claim, corrected, reader, source, own_rights)
+        return _read(context, letter, claim, corrected, reader, caller, own_rights)
     if letter.truncated:
         raise Invalid("the event was too large to keep whole: send it corrected", code="too_large")
     if letter.partition is not None:
         return Accepted(_again(letter, claim), False)
     reader = CLOUD_EVENTS if letter.form == "cloudevents" else READERS[letter.type]
-    return _read(context, letter, claim, letter.raw, reader, source, own_rights)
+    return _read(context, letter, claim, letter.raw, reader, caller, own_rights)
 
 
 def event_of(letter: DeadLetter, mappings: Mappings) -> str:
@@ -93,10 +100,10 @@ class Replays:
         key: The idempotency key: what was done under it before is not done again.
     """
 
-    def __init__(self, context: Context, key: str, source: str) -> None:
+    def __init__(self, context: Context, key: str, caller: Principal) -> None:
         self._context = context
         self._key = key
-        self._source = source
+        self._caller = caller
 
     async def run(self, letter_ids: list[str]) -> list[dict[str, Any]]:
         """Send them in, in this order; what became of each.
@@ -128,7 +135,7 @@ class Replays:
                 continue
             try:
                 read[letter_id] = read_letter(
-                    self._context, letter, claims[letter_id], b"", self._source, own_rights=True
+                    self._context, letter, claims[letter_id], b"", self._caller, own_rights=True
                 )
             except EngineError as error:
                 path = str(error.extra.get("path", ""))
@@ -191,7 +198,7 @@ def _read(
     claim: ReplayClaim,
     raw: bytes,
     reader: Reader,
-    source: str,
+    caller: Principal,
     own_rights: bool,
 ) -> Accepted:
     message_id, player = named(raw)
@@ -203,9 +210,10 @@ def _read(
         max_event=context.settings.max_event,
         recorded=context.identity.clock == "log",
         client=own_rights and (letter.client or letter.code == NOT_ALLOWED),
+        lifts=caller.may("players:write") and not (own_rights and (letter.client or letter.code == NEEDS_SCOPE)),
         player=letter.own if own_rights or not player else "",
-        source=source,
-        mappings=context.programme.mappings(letter.source or source),
+        source=caller.id,
+        mappings=context.programme.mappings(letter.source or caller.id),
     )
     if letter.was_in_log:
         rules = structs.replace(rules, message_id=f"{letter.event_id}~replay-{claim.n}")

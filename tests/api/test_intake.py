@@ -324,6 +324,36 @@ async def test_clients_send_only_what_the_configuration_lets_them(api: Api, host
     assert [event.name for event in await events(host)] == ["round_finished"]
 
 
+@pytest.mark.parametrize(
+    "name", ["player_readmitted", "Harm Marker Cleared", "suppression_lifted", "consent_confirmed"]
+)
+async def test_what_lifts_a_protection_needs_the_scope_that_readmits(api: Api, host: Host, name: str) -> None:
+    await api.publish({"events": {"player_readmitted": {"client": True}}})
+    access, now = api.context.access, api.context.clock.now_ms()
+    operator, _ = await access.create("server", ("events:write", "players:write"), now=now)
+    await api.context.keys.reload()
+    lifting = {"userId": "u-1", "event": name, "messageId": "m-lift", "type": "track"}
+    answer = await api.post("/v1/track", lifting, key=api.ingest)
+    assert (answer.status_code, answer.json()["code"]) == (403, "needs_scope")
+    assert (await api.post("/v1/track", lifting, key=api.browser)).status_code == 403
+    assert (await api.post("/v1/track", lifting, key=await api.token("u-1"))).status_code == 403
+    batch = await api.post("/v1/batch", {"batch": [bet(messageId="m-2"), lifting]}, key=api.ingest)
+    assert [(one["index"], one["code"]) for one in batch.json()["rejected"]] == [(1, "needs_scope")]
+    cloud = {"specversion": "1.0", "id": "m-c", "type": name, "source": "x", "subject": "u-1"}
+    assert (await api.post("/v1/cloudevents", cloud, key=api.ingest)).status_code == 403
+    kept = (await api.get("/v1/dead-letters?code=needs_scope")).json()["items"]
+    assert {letter["event_id"] for letter in kept} == {"m-lift", None}  # a CloudEvent's own id is in its body
+    ids = [letter["id"] for letter in kept]
+    many = await api.post("/v1/dead-letters/replay", {"ids": ids}, idempotency_key="k-1")
+    assert many.json()["accepted"] == 0, "a replay of many has the rights of who sent it first"
+    alone = f"/v1/dead-letters/{ids[0]}/replay"
+    assert (await api.post(alone, key=api.ingest, idempotency_key="k-2")).status_code in (400, 422)
+    assert (await api.post(alone, key=operator, idempotency_key="k-3")).status_code == 200
+    assert (await api.post("/v1/track", {**lifting, "messageId": "m-3"}, key=operator)).status_code == 200
+    events = [entry.entry for entry in await host.logged() if isinstance(entry.entry, Event)]
+    assert len(events) == 3, "the other event of the batch, and the operator's two"
+
+
 async def test_a_token_speaks_for_its_own_player_only(api: Api, host: Host) -> None:
     await api.publish(MASKS)
     token = await api.token("bruno")
