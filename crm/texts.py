@@ -16,7 +16,7 @@ from crm.markers import LINKS, UTF8, cleaned, without
 from crm.sandbox import parse
 from crm.sources import Name, names_used, paths_used
 
-_URL = re.compile(r"(?:https?://|/(?!/)|#|\?)\S*", re.IGNORECASE)
+_URL = re.compile(r"(?:https?://|/(?!/)|#|\?)[^\s\\\x00-\x1f\x7f-\x9f]*", re.IGNORECASE)  # browsers read \ as /
 _NAME = re.compile(r"\{\{-?\s*[A-Za-z_][\w.-]*\s*-?\}\}")
 Texts = dict[str, "Text"]  # by language tag in lower case
 

@@ -94,7 +94,12 @@ def test_a_button_opens_only_what_is_safe(url: str, variables: dict[str, str], a
 
 
 @pytest.mark.parametrize(
-    "url", ["javascript:x", "data:text/html,x", "//evil.example", " /x", "vbscript:x", "", "ftp://x"]
+    "url",
+    [
+        *("javascript:x", "data:text/html,x", "//evil.example", " /x", "vbscript:x", "", "ftp://x"),
+        *("/\\evil.example", "/\\/evil.example", "https:/\\evil.example", "https://good.example\\@evil.example"),
+        *("/\t/evil.example", "/x\x00", "/x\x7f", "/x\x85"),
+    ],
 )
 def test_urls_that_are_not_safe(url: str) -> None:
     assert not safe_url(url)

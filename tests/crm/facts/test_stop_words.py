@@ -21,6 +21,25 @@ from crm.facts.stop_words import LISTED, asks_to_stop
         ),
         *("ВІДПИШІТЬ мене", "Скасувати", "Отписаться", "отпишите меня, пожалуйста", "Хватит!!!", "не пишите"),
         *("PARAR", "sair", "Cancelar por favor", "não enviar", "NAO ENVIAR", "Descadastrar", "chega"),
+        *(
+            "Stop sending me messages",
+            "STOP 12345",
+            "stop all sms now",
+            "stop it",
+            "отписать",
+            "fin",
+            "Arrête",
+            "ARRET",
+        ),
+        *(
+            "ARRET",
+            "Stopp bitte",
+            "Abmelden",
+            "stop\U0001f64f",
+            "unsubscribe me",
+            "unsubscribe my number",
+            "leave me alone",
+        ),
         *("BAJA", "alto", "¡Basta!", "darse de baja", "cancelar suscripcion", "no más mensajes"),
     ],
 )
@@ -31,6 +50,7 @@ def test_an_answer_that_asks_to_stop(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "   ", "!!!", None, 7, ["stop"], "please", "when does it stop?", "stopover", "Thanks", "ok", "не стоп",
+     "12345", "me", "my number", "cancel my bet", "fine", "stop sending my winnings",
      "I will never stop playing", "stop " * 30],
 )  # fmt: skip
 def test_an_answer_that_does_not(text: object) -> None:
