@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm.tower.config import SENDS_MAX
 from crm.tower.airspace import SEEN_MAX, WAITING_MAX, Airspace, Send
+from crm.tower.config import SENDS_MAX
 from crm.tower.why import Reason, explain
 from domain.decisions import decode_decision, decode_delivery, encode_decision, encode_delivery
 from domain.entries import Event, ProgrammePublished, TimerFired
