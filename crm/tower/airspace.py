@@ -23,6 +23,7 @@ WAITING_MAX = 100  # messages that wait for one player; beyond, the lowest prior
 CONTEXT = "context:"  # how the names of contexts' facts begin
 CONTEXTS_MAX = 60  # of one player; a policy has fewer
 FLYING_MAX = 100  # messages of one player on their way to providers; beyond, the next wait
+BYTES_MAX = 262_144  # of the requests that wait, and of those that fly, with all their content: a part is written whole
 _SENDS_KEPT_MS = 8 * DAY_MS  # seven local days, one of which may have 25 hours, and moves between zones
 
 
@@ -99,6 +100,7 @@ class Waiting(Struct, frozen=True, array_like=True):
     escalated: bool = False  # it waits for a person
     carries: tuple[str, ...] = ()  # ids of the requests that are part of it
     causes: tuple[str, ...] = ()  # reasons on its other channels: it is judged again when one of these ends, too
+    size: int = 0  # bytes of the request; 0: held by an older version
 
 
 class Flying(Struct, frozen=True, array_like=True):
@@ -112,6 +114,7 @@ class Flying(Struct, frozen=True, array_like=True):
     approved: bool = False
     carries: tuple[str, ...] = ()
     withdrawn: str = ""  # reason for which it was taken back, should it not have gone yet
+    size: int = 0  # bytes of the request; 0: cleared by an older version
 
 
 class Airspace(Struct, frozen=True):
@@ -150,6 +153,11 @@ def airspace_from_parts(player: str, version: int, parts: dict[str, bytes]) -> A
     """Read an airspace from its stored parts; missing ones are empty, unknown ones ignored."""
     read = {name: _decoders[name].decode(data) for name, data in parts.items() if name in _decoders}
     return Airspace(player, version, **read)
+
+
+def size_of(request: MessageRequest) -> int:
+    """Return how many bytes of a stored part the request takes."""
+    return len(_encoder.encode(request))
 
 
 def has_seen(airspace: Airspace, request_id: str) -> bool:

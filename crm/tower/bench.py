@@ -7,11 +7,13 @@ from msgspec import Struct, structs
 
 from crm.programme import CrmRules
 from crm.tower.airspace import (
+    BYTES_MAX,
     WAITING_MAX,
     Airspace,
     Flying,
     Send,
     Waiting,
+    size_of,
     with_flying,
     with_seen,
     with_send,
@@ -326,7 +328,9 @@ class Bench:
         zone = self.airspace.facts.timezone or self.light.timezone
         policy, facts = self.light.policy, self.airspace.facts
         self.dispatches.append(dispatch_of(request, channel, facts, policy, now=now, zone=zone, version=version))
-        flying = Flying(request, channel, now, case.generation, case.tried, case.approved, case.carries)
+        flying = Flying(
+            request, channel, now, case.generation, case.tried, case.approved, case.carries, size=size_of(request)
+        )
         self.airspace = with_flying(self.airspace, flying)
 
     def _wait(self, case: Case, verdict: Held | Escalated) -> None:
@@ -336,6 +340,7 @@ class Bench:
         is closed for a day would fill the history.
         """
         request = case.request
+        before = self._before.get(request.id)
         held = Waiting(
             request,
             verdict.until,
@@ -346,8 +351,8 @@ class Bench:
             isinstance(verdict, Escalated),
             case.carries,
             other_causes(verdict),
+            before.size if before is not None else size_of(request),
         )
-        before = self._before.get(request.id)
         if before is not None and held == before and _timer(before) != self.fired:
             self._before.pop(request.id)
             self.airspace = with_waiting(self.airspace, before)
@@ -363,11 +368,15 @@ class Bench:
         self._tell(decision_of(request, verdict, now=self.light.now, version=self._rules.version))
 
     def _make_room(self) -> None:
-        """Refuse the least important of more than ``WAITING_MAX`` waiting requests."""
+        """Refuse the least important of more waiting requests than ``WAITING_MAX`` or ``BYTES_MAX``; one is let be."""
         waiting = self.airspace.waiting
-        if len(waiting) <= WAITING_MAX:
+        count, size = len(waiting), sum(held.size for held in waiting.values())
+        if count <= WAITING_MAX and size <= BYTES_MAX:
             return
-        for held in sorted(waiting.values(), key=self._rank)[WAITING_MAX:]:
+        for held in sorted(waiting.values(), key=self._rank, reverse=True):
+            if count == 1 or (count <= WAITING_MAX and size <= BYTES_MAX):
+                return
+            count, size = count - 1, size - held.size
             self.conclude(self.taken(held), Refused((Reason.TOO_MANY_WAITING.value,)))
 
     def _rank(self, held: Waiting) -> tuple[int, int, str]:

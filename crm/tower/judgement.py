@@ -7,7 +7,7 @@ from msgspec import Struct, structs
 
 from crm.addresses import REACHABLE
 from crm.facts.consents import CONFIRMS
-from crm.tower.airspace import FLYING_MAX, Airspace, Facts
+from crm.tower.airspace import BYTES_MAX, FLYING_MAX, Airspace, Facts
 from crm.tower.limits import Obstacle, room_obstacles
 from crm.tower.policy import CHANNELS, Hold, Plan, Policy
 from crm.tower.quiet import is_quiet, quiet_until
@@ -386,7 +386,8 @@ def has_content(request: MessageRequest, channel: str) -> bool:
 
 def _capacity(case: Case, channel: str, airspace: Airspace, light: Light) -> Obstacle | None:
     request, now = case.request, light.now
-    if len(airspace.flying) >= FLYING_MAX:
+    flying = airspace.flying
+    if flying and (len(flying) >= FLYING_MAX or sum(one.size for one in flying.values()) >= BYTES_MAX):
         return Obstacle(Reason.TOO_MANY_FLYING.value, now + FULL_MS, may_end_early=True)
     closed = light.closed.get(channel)
     if closed is None or (closed.reason == Reason.BUDGET_SPENT and request.purpose in URGENT):

@@ -45,9 +45,9 @@ FULL = structs.replace(
     sends=(*OLD.sends, Send(1, "promo", "sms", "r2", "api", "spring", True, True)),
     waiting={
         **OLD.waiting,
-        "r3": Waiting(request("r3"), 5, ("quiet_hours",), 0, ("sms",), True, True, ("r9",), ("provider_down",)),
+        "r3": Waiting(request("r3"), 5, ("quiet_hours",), 0, ("sms",), True, True, ("r9",), ("provider_down",), 7),
     },
-    flying={"r2": Flying(request("r2"), "sms", 1, 4, ("email",), True, ("r8",), "goal_met")},
+    flying={"r2": Flying(request("r2"), "sms", 1, 4, ("email",), True, ("r8",), "goal_met", 9)},
 )
 STORED_BY_VERSION_1 = {
     "facts": "96ab4575726f70652f4b796976a2756b93a8636f6f6c5f6f6666050981a3736d73c292c30792c308",
