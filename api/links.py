@@ -17,7 +17,6 @@ from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from actors.clock import new_id
 from api.bodies import form_of, read_body
 from api.consents import grant, is_withdrawn, read_consents, withdraw
 from api.context import Context, Ctx
@@ -101,8 +100,8 @@ def counts_for(request: Request) -> bool:
     status_code=302,
     response_class=RedirectResponse,
     summary="Follow a link of a message",
-    description="Redirects to the target that the token signs, http(s) only, and counts a click. HEAD and known "
-    "prefetchers are redirected without being counted.",
+    description="Redirects to the target that the token signs, http(s) only, and counts a click, once a minute for each "
+    "link of a message. HEAD and known prefetchers are redirected without being counted.",
     responses={302: {"description": "To the signed target"}, 404: HTML_PAGE[404], 410: HTML_PAGE[410]},
 )
 async def follow(token: Token, request: Request, context: Ctx) -> Response:
@@ -113,7 +112,7 @@ async def follow(token: Token, request: Request, context: Ctx) -> Response:
     if not _TARGET.fullmatch(link.target):
         return _sorry(request, "bad", 404)
     if counts_for(request):
-        await _count(context, link, "clicked", token, nonce=new_id())
+        await _count(context, link, "clicked", token, once_per_ms=MINUTE_MS, nonce=_digest(link.target))
     return RedirectResponse(link.target, status_code=302, headers=NO_STORE)
 
 

@@ -46,7 +46,7 @@ def link_receipt(
 
     Args:
         once_per_ms: Of the same message at most one counts in so long; 0: each does.
-        nonce: Makes the id of those that each count.
+        nonce: Tells links of one message apart.
     """
     # The start of the window is the time too: a later one of the same window must meet the first in its dedupe bucket.
     at = at - at % once_per_ms if once_per_ms else at
@@ -60,7 +60,7 @@ def link_receipt(
     }
     return Event(
         link.player,
-        f"msg:{link.request}:{outcome}:{nonce or at}",
+        f"msg:{link.request}:{outcome}:{at}" + (f":{nonce}" if nonce else ""),
         PREFIX + outcome,
         at,
         _present(properties),

@@ -224,13 +224,16 @@ def _broken_references(
 ) -> Iterator[str]:
     """Yield what names a thing that is not there."""
     templates = documents.get("templates", {})
-    named = [(f"candidates[{n}]", one.template) for n, one in enumerate(config.candidates)]
-    named += [("fallback", config.fallback.template)] if config.fallback else []
-    for path, template in named:
+    named = [(f"candidates[{n}]", one.template, one.purpose) for n, one in enumerate(config.candidates)]
+    named += [("fallback", config.fallback.template, config.fallback.purpose)] if config.fallback else []
+    for path, template, purpose in named:
         if template not in templates:
             yield f"{path}.template: expected the id of a template, got {template!r}"
         elif templates[template].get("channel") == "webhook":
             yield f"{path}.template: expected a template for people, got {template!r} of a webhook"
+        elif purpose == "legal" and templates[template].get("legal") is not True:
+            # what is legal passes exclusions and consents: only what is marked as a notice may say that it is
+            yield f"{path}.template: expected a template with `legal: true`, got {template!r} without it"
     for n, one in enumerate(config.candidates):
         where = compile_condition(one.where, refused=_NO_EVENT)
         for kind, names in (("segment", where.segments), ("metric", where.metrics)):

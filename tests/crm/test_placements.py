@@ -124,3 +124,21 @@ def test_what_names_nothing_is_named() -> None:
         "placements/x: candidates[0].where: expected the id of a segment, got 'vips'",
         "placements/x: candidates[0].where: expected the id of a metric, got 'bets'",
     ]
+
+
+@pytest.mark.parametrize("place", ["candidate", "fallback"])
+def test_what_passes_exclusions_as_legal_needs_a_template_that_is_marked_as_a_notice(place: str) -> None:
+    templates = {"offer": {"channel": "in_app"}, "notice": {"channel": "in_app", "legal": True}}
+
+    def errors_of(template: str) -> list[str]:
+        one = {"template": template, "purpose": "legal"}
+        document = {"candidates": [one]} if place == "candidate" else {"fallback": one}
+        errors: list[str] = []
+        compile_placements({"placements": {"x": document}, "templates": templates}, errors)
+        return errors
+
+    path = "candidates[0]" if place == "candidate" else "fallback"
+    assert errors_of("notice") == []
+    assert errors_of("offer") == [
+        f"placements/x: {path}.template: expected a template with `legal: true`, got 'offer' without it"
+    ]
