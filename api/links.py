@@ -100,8 +100,8 @@ def counts_for(request: Request) -> bool:
     status_code=302,
     response_class=RedirectResponse,
     summary="Follow a link of a message",
-    description="Redirects to the target that the token signs, http(s) only, and counts a click, once a minute for each "
-    "link of a message. HEAD and known prefetchers are redirected without being counted.",
+    description="Redirects to the target that the token signs, http(s) only, and counts a click, once a minute for "
+    "each link of a message. HEAD and known prefetchers are redirected without being counted.",
     responses={302: {"description": "To the signed target"}, 404: HTML_PAGE[404], 410: HTML_PAGE[410]},
 )
 async def follow(token: Token, request: Request, context: Ctx) -> Response:
