@@ -163,6 +163,8 @@ def _entry(context: Context, connector: str, inbound: Inbound, told: _Told) -> I
         "detail": inbound.detail[:CHARS_MAX],
         "provider_id": inbound.provider_id[:200],
         "is_address_dead": inbound.is_address_dead,
+        # By mail as by one click: the purpose. Who answers STOP in a chat has no link, and means the channel.
+        "key": told.purpose if inbound.outcome == "unsubscribed" and told.channel == "email" else "",
     }
     # Never the id of a courier's landing (``domain.receipts``): a vendor's ``failed`` is shown, and settles nothing.
     event = Event(
