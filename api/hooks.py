@@ -6,53 +6,45 @@ vendor's id, or, for what names neither, by who has that address.
 """
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
 from fastapi.responses import JSONResponse, PlainTextResponse
-from msgspec import Struct
 from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
+from actors.courier.inbound import entry_of, is_reported
 from api.auth import Principal, credential, principal_of, require
 from api.bodies import read_body
 from api.context import Context, Ctx
 from api.limits import HOOK_MAX
+from api.pace import Pace
 from api.pages import CHUNK, answers
 from api.persons import owner_of
-from api.receipts import incoming
 from api.request_ids import request_partition
 from channels.bounces import read_mail
 from channels.hooks import BODY_MAX, HookAnswer, HookRequest, read_hook
 from channels.ports import Inbound
-from crm.addresses import digest_of
 from crm.connectors import CHANNEL_OF
-from crm.facts.stop_words import asks_to_stop
 from crm.identity.duplicates import CLAIMS_MAX
 from crm.identity.finding import actors_of
 from domain.decisions import decode_decision
-from domain.entries import Event
 from domain.errors import BadRequest, Busy, Forbidden, NotFound, Unauthorised
 from domain.ids import partition_of
 from domain.links import TOKEN_MAX, Link, read, sign
-from domain.receipts import OUTCOMES, PREFIX, TYPE
 from store.keys import TOWER, requests
 from store.ports import Incoming, Verdict
-from store.provider_ids import ProviderIds
+from store.provider_ids import Posted, ProviderIds
 
 router = APIRouter(prefix="/v1", tags=["Channels"])
 
+_log = logging.getLogger("playtower.api")
 MAIL_MAX = HOOK_MAX
 INBOUND_MAX = 1_000  # reports of one call
-CHARS_MAX = 1_600  # of a reply: ten SMS
 MAIL_TYPE = "message/rfc822"
-_MADE_HERE = frozenset(
-    ("sent", "returned", "stopped", "withdrawn", "expired", "unknown")
-)  # a courier's, not a vendor's
-_WITHDRAWS = frozenset(("unsubscribed", "complained"))
 
 Name = Annotated[str, Path(max_length=100, description="Id of a connector of the live programme.")]
 ConfigWriter = Annotated[Principal, Depends(require("config:write"))]
@@ -118,17 +110,6 @@ async def report(connector: Name, request: Request, context: Ctx) -> Response:
     return JSONResponse({"received": len(answer.inbound), "noted": noted})
 
 
-class _Told(Struct, frozen=True):
-    """Whom a report is about."""
-
-    player: str
-    request: str = ""
-    channel: str = ""
-    template: str = ""
-    purpose: str = ""
-    address: str = ""  # digest
-
-
 async def note(context: Context, connector: str, kind: str, found: Sequence[Inbound], link: Link | None) -> int:
     """Append receipts of what a provider reports; how many of the reports were about a player of ours.
 
@@ -137,77 +118,35 @@ async def note(context: Context, connector: str, kind: str, found: Sequence[Inbo
         StoreDown: no answer.
     """
     entries: list[Incoming] = []
-    noted = 0
+    noted, now, lateness_ms = 0, context.clock.now_ms(), context.settings.lateness_max_s * 1_000
     for inbound in found:
-        if inbound.outcome not in OUTCOMES or inbound.outcome in _MADE_HERE:
+        if not is_reported(inbound):
             continue
         about = await _about(context, connector, kind, inbound, link)
         noted += bool(about)
-        entries += [_entry(context, connector, inbound, told) for told in about]
+        entries += [entry_of(inbound, told, connector, now, lateness_ms) for told in about]
     if entries and any(isinstance(answer, Verdict) for answer in await context.append(entries)):
         raise Busy("too many events wait; a retry is safe", retry_after_s=1)
     return noted
 
 
-def _entry(context: Context, connector: str, inbound: Inbound, told: _Told) -> Incoming:
-    now = context.clock.now_ms()
-    oldest = now - context.settings.lateness_max_s * 1000
-    at = min(max(inbound.at, oldest), now) if inbound.at else now
-    properties: dict[str, Any] = {
-        "message_id": told.request,
-        "channel": told.channel,
-        "template": told.template,
-        "purpose": told.purpose,
-        "connector": connector,
-        "address": told.address or (digest_of(inbound.address) if inbound.address else ""),
-        "detail": inbound.detail[:CHARS_MAX],
-        "provider_id": inbound.provider_id[:200],
-        "is_address_dead": inbound.is_address_dead,
-        # By mail as by one click: the purpose. Who answers STOP in a chat has no link, and means the channel.
-        "key": told.purpose if inbound.outcome == "unsubscribed" and told.channel == "email" else "",
-    }
-    # Never the id of a courier's landing (``domain.receipts``): a vendor's ``failed`` is shown, and settles nothing.
-    event = Event(
-        told.player,
-        f"msg:{told.request or connector}:{inbound.outcome}:{_digest(inbound, now)}",
-        PREFIX + inbound.outcome,
-        at,
-        {name: value for name, value in properties.items() if value},
-        type=TYPE,
-        source=f"hook:{connector}",
-    )
-    return incoming(context, event, is_dated=bool(inbound.at))
-
-
-def _digest(inbound: Inbound, now: int) -> str:
-    """Return what tells this report from others: it comes again with the same.
-
-    One that the vendor does not name is told apart by what it says. But what withdraws a consent counts each time that
-    it comes: to withdraw twice does no harm, and the player may have agreed again in between.
-    """
-    said = [inbound.outcome, inbound.at, inbound.provider_id, inbound.detail, inbound.address, inbound.mark]
-    if not inbound.mark and (inbound.outcome in _WITHDRAWS or asks_to_stop(inbound.detail)):
-        said.append(now)
-    return blake2b(repr(said).encode(), digest_size=8).hexdigest()
-
-
-async def _about(context: Context, connector: str, kind: str, inbound: Inbound, link: Link | None) -> list[_Told]:
+async def _about(context: Context, connector: str, kind: str, inbound: Inbound, link: Link | None) -> list[Posted]:
     """Return whom a report is about; a reply, or an address that is dead, may be of several players."""
     channel = CHANNEL_OF[kind]
     if link is not None:
-        return [_Told(link.player, link.request, link.channel or channel, link.template, link.purpose)]
+        return [Posted(link.player, link.request, link.channel or channel, link.template, link.purpose)]
     if inbound.provider_id and (posted := await ProviderIds(context.redis).find(connector, inbound.provider_id)):
-        return [_Told(posted.player, posted.request, posted.channel, posted.template, posted.purpose, posted.address)]
+        return [posted]
     if inbound.request and (told := await _of_request(context, inbound.request, channel)):
         return [told]
     if inbound.player:
-        return [_Told(inbound.player, inbound.request, channel)]
+        return [Posted(inbound.player, inbound.request, channel)]
     if not inbound.address:
         return []
     return await _of_address(context, kind, inbound.address)
 
 
-async def _of_request(context: Context, request: str, channel: str) -> _Told | None:
+async def _of_request(context: Context, request: str, channel: str) -> Posted | None:
     partition = request_partition(request, context.partitions)
     player = await context.redis.hget(requests(partition), request) if partition is not None else None
     if player is None:
@@ -217,14 +156,14 @@ async def _of_request(context: Context, request: str, channel: str) -> _Told | N
     for _offset, fields in await context.redis.xrevrange(key, count=CHUNK):
         decision = decode_decision(fields[b"d"])
         if decision.request_id == request:
-            return _Told(owner, request, decision.channel or channel, decision.template, decision.purpose)
-    return _Told(owner, request, channel)
+            return Posted(owner, request, decision.channel or channel, decision.template, decision.purpose)
+    return Posted(owner, request, channel)
 
 
-async def _of_address(context: Context, kind: str, address: str) -> list[_Told]:
+async def _of_address(context: Context, kind: str, address: str) -> list[Posted]:
     for actor in actors_of(kind, address):
         if claims := (await context.players.ref(actor).state()).identity.claims:
-            return [_Told(player, channel=CHANNEL_OF[kind]) for player in list(claims)[:CLAIMS_MAX]]
+            return [Posted(player, "", CHANNEL_OF[kind]) for player in list(claims)[:CLAIMS_MAX]]
     return []
 
 
@@ -266,6 +205,14 @@ def _read(context: Context, request: Request, document: Mapping[str, Any], body:
     url = public + request.url.path + query if public else str(request.url)
     try:
         return read_hook(document, HookRequest(request.method, url, dict(request.headers), body))
-    except Forbidden:
+    except Forbidden as refused:
         context.counts["hooks_refused"] += 1
+        if refused.problem_code == "hook_closed":  # which secret is missing is the operator's to know
+            if not _told.take(str(document["kind"]) + refused.detail, context.clock.now_ms()):
+                _log.warning("the hook %s is closed: %s", request.url.path, refused.detail)
+            detail = "the connector's secret is not there, so nothing can be verified"
+            raise Forbidden(detail, code="hook_closed") from None
         raise
+
+
+_told = Pace(1)

@@ -2,8 +2,6 @@
 
 from collections import Counter
 
-from msgspec import structs
-
 from actors.courier.landing import Landed, Outcome, Try
 from channels.ports import Sent
 from domain.dispatch import Dispatch
@@ -50,11 +48,6 @@ class Settling:
                     dispatch.player, dispatch.id, dispatch.channel, dispatch.template, dispatch.purpose, outcome.address
                 )
                 self._posted.append((outcome.connector, outcome.result.provider_id, posted))
-                chat, slash, _ = outcome.result.provider_id.partition("/")
-                if (
-                    chat and slash and dispatch.channel == "messenger"
-                ):  # who writes there later answers no message of ours
-                    self._posted.append((outcome.connector, chat, structs.replace(posted, request="")))
 
     async def settle(self, now: int) -> None:
         """Settle all that has ended.

@@ -3,7 +3,7 @@
 import pytest
 from redis.asyncio import Redis
 
-from actors.courier.inbound import Inbox
+from actors.courier.inbound import LATENESS_MAX_MS, Inbox
 from channels.ports import Inbound
 from crm.addresses import digest_of
 from crm.identity.duplicates import key_actor
@@ -60,6 +60,14 @@ async def test_what_is_nobodys_is_dropped(redis: Redis) -> None:
         Inbound("invented", player="ada"),
     ]
     assert await told(redis, *nobodys) == []
+
+
+async def test_only_couriers_say_how_a_claim_ended_and_no_clock_of_1970_is_believed(redis: Redis) -> None:
+    await ProviderIds(redis).remember([("smsc", "77", POSTED)])
+    words = ("sent", "returned", "stopped", "withdrawn", "expired", "unknown")
+    assert await told(redis, *(Inbound(word, provider_id="77") for word in words)) == []
+    (event,) = await told(redis, Inbound("delivered", at=1, provider_id="77"))
+    assert event.occurred_at == NOW - LATENESS_MAX_MS
 
 
 async def test_a_full_partition_leaves_it_with_the_provider(redis: Redis) -> None:

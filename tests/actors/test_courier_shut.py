@@ -8,12 +8,10 @@ import pytest
 
 from actors.courier.closing import OPEN, Closure, Teller
 from actors.courier.courier import SWEEP_MOST
-from channels.ports import Parcel, Result, Retry, Sent
-from crm.addresses import Address
+from channels.ports import Parcel, Result, Retry
 from domain.ids import partition_of
 from store.closures import Closures
 from store.intake import DEDUPE_BUCKET_MS
-from store.provider_ids import ProviderIds
 from tests.actors.post import PARTITIONS, Office, Provider, message, now_ms, run, takes_all
 from tests.simulation.model_gates import set_mute, set_stop
 
@@ -221,26 +219,5 @@ def test_a_channel_is_told_open_again_by_the_courier_that_had_told_it_closed_bef
         assert set(office.store.of(0).expires) == {str(now_ms() // DEDUPE_BUCKET_MS)}, (
             "their keys are not kept for ever"
         )
-
-    run(story)
-
-
-def test_who_was_written_to_in_a_chat_is_known_by_the_chat() -> None:
-    async def story() -> None:
-        async def takes(_: Parcel) -> Result:
-            return Sent("-100200/17")
-
-        office = Office()
-        office.addresses["amelia"] = {"messenger": (Address("telegram", "-100200"),)}
-        office.connector("bot", Provider(takes, kinds=frozenset({"telegram"})), kind="telegram")
-        office.clear(message("r1", channel="messenger"))
-        office.start()
-        await asyncio.sleep(1)
-        ids = ProviderIds(office.redis)
-        message_of, chat_of = await ids.find("bot", "-100200/17"), await ids.find("bot", "-100200")
-        assert message_of is not None
-        assert chat_of is not None
-        assert (message_of.player, message_of.request) == ("amelia", "r1")
-        assert (chat_of.player, chat_of.request, chat_of.channel) == ("amelia", "", "messenger")
 
     run(story)
