@@ -17,6 +17,9 @@ def gathering(rule: dict[str, Any] = REWARDS, **policy: Any) -> Airport:
     return Airport(rules(gather=[rule], priorities={"reward": 60, "promo": 20}, **policy))
 
 
+NIGHT = {"quiet_hours": {"from": "21:00", "until": "08:00", "channels": ["sms"]}}
+
+
 def reward(tower: Airport, name: str, **changes: Any) -> str:
     content = {"title": f"Title of {name}", "body": f"Body of {name}", "action": {"label": "Go", "url": f"/{name}"}}
     return tower.ask(name, **{"purpose": "reward", "content": content, **changes})
@@ -205,6 +208,19 @@ class TestOutside:
         tower.land("a", "returned")
         assert [dispatch.content["body"] for dispatch in tower.dispatches] == ["Body of a\nBody of b"] * 2
         assert tower.outcome("b") == "merged"
+
+
+def test_one_that_came_back_with_others_and_waits_is_not_withdrawn_for_one_of_them() -> None:
+    tower = Airport(rules(gather=[{"purposes": ["promo"], "for_s": 600}], **NIGHT))
+    sms = {"channels": ("sms",), "contents": {"sms": {"text": "a"}}}
+    tower.ask("a", **sms)
+    tower.ask("b", **sms)
+    tower.wait_until(tower.now + 700_000)
+    tower.now = at("22:00")
+    tower.land("a", "returned")
+    assert tower.airspace.waiting["a"].carries
+    tower.take(Withdrawn("ann", "goal_met", requests=("a",)))
+    assert "a" in tower.airspace.waiting, "b is still wanted"
 
 
 def test_one_that_gathers_can_be_withdrawn() -> None:
