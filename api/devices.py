@@ -4,6 +4,7 @@ A device is an event of its player's log (``device_registered``, ``device_remove
 last ten, and a courier reads them when it sends.
 """
 
+import logging
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from functools import lru_cache
 from typing import Annotated, Any, Literal
@@ -11,16 +12,17 @@ from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
-from py_vapid import Vapid02 as Vapid
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from actors.clock import new_id
 from api.auth import OwnPlayer, Principal, require
 from api.context import Context, Ctx
 from api.masks import check_id
+from api.pace import Pace
 from api.pages import answers
 from api.receipts import append_event
 from channels.secrets import SecretMissing, read_secret
+from channels.web_push import read_key
 from crm.addresses import digest_of
 from crm.connectors import WebPushConnector
 from domain.entries import Event
@@ -29,6 +31,8 @@ from domain.errors import Invalid, NotFound
 router = APIRouter(prefix="/v1", tags=["Devices"])
 
 PlayersWriter = Annotated[Principal, Depends(require("players:write"))]
+_log = logging.getLogger("playtower.api")
+_warned = Pace(1)
 _KEY_BYTES = {"p256dh": 65, "auth": 16}  # RFC 8291: an uncompressed point of P-256, and the secret
 _ACCEPTED = {"accepted": True, "kind": "web_push", "device": "5d41402abc4b2a76"}
 
@@ -144,7 +148,9 @@ async def read_push_key(context: Ctx, _: OwnPlayer) -> dict[str, Any]:
                 "key": vapid_public_key(read_secret(WebPushConnector.model_validate(document).vapid_private_key)),
             }
         except (SecretMissing, ValueError) as error:
-            raise NotFound(f"the key of the connector {name} cannot be read: {error}", code="no_push_key") from error
+            if not _warned.take(name, context.clock.now_ms()):  # where it was looked for is the operator's to know
+                _log.warning("the key of the connector %s cannot be read: %s", name, error)
+            raise NotFound(f"the key of the connector {name} cannot be read", code="no_push_key") from None
     raise NotFound("the live programme has no connector of the kind web_push", code="no_push_key")
 
 
@@ -153,14 +159,12 @@ def vapid_public_key(private_key: str) -> str:
     """Return the public key that belongs to a VAPID key, as browsers take it.
 
     Args:
-        private_key: 32 bytes in URL-safe base64, or PEM.
+        private_key: PEM, or URL-safe base64 of 32 bytes or of DER: as the connector takes it.
 
     Raises:
-        ValueError: it is neither.
+        SecretMissing: it is none of these.
     """
-    vapid = (
-        Vapid.from_pem(private_key.encode()) if "-----BEGIN" in private_key else Vapid.from_raw(private_key.encode())
-    )
+    vapid = read_key(private_key)
     numbers = vapid.public_key.public_numbers()
     point = b"\x04" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")  # uncompressed (SEC 1, 2.3.3)
     return urlsafe_b64encode(point).rstrip(b"=").decode()

@@ -99,10 +99,14 @@ async def test_the_push_key_belongs_to_the_connectors_private_key(
     connector = {"kind": "web_push", "vapid_private_key": {"env": "T_VAPID"}, "subject": "mailto:ops@example.com"}
     await world.publish({**PROGRAMME, "connectors": {"web": connector}})
     await world.context.programme.refresh()
-    assert (await world.http.get("/v1/me/push-key", headers=me)).json()["code"] == "no_push_key", "no secret yet"
+    unset = await world.http.get("/v1/me/push-key", headers=me)
+    assert unset.json()["code"] == "no_push_key", "no secret yet"
+    assert "T_VAPID" not in unset.text
     monkeypatch.setenv("T_VAPID", private)
     found = (await world.http.get("/v1/me/push-key", headers=me)).json()
     numbers = vapid.public_key.public_numbers()
     point = b"\x04" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
     assert found == {"connector": "web", "key": urlsafe_b64encode(point).rstrip(b"=").decode()}
     assert vapid_public_key(vapid.private_pem().decode()) == found["key"]
+    pem = vapid.private_pem().decode().splitlines()
+    assert vapid_public_key("".join(pem[1:-1]).translate(str.maketrans("+/", "-_")).rstrip("=")) == found["key"]

@@ -167,6 +167,24 @@ async def test_what_is_not_signed_by_the_vendor_is_refused(world: World, signed:
     assert await receipts(world) == []
 
 
+async def test_a_hook_whose_secret_is_missing_does_not_tell_its_name(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("T_AUTH")
+    answer = await world.http.post("/v1/hooks/sms", content=b"")
+    assert (answer.status_code, answer.json()["code"]) == (403, "hook_closed")
+    assert "T_AUTH" not in answer.text
+
+
+async def test_who_unsubscribes_by_mail_gives_up_the_purpose_as_by_one_click(world: World) -> None:
+    link = Link("status", "amelia", "req_1_0123456789abcdef", "email", purpose="promo")
+    await note(world.context, "mail", "smtp", [Inbound("unsubscribed", mark="<1@mail.example>")], link)
+    async with asyncio.timeout(10):
+        while not (told := (await world.context.players.ref("amelia").state()).air.get("consent")):
+            pass
+    assert told == {"promo": False}
+
+
 async def test_a_token_that_is_not_ours_is_refused_before_anything_is_read(world: World) -> None:
     wrong = sign("another secret of thirty-two bytes", Link("status", "amelia"))
     other_kind = sign(TOKEN_SECRET, Link("click", "amelia"))
