@@ -11,7 +11,7 @@ from channels.secrets import ReadSecret, SecretMissing, read_secret
 from crm.connectors import Secret, TelegramConnector, TwilioConnector, WhatsAppConnector, read_connector
 from domain.errors import Forbidden, NotFound
 
-BODY_MAX = 262_144  # bytes; Meta batches up to 1,000 updates
+BODY_MAX = 3 * 1024 * 1024  # bytes: what Meta posts at most; it batches up to 1,000 updates
 
 
 class HookRequest(Struct, frozen=True):
@@ -64,8 +64,8 @@ def _secret(secret: Secret | None, field: str, secrets: ReadSecret) -> str:
         raise Forbidden(f"expected `{field}` in the connector: without it nothing can be verified", code="hook_closed")
     try:
         return secrets(secret)
-    except SecretMissing as missing:
-        raise Forbidden(str(missing), code="hook_closed") from None
+    except SecretMissing:  # where it was looked for is told to operators (the courier's status), not to the internet
+        raise Forbidden(f"the secret `{field}` of the connector cannot be read", code="hook_closed") from None
 
 
 def _verified(found: tuple[Inbound, ...] | None, header: str) -> tuple[Inbound, ...]:

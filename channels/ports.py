@@ -50,10 +50,16 @@ class Retry(Struct, frozen=True):
 
 
 class Rejected(Struct, frozen=True):
-    """Not sent, and never will be. ``is_address_dead``: nothing should be sent to that address again (hard bounce)."""
+    """Not sent, and never will be.
+
+    Args:
+        is_address_dead: Nothing should be sent to that address again (hard bounce).
+        is_unsubscribed: The player told the provider to stop; the address lives, and they may come back.
+    """
 
     detail: str
     is_address_dead: bool = False
+    is_unsubscribed: bool = False
 
 
 class Unclear(Struct, frozen=True):

@@ -12,6 +12,11 @@ BYTES_MAX = 65_536
 ReadSecret = Callable[[Secret], str]
 
 
+_OWN_FILES = frozenset({"admin.key", "ingest.key", "token.secret", "ray.token"})  # the engine's, wherever they lie
+_OWN_FOLDER = ("token.secret", "ray.token")  # where one of them lies is the engine's data directory
+_KERNEL = ("/proc", "/sys", "/dev")
+
+
 class SecretMissing(Exception):
     """A secret cannot be read. The connector counts as down until it is; the message never holds the secret."""
 
@@ -30,9 +35,20 @@ def read_secret(secret: Secret) -> str:
     return value
 
 
+def _is_engines(path: Path) -> bool:
+    """Tell whether a file is the engine's, or the machine's."""
+    if path.name in _OWN_FILES or str(path).startswith(tuple(f"{folder}/" for folder in _KERNEL)):
+        return True
+    return any((folder / name).exists() for folder in path.parents for name in _OWN_FOLDER)
+
+
 def _from_file(secret: Secret) -> str:
     try:
-        with Path(secret.file or "").open("rb") as file:
+        path = Path(os.path.realpath(secret.file or ""))  # where links lead
+        if _is_engines(path):
+            # Whoever writes connectors would read the engine's own keys, and be more than they are.
+            raise SecretMissing(f"expected a secret of the connector's own in {secret}, which is one of the engine's")
+        with path.open("rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise SecretMissing(f"expected a secret in {secret}, which is no plain file")
             data = file.read(BYTES_MAX + 1)

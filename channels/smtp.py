@@ -236,7 +236,7 @@ class _Connection:
         protocol.write(b".\r\n")
         answer = await protocol.read_response()
         progress.is_away = False  # whatever it is, the server has said it
-        if answer.code != 250:
+        if not 200 <= answer.code < 300:  # RFC 5321 4.2.1: any 2xx is a yes
             raise SMTPResponseException(answer.code, answer.message)
         self._used_at = asyncio.get_running_loop().time()
         return Sent(written.message_id, _short(answer.message))

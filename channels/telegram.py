@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from channels.http import Answer, Failure, Http, of_failure, of_trouble, text_of
-from channels.ports import Inbound, Parcel, Rejected, Result, Retry, Sent
+from channels.ports import Inbound, Parcel, Rejected, Result, Retry, Sent, Unclear
 from channels.replies import outcome_of_reply
 from crm.connectors import TelegramConnector
 
@@ -58,7 +58,9 @@ def _read(answer: Answer, parcel: Parcel) -> Result:
     result, parameters = said.get("result"), said.get("parameters")
     if answer.status == 200 and (said.get("ok") is True or not said):
         number = result.get("message_id") if isinstance(result, dict) else None
-        return Sent(f"{parcel.address.value}/{number}" if number and parcel.address else "")
+        if not isinstance(number, int) or parcel.address is None:  # not Telegram's answer, or not whole
+            return Unclear("expected the message's id in the answer, got none")
+        return Sent(f"{parcel.address.value}/{number}")
     code, words = said.get("error_code", answer.status), str(said.get("description") or "")
     detail = text_of(code, words)
     if code == 429:

@@ -7,19 +7,22 @@ import hmac
 from base64 import b64encode
 from collections.abc import Mapping
 from hashlib import sha1
+from typing import Any
 from urllib.parse import parse_qsl
 
+from msgspec import structs
+
 from channels.http import Answer, Failure, Http, of_failure, of_trouble, text_of
-from channels.ports import Inbound, Parcel, Rejected, Result, Retry, Sent
+from channels.ports import Inbound, Parcel, Rejected, Result, Retry, Sent, Unclear
 from channels.replies import outcome_of_reply
 from crm.connectors import TwilioConnector
 
 VALIDITY_MAX = 36_000  # seconds that Twilio keeps a message in its queue at most
 
 # https://www.twilio.com/docs/api/errors
-_DEAD = frozenset({21211, 21214, 21217, 21610, 21614, 21635, 30005, 30006, 30011})  # no number, landline, opted out
+_DEAD = frozenset({21211, 21214, 21217, 21614, 21635, 30005, 30006, 30011})  # no number, landline
 _CONNECTOR = frozenset({20003, 20005, 20403, 20404, 20426, 20429, 21606, 21611, 21660, 21661, 21703, 21704, 63038})
-_UNSUBSCRIBED = 21610
+_UNSUBSCRIBED = 21610  # the number answered STOP to our sender: it lives, and may say START
 
 
 class TwilioAdapter:
@@ -43,7 +46,10 @@ class TwilioAdapter:
         if not (text := str(parcel.content.get("text") or "")):
             return Rejected("expected a text")
         answer = await self._http.post(self._url, headers=self._headers, form=self._form(parcel, text))
-        return of_failure(answer) if isinstance(answer, Failure) else _read(answer, parcel.at)
+        if isinstance(answer, Failure):
+            return of_failure(answer)
+        result = _read(answer, parcel.at)
+        return structs.replace(result, detail=_without(result.detail, parcel.address.value))
 
     async def close(self) -> None:
         """End the connections."""
@@ -66,18 +72,34 @@ class TwilioAdapter:
 def _read(answer: Answer, now: int) -> Result:
     said = answer.json()
     if 200 <= answer.status < 300:
-        return Sent(str(said.get("sid") or "")[:100], str(said.get("status") or "")[:40])
+        return _taken(said)
     code = said.get("code")
     detail = text_of(code, said.get("message"))
     if code in _CONNECTOR:
         return Retry(detail, after_s=answer.retry_after_s(now))
-    if code in _DEAD:
-        return Rejected(detail, is_address_dead=True)
+    if code in _DEAD or code == _UNSUBSCRIBED:
+        return Rejected(detail, is_address_dead=code in _DEAD, is_unsubscribed=code == _UNSUBSCRIBED)
     return of_trouble(answer, now, detail) or (
         # Nobody who takes messages answers so: the address or the account is wrong, for every message.
         Retry(f"{answer.status} {detail}".strip()) if answer.status in (404, 405) or answer.status < 400
         else Rejected(f"{answer.status} {detail}".strip())
     )  # fmt: skip
+
+
+def _without(text: str, number: str) -> str:
+    """Return what Twilio said without the number: it is kept in histories."""
+    digits = number.removeprefix("+")
+    return text.replace(number, "...").replace(digits, "...") if len(digits) > 3 else text
+
+
+def _taken(said: Mapping[str, Any]) -> Result:
+    """Read a 2xx: without the id that Twilio gives every message it was not Twilio, or not whole."""
+    sid, status = said.get("sid"), str(said.get("status") or "")[:40]
+    if status in ("failed", "undelivered", "canceled"):
+        return Rejected(text_of(status, said.get("error_code"), said.get("error_message")))
+    if not isinstance(sid, str) or not sid:
+        return Unclear("expected the message's sid in the answer, got none")
+    return Sent(sid[:100], status)
 
 
 def is_signed(auth_token: str, url: str, form: list[tuple[str, str]], signature: str) -> bool:
@@ -109,7 +131,8 @@ def parse_hook(body: bytes, headers: Mapping[str, str], url: str, secret: str) -
         outcome = "unsubscribed" if fields.get("OptOutType") == "STOP" else outcome_of_reply(text)
         return (Inbound(outcome, address=fields.get("From", ""), detail=text[:1600], mark=mark),)
     code = int(fields["ErrorCode"][:9]) if fields.get("ErrorCode", "").isdecimal() else 0
-    address, detail = fields.get("To", ""), text_of(status, code or "", fields.get("ErrorMessage", ""))
+    address = fields.get("To", "")
+    detail = _without(text_of(status, code or "", fields.get("ErrorMessage", "")), address)
     if status in ("delivered", "read"):
         outcome = "delivered" if status == "delivered" else "opened"
         return (Inbound(outcome, provider_id=sid, address=address, mark=mark),)

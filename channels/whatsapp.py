@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from channels.http import Answer, Failure, Http, of_failure, of_trouble, text_of
-from channels.ports import Inbound, Parcel, Rejected, Result, Retry, Sent
+from channels.ports import Inbound, Parcel, Rejected, Result, Retry, Sent, Unclear
 from channels.replies import outcome_of_reply
 from crm.connectors import WhatsAppConnector
 
@@ -22,7 +22,8 @@ BUTTON_TEXT_MAX = 1024  # of one with a button
 LABEL_MAX = 20
 CALLBACK_MAX = 512
 
-_DEAD = frozenset({131026, 131021})  # no account of WhatsApp, or one that cannot be written to; our own number
+_DEAD = frozenset({131021})  # our own number
+_UNDELIVERED = 131026  # no account of WhatsApp, or an old app, or a limit of Meta's: it may go next week
 _PAIR = frozenset({131056})  # too many to this number: not the provider's trouble
 _LATER = frozenset({1, 2, 4, 80007, 130429, 131000, 131016, 131048, 133004, 133016})
 _CONNECTOR = frozenset({0, 3, 10, 190, 368, 131005, 131031, 131042, 131045, 133010, *range(200, 300)})
@@ -102,7 +103,9 @@ def _read(answer: Answer, now: int) -> Result:
     if answer.status == 200:
         messages = said.get("messages")
         first = messages[0] if isinstance(messages, list) and messages and isinstance(messages[0], dict) else {}
-        return Sent(str(first.get("id") or "")[:200], str(first.get("message_status") or "")[:40])
+        if not isinstance(number := first.get("id"), str) or not number:  # not Meta's answer, or not whole
+            return Unclear("expected the message's id in the answer, got none")
+        return Sent(number[:200], str(first.get("message_status") or "")[:40])
     error = said.get("error")
     error = error if isinstance(error, dict) else {}
     data = error.get("error_data")
@@ -169,7 +172,13 @@ def _status(status: Mapping[str, Any]) -> Inbound | None:
     code = error.get("code")
     outcome = {"delivered": "delivered", "read": "opened", "failed": "failed"}.get(str(status.get("status")), "")
     if outcome == "failed":
-        outcome = "bounced" if code in _DEAD else "unsubscribed" if code == _UNSUBSCRIBED else "failed"
+        outcome = (
+            "bounced"
+            if code in _DEAD or code == _UNDELIVERED
+            else "unsubscribed"
+            if code == _UNSUBSCRIBED
+            else "failed"
+        )
     if not outcome:
         return None  # sent: we knew
     detail = text_of(code, error.get("title") or error.get("message"))

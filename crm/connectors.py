@@ -89,7 +89,8 @@ def _base(value: str) -> str:
 
 WebAddress = Annotated[str, Field(max_length=2048), AfterValidator(_web_address)]
 BaseUrl = Annotated[str, Field(max_length=500), AfterValidator(_base)]
-Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$|^[0-9A-Fa-f:.]{2,45}$")]
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+Host = Annotated[str, Field(max_length=253, pattern=rf"^{_LABEL}(?:\.{_LABEL})*$|^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$")]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
 OneLine = Annotated[str, Field(max_length=320, pattern=r"^[^\x00-\x1f\x7f]*$")]

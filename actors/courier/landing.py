@@ -158,14 +158,21 @@ def _over(
 
 
 def _bounces(dispatch: Dispatch, outcomes: list[Outcome], now: int) -> list[Event]:
-    """Return an event for each dead address; before the landing, so that a reroute knows of it."""
+    """Return an event for each address that is dead or whose owner told the provider to stop.
+
+    They come before the landing, so that a reroute knows of them.
+    """
     events = []
     for outcome in outcomes:
-        if isinstance(outcome.result, Rejected) and outcome.result.is_address_dead:
-            at = structs.replace(dispatch, address=outcome.address)
-            event = receipt_event(at, "bounced", now, detail=outcome.result.detail[:500], connector=outcome.connector)
-            properties = event.properties | {"is_address_dead": True}
-            events.append(structs.replace(event, id=f"{event.id}:{outcome.address}", properties=properties))
+        result = outcome.result
+        if not isinstance(result, Rejected) or not (result.is_address_dead or result.is_unsubscribed):
+            continue
+        at, word = structs.replace(dispatch, address=outcome.address), "bounced"
+        if not result.is_address_dead:
+            word = "unsubscribed"
+        event = receipt_event(at, word, now, detail=result.detail[:500], connector=outcome.connector)
+        properties = event.properties | ({"is_address_dead": True} if result.is_address_dead else {})
+        events.append(structs.replace(event, id=f"{event.id}:{outcome.address}", properties=properties))
     return events
 
 

@@ -16,6 +16,7 @@ from tests.channels.stubs import BOT, telegram
 
 CHAT = Address("telegram", "99887766")
 VALUES = {"BOT": BOT, "HOOK": "hook-secret"}
+NO_ID = Unclear("expected the message's id in the answer, got none")
 DOCUMENT: dict[str, Any] = {"kind": "telegram", "token": {"env": "BOT"}, "hook_secret": {"env": "HOOK"}}
 CONTENT = {"text": "20 spins wait", "label": "Play", "url": "https://lucky.example.com/play"}
 
@@ -71,7 +72,12 @@ def error(status: int, description: str, **parameters: Any) -> Response:
         (error(500, "Internal Server Error"), Retry("500 Internal Server Error")),
         (Response(502, b"<html>"), Retry("502")),
         (Response(504), Unclear("504")),
-        (Response(200, b'{"ok":true,"resu', cut="within"), Sent()),
+        (
+            Response(200, b'{"ok":true,"resu', cut="within"),
+            NO_ID,
+        ),
+        (Response(200, b"<html>Sign in</html>"), NO_ID),
+        (Response(200, b'{"ok":true,"result":{}}'), NO_ID),
         (Response(cut="before"), Unclear("the connection ended without an answer")),
     ],
     ids=lambda value: f"{value.status} {value.body[30:60]!r}" if isinstance(value, Response) else "",

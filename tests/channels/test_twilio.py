@@ -19,6 +19,7 @@ from tests.channels.stubs import SID, TOKEN, twilio
 
 PHONE = Address("phone", "+380501112233")
 HOOK = "https://crm.example.com/v1/hooks/sms?t=abc"
+NO_SID = Unclear("expected the message's sid in the answer, got none")
 DOCUMENT: dict[str, Any] = {"kind": "twilio", "account_sid": SID, "auth_token": {"env": "T"}, "from": "+15005550006"}
 READ = secrets({"T": TOKEN})
 
@@ -63,7 +64,7 @@ def error(status: int, code: int) -> Response:
     ("outcome", "result"),
     [
         (error(400, 21211), Rejected("21211 no", is_address_dead=True)),
-        (error(400, 21610), Rejected("21610 no", is_address_dead=True)),
+        (error(400, 21610), Rejected("21610 no", is_unsubscribed=True)),
         (error(400, 21614), Rejected("21614 no", is_address_dead=True)),
         (error(400, 21408), Rejected("400 21408 no")),
         (error(400, 21617), Rejected("400 21617 no")),
@@ -77,7 +78,17 @@ def error(status: int, code: int) -> Response:
         (Response(504), Unclear("504")),
         (Response(301, headers={"Location": "/"}), Retry("301")),
         (Response(404), Retry("404")),
-        (Response(201, b"not json"), Sent()),
+        (Response(201, b"not json"), NO_SID),
+        (Response(200, b"<html>Sign in</html>"), NO_SID),
+        (
+            as_json({"sid": None, "status": "queued"}, 201),
+            NO_SID,
+        ),
+        (as_json({"sid": "SM1", "status": "failed", "error_code": 30007}, 201), Rejected("failed 30007")),
+        (
+            as_json({"code": 21211, "message": "The 'To' number +380501112233 is not valid."}, 400),
+            Rejected("21211 The 'To' number ... is not valid.", is_address_dead=True),
+        ),
         (Response(cut="before"), Unclear("the connection ended without an answer")),
         (Response(hangs=True), Unclear("no answer in time")),
     ],

@@ -18,6 +18,7 @@ from tests.channels.stubs import ACCESS, whatsapp
 
 ADA = Address("whatsapp", "+380 50 111-22-33")
 VALUES = {"ACCESS": ACCESS, "APP": "app-secret", "VERIFY": "verify-me"}
+NO_ID = Unclear("expected the message's id in the answer, got none")
 DOCUMENT: dict[str, Any] = {
     "kind": "whatsapp",
     "phone_number_id": "106540352242922",
@@ -91,7 +92,7 @@ def error(status: int, code: int) -> Response:
 @pytest.mark.parametrize(
     ("outcome", "result"),
     [
-        (error(400, 131026), Rejected("131026 (#131026) no why", is_address_dead=True)),
+        (error(400, 131026), Rejected("131026 (#131026) no why")),
         (error(400, 131047), Rejected("131047 (#131047) no why")),
         (error(400, 132000), Rejected("132000 (#132000) no why")),
         (error(400, 131056), Retry("131056 (#131056) no why", is_provider=False)),
@@ -104,7 +105,9 @@ def error(status: int, code: int) -> Response:
         (Response(502, b"<html>"), Retry("502")),
         (Response(504), Unclear("504")),
         (Response(404, b"<html>"), Retry("404")),
-        (Response(200, b'{"messages": [', cut="within"), Sent()),
+        (Response(200, b'{"messages": [', cut="within"), NO_ID),
+        (Response(200, b"<html>Sign in</html>"), NO_ID),
+        (Response(200, b'{"messages":[{}]}'), NO_ID),
         (Response(cut="before"), Unclear("the connection ended without an answer")),
     ],
     ids=lambda value: f"{value.status} {value.body[:30]!r}" if isinstance(value, Response) else "",
@@ -150,7 +153,7 @@ AT = 1_795_000_000_000
         ),
         (
             {"statuses": [{**STATUS, "status": "failed", "errors": [{"code": 131026, "title": "Undeliverable"}]}]},
-            Inbound("bounced", AT, "wamid.1", "req_7_ada", "380501112233", "131026 Undeliverable", True, "ada"),
+            Inbound("bounced", AT, "wamid.1", "req_7_ada", "380501112233", "131026 Undeliverable", player="ada"),
         ),
         (
             {"statuses": [{**STATUS, "status": "failed", "errors": [{"code": 131047, "title": "Window"}]}]},

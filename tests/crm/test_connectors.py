@@ -91,6 +91,9 @@ def test_a_secret_that_is_written_out_is_refused_and_not_repeated(kind: str, fie
         ("fcm", {"service_acount": {"env": "A"}}, "service_acount"),
         ("smpp", {"source_address": "A name too long"}, "source_address"),
         ("smtp", {"username": "lucky"}, ""),
+        ("smtp", {"host": "a..b"}, "host"),
+        ("smpp", {"host": "-a.example"}, "host"),
+        ("smtp", {"return_path_domain": "a." + "b" * 64 + ".example"}, "return_path_domain"),
         ("smtp", {"username": "u", "password": {"env": "A"}, "tls": "none"}, ""),
         ("smtp", {"from": "Lucky\r\nBcc: all@example.com"}, "from"),
         ("twilio", {"messaging_service_sid": "MG" + "0" * 32}, ""),
@@ -100,6 +103,11 @@ def test_a_mistake_names_its_path(kind: str, changes: dict[str, Any], path: str)
     found, detail = refused(kind, **changes)
     assert found == path or (not path and found.startswith("headers")), detail
     assert "hunter2" not in detail
+
+
+@pytest.mark.parametrize("host", ["localhost", "10.0.0.1", "::1", "fe80::1", "mail.example.com", "a-b.c1.example"])
+def test_a_host_is_a_name_or_an_address(host: str) -> None:
+    assert validate_document("connectors", "x", document("smpp", host=host))["host"] == host
 
 
 def test_an_unknown_kind_lists_the_known_ones() -> None:
