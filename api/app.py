@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -104,7 +105,29 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(module.router)
     app.router.routes.append(socket.route)
     app.router.routes += console_routes()
+    _say_who_may_ask(app)
     return app
+
+
+def _say_who_may_ask(app: FastAPI) -> None:
+    """Let the OpenAPI document name the credentials of each operation that may answer 401."""
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = made()
+        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+        schemes["bearer"] = {"type": "http", "scheme": "bearer", "description": "An API key, or a player's token"}
+        schemes["basic"] = {"type": "http", "scheme": "basic", "description": "An API key as the user, no password"}
+        for methods in document["paths"].values():
+            for operation in methods.values():
+                if "401" in operation["responses"]:
+                    open_too: list[dict[str, Any]] = (
+                        [{}] if any(one["name"] == "t" for one in operation.get("parameters", ())) else []
+                    )
+                    operation["security"] = [{"bearer": []}, {"basic": []}, *open_too]
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def console_routes() -> list[Route]:

@@ -6,7 +6,6 @@ vendor's id, or, for what names neither, by who has that address.
 """
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -21,7 +20,6 @@ from api.auth import Principal, credential, principal_of, require
 from api.bodies import read_body
 from api.context import Context, Ctx
 from api.limits import HOOK_MAX
-from api.pace import Pace
 from api.pages import CHUNK, answers
 from api.persons import owner_of
 from api.request_ids import request_partition
@@ -41,7 +39,6 @@ from store.provider_ids import Posted, ProviderIds
 
 router = APIRouter(prefix="/v1", tags=["Channels"])
 
-_log = logging.getLogger("playtower.api")
 MAIL_MAX = HOOK_MAX
 INBOUND_MAX = 1_000  # reports of one call
 MAIL_TYPE = "message/rfc822"
@@ -74,7 +71,10 @@ async def make_hook_token(
     "/hooks/{connector}",
     summary="A provider asks whether the hook is ours",
     response_class=PlainTextResponse,
-    responses={200: {"description": "What it asked to hear", "content": {"text/plain": {"example": "1158201444"}}}},
+    responses={
+        **answers(None, 403, 404),
+        200: {"description": "What it asked to hear", "content": {"text/plain": {"example": "1158201444"}}},
+    },
 )
 async def verify(connector: Name, request: Request, context: Ctx) -> Response:
     answer = _read(context, request, _document(context, connector), b"")
@@ -87,7 +87,18 @@ async def verify(connector: Name, request: Request, context: Ctx) -> Response:
     description="Signed as the vendor of the connector signs. Raw mails (`message/rfc822`: bounces, complaints) come "
     "to an SMTP connector with a server key or its hook token. 200: what it told is in the log. The same report again "
     "changes nothing.",
-    openapi_extra={"requestBody": {"content": {"*/*": {"example": "as the vendor sends it"}}}},
+    openapi_extra={
+        "requestBody": {"content": {"*/*": {"example": "as the vendor sends it"}}},
+        "parameters": [
+            {
+                "name": "t",
+                "in": "query",
+                "required": False,
+                "schema": {"type": "string"},
+                "description": "A token of ours: the message's status token, or the hook's own for mails.",
+            }
+        ],
+    },
     responses=answers({"received": 2, "noted": 2}, 400, 401, 403, 404, 413, 429, 503),
 )
 async def report(connector: Name, request: Request, context: Ctx) -> Response:
@@ -205,14 +216,6 @@ def _read(context: Context, request: Request, document: Mapping[str, Any], body:
     url = public + request.url.path + query if public else str(request.url)
     try:
         return read_hook(document, HookRequest(request.method, url, dict(request.headers), body))
-    except Forbidden as refused:
+    except Forbidden:
         context.counts["hooks_refused"] += 1
-        if refused.problem_code == "hook_closed":  # which secret is missing is the operator's to know
-            if not _told.take(str(document["kind"]) + refused.detail, context.clock.now_ms()):
-                _log.warning("the hook %s is closed: %s", request.url.path, refused.detail)
-            detail = "the connector's secret is not there, so nothing can be verified"
-            raise Forbidden(detail, code="hook_closed") from None
         raise
-
-
-_told = Pace(1)

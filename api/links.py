@@ -53,9 +53,13 @@ HTML_PAGE: dict[int | str, dict[str, Any]] = {
     404: {"description": "A page that says that the link is none of ours"},
     410: {"description": "A page that says that the link is too old"},
 }
-RETRY: dict[int | str, dict[str, Any]] = {
-    429: {"description": "Too often; a page, with `Retry-After`"},
+LATER: dict[int | str, dict[str, Any]] = {
     503: {"description": "The store does not answer; a page, with `Retry-After`. Asking again is safe."},
+}
+RETRY: dict[int | str, dict[str, Any]] = {
+    **LATER,
+    413: {"description": "The form is too long; a problem document"},
+    429: {"description": "Too often; a page, with `Retry-After`"},
 }
 
 
@@ -139,7 +143,7 @@ async def opened(token: Token, request: Request, context: Ctx) -> Response:
     response_class=HTMLResponse,
     summary="Ask whether to unsubscribe",
     description="Changes nothing: programs follow links too. The page has a button that posts to the same address.",
-    responses=HTML_PAGE,
+    responses={**HTML_PAGE, **LATER},
 )
 async def ask_unsubscribe(token: Token, request: Request, context: Ctx) -> Response:
     try:

@@ -27,6 +27,7 @@ from api.links import (
     DAY_MS,
     FORM_MAX,
     HTML_PAGE,
+    LATER,
     RETRY,
     BadLink,
     Token,
@@ -107,7 +108,7 @@ async def make_link(id: str, body: LinkBody, context: Ctx, _: PlayersWriter) -> 
     response_class=HTMLResponse,
     summary="The preference centre",
     description="A page, in the player's language, that shows what they receive and where.",
-    responses=HTML_PAGE,
+    responses={**HTML_PAGE, **LATER},
 )
 async def show_preferences(token: Token, request: Request, context: Ctx) -> Response:
     try:
@@ -168,7 +169,7 @@ async def save_preferences(token: Token, request: Request, context: Ctx) -> Resp
     response_class=HTMLResponse,
     summary="Ask whether the player really wants it",
     description="Changes nothing: programs follow links too.",
-    responses=HTML_PAGE,
+    responses={**HTML_PAGE, **LATER},
 )
 async def ask_confirm(token: Token, request: Request, context: Ctx) -> Response:
     try:

@@ -68,3 +68,30 @@ def test_bodies_of_the_tower_show_an_example(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     for name in ("ReviewBody", "LinkBody", "ExposureBody", "Device", "MessageBody", "ExclusionBody"):
         assert "example" in schemas[name], name
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "statuses"),
+    [
+        ("get", "/v1/hooks/{connector}", {"403", "404"}),
+        ("get", "/u/{token}", {"404", "410", "503"}),
+        ("post", "/u/{token}", {"404", "410", "413", "429", "503"}),
+        ("get", "/preferences/{token}", {"503"}),
+        ("post", "/preferences/{token}", {"413", "429", "503"}),
+        ("get", "/confirm/{token}", {"503"}),
+        ("post", "/confirm/{token}", {"413", "429", "503"}),
+    ],
+)
+def test_what_a_page_or_a_hook_may_answer_is_documented(
+    document: dict[str, Any], method: str, path: str, statuses: set[str]
+) -> None:
+    assert statuses <= set(document["paths"][path][method]["responses"])
+
+
+def test_the_hooks_token_and_the_credentials_are_documented(document: dict[str, Any]) -> None:
+    hook = document["paths"]["/v1/hooks/{connector}"]["post"]
+    assert "t" in {parameter["name"] for parameter in hook["parameters"]}
+    assert {} in hook["security"], "a vendor's signature is enough"
+    assert document["paths"]["/v1/channels"]["get"]["security"] == [{"bearer": []}, {"basic": []}]
+    assert "security" not in document["paths"]["/u/{token}"]["post"]
+    assert set(document["components"]["securitySchemes"]) >= {"bearer", "basic"}
