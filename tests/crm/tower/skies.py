@@ -40,6 +40,7 @@ from tests.crm.tower.drawn import CHANNELS, DAY, HOUR, PRODUCTS, ZONES, drawn_po
 LADDER_MS = (5_000, 30_000, 300_000)
 CODES = frozenset(reason.value for reason in Reason)
 ENDS = frozenset({"cleared", "rerouted", "merged", "refused"})
+ROOMLESS = frozenset({"legal", "transactional"})  # they take nobody's room, whatever their priority
 
 
 @dataclass
@@ -412,7 +413,7 @@ class Skies:
 
     def _check_priorities(self, step: TowerStep) -> None:
         """Nothing waits for room that a less important message of the same turn was given."""
-        cleared = [d for d in step.decisions if d.outcome in ("cleared", "rerouted")]
+        cleared = [d for d in step.decisions if d.outcome in ("cleared", "rerouted") and d.purpose not in ROOMLESS]
         for decision in step.decisions:
             request = self.asked[decision.request_id].request
             if decision.outcome not in ("held", "refused") or not self._waits_for_room(decision):
