@@ -96,6 +96,10 @@ def test_nobody_unsubscribes_from_what_must_reach_them(purpose: str, has_one: bo
             [Rejected("no such mailbox", is_address_dead=True)], "promo", False, ["bounced", "failed"], 1,
             id="a dead address: bounced, then failed",
         ),
+        pytest.param(
+            [Rejected("opted out", is_unsubscribed=True)], "promo", False, ["unsubscribed", "failed"], 1,
+            id="a player who told the provider to stop",
+        ),
         pytest.param([Retry("later"), Sent()], "promo", False, ["sent"], 2, id="retry: sent the second time"),
         pytest.param([Unclear("cut off"), Sent()], "promo", False, ["unknown"], 1, id="unclear marketing: never again"),
         pytest.param([Unclear("cut off"), Sent()], "service", False, ["sent"], 2, id="unclear service: again"),

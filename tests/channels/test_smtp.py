@@ -363,3 +363,10 @@ async def test_lines_that_begin_with_a_dot_arrive_whole() -> None:
     async with mail_server() as sink, adapter(sink.port) as smtp:
         assert isinstance(await smtp.send(parcel(text="a\n.\n..b\n.c", html="")), Sent)
     assert read(sink.mails[0]).get_content().split() == ["a", ".", "..b", ".c"]
+
+
+@pytest.mark.parametrize("answer", ["250 2.0.0 queued", "252 2.1.5 will try", "200 ok"])
+async def test_any_yes_after_the_dot_is_a_yes(answer: str) -> None:
+    async with rude_server({".": answer}) as rude, adapter(rude.port) as smtp:
+        assert isinstance(await smtp.send(parcel()), Sent)
+    assert len(rude.bodies) == 1

@@ -217,3 +217,9 @@ async def test_an_account_of_another_provider_may_stand_below_a_path() -> None:
     async with peer(below) as receiver:
         receiver.url += "/compatible/"
         assert isinstance(await sent_to(receiver), Sent)
+
+
+def test_what_twilio_says_is_kept_without_the_number() -> None:
+    said = {"MessageStatus": "failed", "ErrorCode": "30007", "ErrorMessage": "to 380501112233 (+380501112233)"}
+    (found,) = read_hook(DOCUMENT, posted(STATUS | said), secrets=READ).inbound
+    assert found.detail == "failed 30007 to ... (...)"
