@@ -1,6 +1,7 @@
 """Bounces and complaints as real servers write them."""
 
 from collections import Counter
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -199,3 +200,8 @@ def test_whatever_the_parser_raises_is_counted(monkeypatch: pytest.MonkeyPatch) 
     counts: Counter[str] = Counter()
     assert read_mail(sample("qmail"), SECRET, counts) == ()
     assert counts == {"mails_unreadable": 1}
+
+
+def test_headers_are_cut_before_they_are_taken_apart() -> None:
+    mail = message_from_bytes(b"To: " + b";a" * 5_000 + b"\n\nhi", policy=bounces._POLICY)
+    assert len(mail["to"]) == bounces.HEADER_MAX
