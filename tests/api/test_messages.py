@@ -124,5 +124,6 @@ async def test_receipts_are_shown_with_the_message(world: World) -> None:
         token = sign(TOKEN_SECRET, click)
         answer = await world.http.get(f"/r/{token}", headers={"User-Agent": "Mozilla/5.0"})
         assert answer.status_code == 302
-    found = await world.until(path, lambda answer: len(answer["receipts"]) == 2)
-    assert {(receipt["outcome"], receipt["channel"]) for receipt in found["receipts"]} == {("clicked", "in_app")}
+    found = await world.until(path, lambda answer: answer["receipts"])
+    # twice within a minute counts once
+    assert [(receipt["outcome"], receipt["channel"]) for receipt in found["receipts"]] == [("clicked", "in_app")]

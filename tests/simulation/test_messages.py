@@ -50,7 +50,7 @@ def test_without_faults_messages_of_every_kind_are_sent() -> None:
 
 def test_with_faults_messages_end_in_every_way() -> None:
     seen: Counter[str] = Counter()
-    for seed in range(8):
+    for seed in range(24):
         post = Post(retry=0.1, refused=0.1, dead=0.3, unclear=0.3, late=0.2, ambush=0.1)
         world = MailWorld(seed, mix=Mix(crash=0.01, pause=0.01), post=post).run()
         seen.update(world.mail.seen)
