@@ -168,7 +168,9 @@ def _ends(world: "MailWorld", shared: PartitionState) -> Iterator[str]:
                 yield f"{request} was {decision.outcome}, and then {taken[n + 1].outcome}"
             if decision.outcome in ("held", "refused", "escalated") and not decision.reasons:
                 yield f"{request} was {decision.outcome} for no reason"
-        if last.outcome == "escalated" or (last.outcome == "held" and (request, last.until) not in timers):
+        # What waits on for the same is not told again, so its timer may be later than the decision says.
+        waits = any(ref == request and due >= last.until for ref, due in timers)
+        if last.outcome == "escalated" or (last.outcome == "held" and not waits):
             yield f"{request} is still {last.outcome} until {last.until}: {last.reasons}"
         if sum(d.outcome in ("cleared", "rerouted") and d.channel == "in_app" for d in taken) != delivered[request]:
             yield f"{request} was delivered {delivered[request]} times"
