@@ -6,7 +6,7 @@ again. What a courier has claimed already is not reached.
 """
 
 from crm.tower.airspace import CONTEXT, Airspace, Facts, Flying
-from crm.tower.bench import Bench
+from crm.tower.sitting import Sitting
 from crm.tower.judgement import Case, Light, holding
 from crm.tower.quiet import is_quiet, quiet_from
 from crm.tower.why import Reason
@@ -15,19 +15,19 @@ from domain.entries import Fact
 REJUDGE = "rejudge"  # a void's reason: the courier returns the message, and it is judged again
 
 
-def call_back(bench: Bench, before: Airspace, fact: Fact) -> None:
+def call_back(sitting: Sitting, before: Airspace, fact: Fact) -> None:
     """Take back what must not go any more, or must not go now, since the fact is known."""
-    flying = bench.airspace.flying
+    flying = sitting.airspace.flying
     if not flying:
         return
     if fact.name == "merged_into":
         for one in list(flying.values()):
-            bench.take_back(one, Reason.PLAYER_MERGED.value)
+            sitting.take_back(one, Reason.PLAYER_MERGED.value)
         return
     is_move, is_occasion = fact.name == "timezone", _opens(fact)
     if not is_move and not is_occasion:
         return
-    after, light = bench.airspace.facts, bench.light
+    after, light = sitting.airspace.facts, sitting.light
     for one in flying.values():
         if one.withdrawn:
             continue
@@ -36,7 +36,7 @@ def call_back(bench: Bench, before: Airspace, fact: Fact) -> None:
             if is_move
             else _is_held_now(one, before.facts, after, light)
         ):
-            bench.voids.append((one.request.id, REJUDGE))
+            sitting.voids.append((one.request.id, REJUDGE))
 
 
 def _opens(fact: Fact) -> bool:

@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 
 from crm.programme import CrmRules
 from crm.tower.airspace import Airspace, Waiting, has_seen, with_engaged, with_fact, with_sent, without_send
-from crm.tower.bench import Bench
+from crm.tower.sitting import Sitting
 from crm.tower.calling_back import call_back
 from crm.tower.concerns import concerns, waits_for, waits_for_room
 from crm.tower.judgement import ALL_OPEN, Case, Refused
@@ -68,77 +68,77 @@ def take_tower_turn(
         stopped: The store has a confirmed stop for the player; counts as an exclusion.
         closed: Channels that can send nothing at the moment.
     """
-    bench = Bench(rules, airspace, entry.at, stopped=stopped, closed=closed)
+    sitting = Sitting(rules, airspace, entry.at, stopped=stopped, closed=closed)
     match entry.entry:
         case MessageRequest() as request:
             if not has_seen(airspace, request.id):
-                bench.ask([request])
+                sitting.ask([request])
         case Asked(requests=requests):
-            bench.ask([r for r in {r.id: r for r in requests}.values() if not has_seen(airspace, r.id)])
+            sitting.ask([r for r in {r.id: r for r in requests}.values() if not has_seen(airspace, r.id)])
         case Fact() as fact:
-            bench.airspace = with_fact(airspace, fact)
-            if bench.airspace is not airspace:
-                call_back(bench, airspace, fact)
-                bench.judge_again([held for held in airspace.waiting.values() if concerns(fact, held)])
+            sitting.airspace = with_fact(airspace, fact)
+            if sitting.airspace is not airspace:
+                call_back(sitting, airspace, fact)
+                sitting.judge_again([held for held in airspace.waiting.values() if concerns(fact, held)])
         case TimerFired(kind="held") as timer:
             held = airspace.waiting.get(timer.ref)
             if held is not None and held.generation == timer.generation:
-                bench.fired = timer
-                bench.judge_again([held])
+                sitting.fired = timer
+                sitting.judge_again([held])
         case Receipt() as receipt:
-            _land(bench, receipt)
+            _land(sitting, receipt)
         case Withdrawn() as withdrawn:
-            _withdraw(bench, withdrawn)
+            _withdraw(sitting, withdrawn)
         case Reviewed() as reviewed:
-            _review(bench, reviewed)
+            _review(sitting, reviewed)
         case _:
             pass
     return TowerStep(
-        bench.airspace,
-        tuple(bench.decisions),
-        tuple(bench.deliveries),
-        tuple(bench.timers),
-        tuple(bench.dispatches),
-        tuple(bench.voids),
-        tuple(bench.reviews),
-        tuple(bench.tallies),
+        sitting.airspace,
+        tuple(sitting.decisions),
+        tuple(sitting.deliveries),
+        tuple(sitting.timers),
+        tuple(sitting.dispatches),
+        tuple(sitting.voids),
+        tuple(sitting.reviews),
+        tuple(sitting.tallies),
     )
 
 
-def _land(bench: Bench, receipt: Receipt) -> None:
+def _land(sitting: Sitting, receipt: Receipt) -> None:
     """Settle what flies; a receipt of another clearance, or one that came before, changes nothing."""
     if receipt.outcome in ENGAGED:
-        before = bench.airspace
-        bench.airspace = with_engaged(before, receipt.request)
-        if bench.airspace is not before:
-            bench.judge_again([held for held in before.waiting.values() if waits_for(held, Reason.FATIGUE)])
+        before = sitting.airspace
+        sitting.airspace = with_engaged(before, receipt.request)
+        if sitting.airspace is not before:
+            sitting.judge_again([held for held in before.waiting.values() if waits_for(held, Reason.FATIGUE)])
         return
-    flying = bench.airspace.flying.get(receipt.request)
+    flying = sitting.airspace.flying.get(receipt.request)
     if flying is None or flying.channel != receipt.channel or not _is_of(receipt, flying.cleared_at):
         return
     again: list[Case] = []
     match receipt.outcome:
         case "sent" | "unknown":
-            bench.landed(flying)
-            at = min(max(receipt.at, flying.cleared_at), bench.light.now)
-            bench.airspace = with_sent(bench.airspace, receipt.request, at, bench.light.policy)
+            sitting.landed(flying)
+            at = min(max(receipt.at, flying.cleared_at), sitting.light.now)
+            sitting.airspace = with_sent(sitting.airspace, receipt.request, at, sitting.light.policy)
             if receipt.outcome == "unknown":
-                bench.end(flying.request, (Reason.UNKNOWN_LANDING.value,))
+                sitting.end(flying.request, (Reason.UNKNOWN_LANDING.value,))
         case "failed" | "returned":
-            bench.landed(flying)
-            bench.airspace = without_send(bench.airspace, receipt.request)
+            sitting.landed(flying)
+            sitting.airspace = without_send(sitting.airspace, receipt.request)
             tried = (*flying.tried, flying.channel) if receipt.outcome == "failed" else flying.tried
             if flying.withdrawn:
-                bench.end(flying.request, (flying.withdrawn,))
+                sitting.end(flying.request, (flying.withdrawn,))
             else:
                 again.append(Case(flying.request, tried, flying.approved, flying.carries, flying.generation, window=0))
         case "stopped" | "expired" | "withdrawn":
-            bench.landed(flying)
-            bench.airspace = without_send(bench.airspace, receipt.request)
-            bench.end(flying.request, (_ended_by(bench, receipt, flying.withdrawn),))
+            sitting.landed(flying)
+            sitting.airspace = without_send(sitting.airspace, receipt.request)
+            sitting.end(flying.request, (_ended_by(sitting, receipt, flying.withdrawn),))
         case _:
             return
-    bench.judge_again([held for held in bench.airspace.waiting.values() if waits_for_room(held)], again)
+    sitting.judge_again([held for held in sitting.airspace.waiting.values() if waits_for_room(held)], again)
 
 
 def _is_of(receipt: Receipt, cleared_at: int) -> bool:
@@ -149,11 +149,11 @@ def _is_of(receipt: Receipt, cleared_at: int) -> bool:
     return receipt.cause == f"msg:{receipt.request}:{cleared_at}:{receipt.outcome}"
 
 
-def _ended_by(bench: Bench, receipt: Receipt, withdrawn: str) -> str:
+def _ended_by(sitting: Sitting, receipt: Receipt, withdrawn: str) -> str:
     """Return the code of why it was not sent."""
     if receipt.outcome == "expired":
         return Reason.EXPIRED.value
-    if bench.airspace.facts.merged_into:  # the stop of an ended id looks like an exclusion to the courier
+    if sitting.airspace.facts.merged_into:  # the stop of an ended id looks like an exclusion to the courier
         return Reason.PLAYER_MERGED.value
     code = receipt.detail.partition(" ")[0].partition(":")[0]
     if receipt.outcome == "withdrawn":
@@ -162,39 +162,41 @@ def _ended_by(bench: Bench, receipt: Receipt, withdrawn: str) -> str:
         return code
     if code != "muted":
         return Reason.EXCLUDED.value
-    facts = bench.airspace.facts
+    facts = sitting.airspace.facts
     address = facts.reach.get(receipt.channel, "")
     is_dead = address in facts.suppressed.get(receipt.channel, ())
     return (Reason.SUPPRESSED if is_dead else Reason.CONSENT_WITHDRAWN).value
 
 
-def _withdraw(bench: Bench, withdrawn: Withdrawn) -> None:
+def _withdraw(sitting: Sitting, withdrawn: Withdrawn) -> None:
     """End what nobody wants any more; what flies is taken back, should it not have gone yet.
 
     A message that carries others is left alone: they are still wanted.
     """
     reason = withdrawn.reason or Reason.GOAL_MET.value
-    waiting = bench.airspace.waiting
+    waiting = sitting.airspace.waiting
     meant = [held for held in waiting.values() if not held.carries and _is_meant(withdrawn, held.request)]
     for held in meant:
-        bench.conclude(bench.taken(held), Refused((reason,)))
-    for flying in list(bench.airspace.flying.values()):
+        sitting.conclude(sitting.taken(held), Refused((reason,)))
+    for flying in list(sitting.airspace.flying.values()):
         if not flying.carries and not flying.withdrawn and _is_meant(withdrawn, flying.request):
-            bench.take_back(flying, reason)
+            sitting.take_back(flying, reason)
     if meant:
-        bench.judge_again([held for held in bench.airspace.waiting.values() if waits_for(held, Reason.CONFLICT_GROUP)])
+        sitting.judge_again(
+            [held for held in sitting.airspace.waiting.values() if waits_for(held, Reason.CONFLICT_GROUP)]
+        )
 
 
 def _is_meant(withdrawn: Withdrawn, request: MessageRequest) -> bool:
     return request.id in withdrawn.requests or (bool(withdrawn.source) and request.source == withdrawn.source)
 
 
-def _review(bench: Bench, reviewed: Reviewed) -> None:
+def _review(sitting: Sitting, reviewed: Reviewed) -> None:
     """Do what a person decided; of a message that does not wait for one any more only the review ends."""
-    held: Waiting | None = bench.airspace.waiting.get(reviewed.request)
+    held: Waiting | None = sitting.airspace.waiting.get(reviewed.request)
     if held is None or not held.escalated:
-        bench.reviews.append((reviewed.request, None))
+        sitting.reviews.append((reviewed.request, None))
     elif reviewed.approved:
-        bench.judge_again([structs.replace(held, approved=True)])
+        sitting.judge_again([structs.replace(held, approved=True)])
     else:
-        bench.conclude(bench.taken(held), Refused((Reason.NOT_APPROVED.value,)))
+        sitting.conclude(sitting.taken(held), Refused((Reason.NOT_APPROVED.value,)))

@@ -1,4 +1,4 @@
-"""One turn's bench: what is judged together on it, the airspace as it changes, and what the turn gives out."""
+"""One turn's sitting: what is judged together in it, the airspace as it changes, and what the turn gives out."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -59,7 +59,7 @@ class _Group(Struct):
     others: list[MessageRequest]
 
 
-class Bench:
+class Sitting:
     """Mutable, and gone with the turn."""
 
     def __init__(
