@@ -6,9 +6,9 @@ again. What a courier has claimed already is not reached.
 """
 
 from crm.tower.airspace import CONTEXT, Airspace, Facts, Flying
-from crm.tower.sitting import Sitting
 from crm.tower.judgement import Case, Light, holding
 from crm.tower.quiet import is_quiet, quiet_from
+from crm.tower.sitting import Sitting
 from crm.tower.why import Reason
 from domain.entries import Fact
 

@@ -11,11 +11,11 @@ from msgspec import Struct, structs
 
 from crm.programme import CrmRules
 from crm.tower.airspace import Airspace, Waiting, has_seen, with_engaged, with_fact, with_sent, without_send
-from crm.tower.sitting import Sitting
 from crm.tower.calling_back import call_back
 from crm.tower.concerns import concerns, waits_for, waits_for_room
 from crm.tower.judgement import ALL_OPEN, Case, Refused
 from crm.tower.records import Tally
+from crm.tower.sitting import Sitting
 from crm.tower.why import Reason
 from domain.decisions import Decision, Delivery
 from domain.dispatch import Dispatch
