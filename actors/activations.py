@@ -35,7 +35,8 @@ class Activations(Generic[S]):
         self._cold_max = cold_max
         self._hot: OrderedDict[str, S] = OrderedDict()
         self._cold: OrderedDict[str, tuple[int, dict[str, bytes]]] = OrderedDict()
-        self._used: set[str] = set()  # since the last sweep
+        self._used: set[str] = set()  # since the last turn of the clock
+        self._used_before: set[str] = set()  # in the period before
 
     def __len__(self) -> int:
         return len(self._hot)
@@ -66,13 +67,23 @@ class Activations(Generic[S]):
             self._passivate(*self._hot.popitem(last=False))
         return state
 
-    def sweep(self) -> int:
-        """Passivate whoever took no turn since the last sweep; how many."""
-        idle = [player for player in self._hot if player not in self._used]
-        for player in idle:
+    def turn_over(self) -> None:
+        """Begin a new period: whoever takes no turn in a whole one is idle."""
+        self._used, self._used_before = set(), self._used
+
+    def sweep(self, most: int) -> int:
+        """Passivate those idle the longest, ``most`` at the most; how many.
+
+        Encoding a player costs some 25 us, so thousands at once would hold up everybody's turns.
+        """
+        count = 0
+        while count < most and self._hot:
+            player = next(iter(self._hot))
+            if player in self._used or player in self._used_before:
+                break
             self._passivate(player, self._hot.pop(player))
-        self._used.clear()
-        return len(idle)
+            count += 1
+        return count
 
     def drop(self, player: str) -> None:
         """Forget a state."""

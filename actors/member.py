@@ -17,7 +17,8 @@ from actors.recent import Recent
 S = TypeVar("S")
 
 FIRE_EVERY_MS = 200  # due timers
-SWEEP_EVERY_MS = 30_000  # idle players become bytes
+IDLE_MS = 30_000  # players without a turn in such a period become bytes
+SWEEP_MOST = 32  # of them in one round: about 1 ms
 BLOCK_MS = 50  # wait for entries when there are none
 
 __all__ = ["LEASE_MS", "Heartbeat", "Member"]
@@ -73,9 +74,7 @@ class Member(Ownership, Generic[S]):
             await self._processor.renew()
         if self._is_due("fire", now, FIRE_EVERY_MS):
             await self._processor.fire()
-        if self._is_due("sweep", now, SWEEP_EVERY_MS):
-            for partition in self._processor.owned.values():
-                partition.activations.sweep()
+        self._sweep(now)
         if self._processor.owned:
             await self._processor.step(0 if self._carrier is not None and self._carrier.is_busy else BLOCK_MS)
             if self._carrier is not None:
@@ -83,6 +82,16 @@ class Member(Ownership, Generic[S]):
         else:
             await self._pause(BLOCK_MS / 1000)
         self.heartbeat.beat += 1
+
+    def _sweep(self, now: int) -> None:
+        """Passivate a bounded number of idle players."""
+        owned = self._processor.owned.values()
+        if self._is_due("idle", now, IDLE_MS):
+            for partition in owned:
+                partition.activations.turn_over()
+        room = SWEEP_MOST
+        for partition in owned:
+            room -= partition.activations.sweep(room)
 
     async def _carry(self, carrier: Carrier) -> None:
         """Do a bounded part of what commits left behind: first the relays somebody waits for, then the walks."""

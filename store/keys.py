@@ -102,11 +102,6 @@ def line(p: int, channel: str, lane: str, player: str) -> str:
     return f"{{{p}}}:c:line:{channel}:{lane}:{player}"
 
 
-def due(p: int, channel: str, lane: str) -> str:
-    """Sorted set of the players whose line's head may be claimed, by ms."""
-    return f"{{{p}}}:c:due:{channel}:{lane}"
-
-
 def recleared(p: int) -> str:
     """Hash of what was cleared again while it is in flight: as ``dispatches``; it waits for the settlement."""
     return f"{{{p}}}:c:next"
@@ -120,11 +115,6 @@ def claims(p: int) -> str:
 def tries(p: int) -> str:
     """Hash of the dispatches that were tried and wait for another try: request id -> how often."""
     return f"{{{p}}}:c:tries"
-
-
-def rooms(p: int) -> str:
-    """Set of the ``<channel>|<lane>`` that ever had a line."""
-    return f"{{{p}}}:c:rooms"
 
 
 def in_flight(p: int, player: str) -> str:

@@ -4,7 +4,7 @@
 
 from collections.abc import Collection
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct, field
@@ -225,6 +225,13 @@ class InFlight(Struct, frozen=True):
     refused: str = ""  # as in ``Claim``: it was not to be sent, so it was not
 
 
+class Waiting(NamedTuple):
+    """Players for whom something waits in one room of a partition."""
+
+    all: int
+    due: int  # those of them whose turn it is by now
+
+
 class Queue(Protocol):
     """What waits for the providers. A line is the messages of one player by one channel and lane, in order.
 
@@ -272,8 +279,8 @@ class Queue(Protocol):
     async def in_flight(self, partitions: list[int], only: Collection[str] | None = None) -> list[InFlight]:
         """Return claims that are not settled, whoever claimed them: of some requests, or all."""
 
-    async def waiting(self, partitions: list[int]) -> dict[tuple[str, str], int]:
-        """Return how many players have something that waits and is not in flight, by channel and lane."""
+    async def waiting(self, partitions: list[int]) -> dict[int, dict[tuple[str, str], Waiting]]:
+        """Return what waits and is not in flight, by partition, channel and lane."""
 
     async def take(self, bucket: str, wanted: int, *, per_s: float, burst: int) -> tuple[int, int]:
         """Take from a provider's shared token bucket: how many were granted, and in how many ms there are more."""

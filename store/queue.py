@@ -9,8 +9,8 @@ from redis.exceptions import RedisError
 
 from domain.dispatch import Dispatch, decode_dispatch
 from store.client import is_transient
-from store.keys import CHANNELS, PLAYERS, claims, dispatches, due, rate, rooms, spent
-from store.ports import Claim, Claimed, InFlight, Refused, Settlement, Token, Unavailable
+from store.keys import CHANNELS, PLAYERS, claims, dispatches, rate, spent
+from store.ports import Claim, Claimed, InFlight, Refused, Settlement, Token, Unavailable, Waiting
 from store.redis_lane import verdict_of
 
 _pack = msgpack.Packer(use_bin_type=False).pack
@@ -96,22 +96,15 @@ class RedisQueue:
             pipe.hgetall(claims(p))
         return {p: found for p, found in zip(partitions, await _answers(pipe), strict=True) if found}
 
-    async def waiting(self, partitions: list[int]) -> dict[tuple[str, str], int]:
-        pipe = self._redis.pipeline(transaction=False)
-        for p in partitions:
-            pipe.smembers(rooms(p))
-        found = [
-            (p, *name.decode().split("|"))
-            for p, names in zip(partitions, await _answers(pipe), strict=True)
-            for name in names
-        ]
-        pipe = self._redis.pipeline(transaction=False)
-        for p, channel, lane in found:
-            pipe.zcard(due(p, channel, lane))
-        counts: dict[tuple[str, str], int] = {}
-        for (_, channel, lane), count in zip(found, await _answers(pipe) if found else (), strict=True):
-            counts[channel, lane] = counts.get((channel, lane), 0) + count
-        return {room: count for room, count in counts.items() if count}
+    async def waiting(self, partitions: list[int]) -> dict[int, dict[tuple[str, str], Waiting]]:
+        if not partitions:
+            return {}
+        calls = [("pt_waiting", CHANNELS.meta(p), PLAYERS.log(p), self._clock) for p in partitions]
+        return {
+            partition: {_room(name): Waiting(count, due) for name, count, due in rows}
+            for partition, rows in zip(partitions, await self._ask(calls), strict=True)
+            if rows
+        }
 
     async def take(self, bucket: str, wanted: int, *, per_s: float, burst: int) -> tuple[int, int]:
         if per_s <= 0 or burst < 1:
@@ -143,6 +136,11 @@ class RedisQueue:
                 verdict = verdict_of(reply)
                 raise (Refused(*verdict) if is_refusal else reply)
         return replies
+
+
+def _room(name: bytes) -> tuple[str, str]:
+    channel, _, lane = name.decode().rpartition("|")
+    return channel, lane
 
 
 def _claims(partition: int, reply: list[Any]) -> list[Claim]:

@@ -36,7 +36,7 @@ from actors.courier.successor import Successor
 from actors.ownership import CONTROL_EVERY_MS, LEASE_MS, RENEW_EVERY_MS, Heartbeat, Ownership
 from store.keys import CHANNELS
 from store.lives import Life, Lives
-from store.ports import Claim, LaneStore, Queue, Refused, Token, Unavailable, Verdict
+from store.ports import Claim, LaneStore, Queue, Refused, Token, Unavailable, Verdict, Waiting
 from store.provider_ids import ProviderIds
 from store.reach import Reached
 
@@ -44,7 +44,7 @@ FOLLOW_EVERY_MS = 1_000  # the live programme
 LOOK_EVERY_MS = 1_000  # what the dead left in flight
 SWEEP_EVERY_MS = 1_000  # what must not be sent, in lines that nobody has room for
 SWEEP_MOST = 32  # heads of a room that are looked at, in one partition at a time
-POLL_S = 0.1  # the longest pause of a round: a message that was just cleared waits so long
+POLL_S = 0.05  # the longest pause of a round: a message that was just cleared waits so long
 POLL_LEAST_S = 0.005
 ENDS_WITHIN_MS = 14_000  # what is in flight when we are asked to stop: a timeout, its margin, a settlement
 STEP_S = 0.2  # between two looks at what is still in flight then
@@ -111,7 +111,7 @@ class Courier(Ownership):
         self._teller = Teller(around.closures, life.incarnation)
         self._successor = Successor(around.queue, around.lives, life, partitions=partitions, is_gone=around.is_gone)
         self._tokens: dict[int, Token] = {}
-        self._waiting: Mapping[tuple[str, str], int] = {}
+        self._waiting: Mapping[int, Mapping[tuple[str, str], Waiting]] = {}  # by partition, channel and lane
         self._claimed: list[Try] = []  # not yet on their way
         self._places: dict[tuple[int, str, str], int] = {}  # partition, room -> where the next sweep begins
         self._calls = 0
@@ -260,7 +260,7 @@ class Courier(Ownership):
 
     async def _pass(self, lane: str, now: int) -> bool:
         """Fill the rooms of one kind of lines; True when all of some channel's room was used."""
-        rooms = await self._rooms.open(lane, self._waiting, now)
+        rooms = await self._rooms.open(lane, self._due_now(), now)
         claimed: Counter[str] = Counter()
         try:
             if rooms:
@@ -270,18 +270,36 @@ class Courier(Ownership):
             self._rooms.close(rooms, claimed)
         return any(claimed[channel] >= room for channel, room in rooms.items())
 
+    def _due_now(self) -> Counter[tuple[str, str]]:
+        """Return how many messages may be claimed now, by channel and lane."""
+        total: Counter[tuple[str, str]] = Counter()
+        for rooms in self._waiting.values():
+            total.update({room: waits.due for room, waits in rooms.items() if waits.due})
+        return total
+
     async def _claim(self, lane: str, rooms: Mapping[str, int], claimed: Counter[str]) -> None:
-        """Claim from partition after partition, beginning with another one each time, until the rooms are full."""
-        order = sorted(self._tokens)
-        if not order:  # the last lease was lost since this round began
+        """Claim from one partition after the other that has something due, until the rooms are full.
+
+        The first is another one each time. Those with nothing due are not asked: that would cost a round trip each.
+        """
+        order = [p for p in sorted(self._tokens) if self._is_wanted(p, lane, rooms)]
+        if not order:  # the leases were lost since this round began
             return
         self._turn += 1
         start = self._turn % len(order)
         for partition in order[start:] + order[:start]:
             while partition in self._tokens:
-                asked = [(c, lane, room - claimed[c]) for c, room in rooms.items() if room > claimed[c]]
+                asked = [
+                    (c, lane, room - claimed[c])
+                    for c, room in rooms.items()
+                    if room > claimed[c] and self._is_wanted(partition, lane, (c,))
+                ]
                 if not asked or self._stopping.is_set() or not await self._claim_of(partition, asked, claimed):
                     break
+
+    def _is_wanted(self, partition: int, lane: str, channels: Collection[str]) -> bool:
+        there = self._waiting.get(partition, {})
+        return any((channel, lane) in there and there[channel, lane].due for channel in channels)
 
     async def _claim_of(self, partition: int, asked: list[tuple[str, str, int]], claimed: Counter[str]) -> bool:
         """Claim from one partition; True when it may have more: what was refused took up no room."""
@@ -367,14 +385,20 @@ class Courier(Ownership):
         except (Unavailable, RedisError, OSError):
             return
 
+    def _all_waiting(self) -> Counter[tuple[str, str]]:
+        total: Counter[tuple[str, str]] = Counter()
+        for rooms in self._waiting.values():
+            total.update({room: waits.all for room, waits in rooms.items()})
+        return total
+
     def _describe(self, beat: Heartbeat) -> None:
         beat.stopped = self._broken | {str(p): why for p, why in self._settling.broken.items()}
         counts = self._settling.landings
         beat.entries = sum(sum(words.values()) for words in counts.values())
-        now = self._clock.now_ms()
+        now, waiting = self._clock.now_ms(), self._all_waiting()
         beat.channels = {
             channel: {
-                "waiting": {lane: self._waiting.get((channel, lane), 0) for lane in ("urgent", "bulk")},
+                "waiting": {lane: waiting[channel, lane] for lane in ("urgent", "bulk")},
                 "in_flight": sum(provider.in_flight for provider in self._providers.of(channel)),
                 "open": not self._teller.closure(channel).reason,
                 "reason": self._teller.closure(channel).reason,
@@ -382,5 +406,5 @@ class Courier(Ownership):
                 "landings": dict(counts.get(channel, {})),
                 "connectors": {provider.id: provider.described(now) for provider in self._providers.of(channel)},
             }
-            for channel in sorted({*self._providers.channels, *counts, *(channel for channel, _ in self._waiting)})
+            for channel in sorted({*self._providers.channels, *counts, *(channel for channel, _ in waiting)})
         }

@@ -1,8 +1,9 @@
 """How many messages a connector may take now: places in flight, and tokens of its provider's shared rate.
 
 Tokens are taken before messages are claimed, so that what is claimed is sent at once. Few are taken while little is
-waiting: one at first, twice as many whenever all were used. So an idle courier holds one token, and no more than that
-can go out above ``burst + rate * t`` (one a courier); what a busy one did not use within a second it forgets.
+waiting: one at first, twice as many whenever all were used, half as many when none was. So an idle courier holds one
+token, and no more than that can go out above ``burst + rate * t`` (one a courier); what a busy one did not use within
+a second it forgets.
 """
 
 from msgspec import Struct, structs
@@ -52,7 +53,7 @@ def used(pace: Pace, count: int, free: int) -> Pace:
     if count and count >= pace.hand:
         return structs.replace(pace, hand=max(0, pace.hand - count), reach=max(1, min(free, pace.reach * 2)))
     if not count:
-        return structs.replace(pace, reach=1)
+        return structs.replace(pace, reach=max(1, pace.reach // 2))
     return structs.replace(pace, hand=pace.hand - count)
 
 

@@ -27,14 +27,14 @@ class Rooms:
         ] = {}  # lane -> channels for which messages wait, and that had no room in the pass
         self.more_at = 0  # ms, when a connector that has none left gets a token; 0: none waits for one
 
-    async def open(self, lane: str, waiting: Mapping[tuple[str, str], int], now: int) -> dict[str, int]:
-        """Return how many messages to claim, by channel; tokens for them have been taken."""
+    async def open(self, lane: str, due: Mapping[tuple[str, str], int], now: int) -> dict[str, int]:
+        """Return how many of those that are due to claim, by channel; tokens for them have been taken."""
         self._offered.clear()
         self._lane = lane
         shut = self.shut[lane] = []
         rooms: dict[str, int] = {}
-        for (channel, waits), count in sorted(waiting.items()):
-            if waits != lane:
+        for (channel, due_lane), count in sorted(due.items()):
+            if due_lane != lane:
                 continue
             if (room := await self._room(channel, lane, count, now)) > 0:
                 rooms[channel] = room
@@ -42,24 +42,24 @@ class Rooms:
                 shut.append(channel)
         return rooms
 
-    async def _room(self, channel: str, lane: str, waiting: int, now: int) -> int:
+    async def _room(self, channel: str, lane: str, due: int, now: int) -> int:
         if not self._providers.is_usable(channel):
             since = self._unconnected.setdefault(channel, now)
-            return min(waiting, DRAIN_MAX) if now - since >= UNCONNECTED_MS else 0
+            return min(due, DRAIN_MAX) if now - since >= UNCONNECTED_MS else 0
         self._unconnected.pop(channel, None)
         total, providers = 0, self._providers.of(channel)
         for provider in providers:
             provider.room = self._offered[provider.id] = 0
         for provider in preferred(providers, now):
-            provider.room = await self._take(provider, lane, waiting, now)
+            provider.room = await self._take(provider, lane, due, now)
             self._offered[provider.id] = provider.room
             total += provider.room
-        return await self._budgets.room(channel, lane, min(total, waiting), now)
+        return await self._budgets.room(channel, lane, min(total, due), now)
 
-    async def _take(self, provider: Provider, lane: str, waiting: int, now: int) -> int:
+    async def _take(self, provider: Provider, lane: str, due: int, now: int) -> int:
         limits = provider.limits
         places = pacing.places(provider.in_flight, limits.in_flight_max, urgent=lane == "urgent")
-        free = self._free[provider.id] = min(provider.free(now, places), waiting)
+        free = self._free[provider.id] = min(provider.free(now, places), due)
         provider.pace = pacing.aged(provider.pace, now)
         if (asked := pacing.wanted(provider.pace, now, free)) > 0:
             granted, wait_ms = await self._queue.take(provider.id, asked, per_s=limits.rate_per_s, burst=limits.burst)

@@ -128,6 +128,21 @@ local function sweep(K, A)
   return claimed(K[1], t, A[3], found) or { out, places }
 end
 
+-- KEYS c:meta, players' log | ARGV clock(store|log). Answers {channel|lane, players whose head is in no claim, how many
+-- of these are due} of each room with any.
+local function rooms_of(K, A)
+  local t, out = tag(K[1]), {}
+  local at = ms(sending_at(t, A[1]))
+  local rooms = redis.call('SMEMBERS', t .. 'c:rooms')
+  for i = 1, #rooms do
+    local channel, lane = string.match(rooms[i], '^(.*)|(.*)$')
+    local due = due_of(t, channel, lane)
+    local count = redis.call('ZCARD', due)
+    if count > 0 then out[#out + 1] = { rooms[i], count, redis.call('ZCOUNT', due, '-inf', at) } end
+  end
+  return out
+end
+
 -- KEYS c:meta, players' log | ARGV clock(store|log) blob. blob: list of {id, token, due|'0', tried '1'|'0', entries, dead}.
 -- Only the token counts, not who owns the partition: a courier that lost it must tell what it has sent.
 -- due > 0 keeps it at the head of its line for then, and counts a try if it was one. Otherwise it is over: the next of
@@ -194,3 +209,4 @@ end
 redis.register_function('pt_claim', claim)
 redis.register_function('pt_sweep', sweep)
 redis.register_function('pt_settle', settle)
+redis.register_function('pt_waiting', rooms_of)

@@ -169,9 +169,13 @@ def test_an_idle_connector_holds_one_token_and_a_busy_one_ever_more() -> None:
         asked_for.append(asked)
         pace = used(taken(pace, NOW, asked, asked, 0), asked, free)
     assert asked_for == [1, 2, 4, 8, 16, 16]
-    idle = used(taken(pace, NOW, 16, 16, 0), 0, free)
-    assert aged(idle, NOW + HELD_MS).hand == 1
-    assert wanted(aged(idle, NOW + HELD_MS), NOW + HELD_MS, free) == 0
+    idle = taken(pace, NOW, 16, 16, 0)
+    asked_for = []
+    for _ in range(5):
+        idle = aged(used(idle, 0, free), NOW + HELD_MS)
+        asked_for.append(idle.hand + wanted(idle, NOW + HELD_MS, free))
+    assert asked_for == [8, 4, 2, 1, 1]
+    assert idle.hand == 1
 
 
 def test_a_throttled_one_takes_nothing_until_then() -> None:

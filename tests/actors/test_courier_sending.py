@@ -52,6 +52,26 @@ def test_a_cleared_message_is_sent_and_its_player_is_told() -> None:
     run(story)
 
 
+def test_only_partitions_with_something_due_are_asked_for_claims() -> None:
+    async def story() -> None:
+        office, asked = Office(), []
+        claim = office.queue.claim
+
+        async def noted(token: Any, *rest: Any) -> Any:
+            asked.append(token.partition)
+            return await claim(token, *rest)
+
+        office.queue.claim = noted
+        office.connector("mail", Provider(takes_all))
+        office.clear(message("req-1"))
+        office.start()
+        await asyncio.sleep(1)
+        assert office.outcomes() == [("req-1", "sent")]
+        assert asked == [partition_of("amelia", PARTITIONS)]
+
+    run(story)
+
+
 def test_a_parcel_carries_signed_links_and_a_second_try_is_the_same_to_the_byte() -> None:
     async def story() -> None:
         office = Office()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from store.ports import Claim, Claimed, InFlight, Refused, Settlement, Token, Verdict
+from store.ports import Claim, Claimed, InFlight, Refused, Settlement, Token, Verdict, Waiting
 from tests.contract.field import ANN, BOB, SMS, Field, body, dispatch
 from tests.contract.script import HOUR
 from tests.contract.sides import START, Side
@@ -197,10 +197,20 @@ async def test_a_fenced_courier_sweeps_nothing(side: Side) -> None:
 async def test_what_waits_is_counted_by_room(side: Side) -> None:
     field = await Field(side).opened()
     assert await field.queue.waiting([0, 1]) == {}
+    assert await field.queue.waiting([]) == {}
     await field.clear(dispatch("r1"), dispatch("r2"), dispatch("r3", BOB), dispatch("r4", purpose="legal"))
-    assert await field.queue.waiting([0, 1]) == {("sms", "bulk"): 2, ("sms", "urgent"): 1}
+    assert await field.queue.waiting([0, 1]) == {0: {("sms", "bulk"): Waiting(2, 2), ("sms", "urgent"): Waiting(1, 1)}}
     await field.claim()
-    assert await field.queue.waiting([0]) == {("sms", "urgent"): 1}
+    assert await field.queue.waiting([0]) == {0: {("sms", "urgent"): Waiting(1, 1)}}
+
+
+async def test_what_is_to_be_tried_again_later_waits_and_is_not_due(side: Side) -> None:
+    field = await Field(side).opened()
+    await field.clear(dispatch("r1"), dispatch("r2", BOB))
+    await field.claim()
+    assert await field.settle("r1", due=START + 10 * HOUR)
+    assert await field.settle("r2", due=START)
+    assert await field.queue.waiting([0]) == {0: {("sms", "bulk"): Waiting(2, 1)}}
 
 
 # Settling

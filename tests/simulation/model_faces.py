@@ -19,6 +19,7 @@ from store.ports import (
     Token,
     Verdict,
     Visit,
+    Waiting,
     Walk,
 )
 from tests.simulation.model import ModelStore, by_destination
@@ -169,12 +170,8 @@ class ModelQueue:
     async def in_flight(self, partitions: list[int], only: Collection[str] | None = None) -> list[InFlight]:
         return [claim for p in partitions for claim in self._store.in_flight(p, only)]
 
-    async def waiting(self, partitions: list[int]) -> dict[tuple[str, str], int]:
-        counts: dict[tuple[str, str], int] = {}
-        for p in partitions:
-            for room, count in self._store.waiting(p).items():
-                counts[room] = counts.get(room, 0) + count
-        return counts
+    async def waiting(self, partitions: list[int]) -> dict[int, dict[tuple[str, str], Waiting]]:
+        return {p: found for p in partitions if (found := self._store.waiting(p, self._clock))}
 
     async def take(self, bucket: str, wanted: int, *, per_s: float, burst: int) -> tuple[int, int]:
         return self._store.take(bucket, wanted, per_s=per_s, burst=burst)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 from domain.dispatch import Dispatch
-from store.ports import Claim, Commit, InFlight, Refused, Settlement, Token, Verdict
+from store.ports import Claim, Commit, InFlight, Refused, Settlement, Token, Verdict, Waiting
 from store.ports import Claimed as ClaimOf
 from tests.simulation.model_gates import GatesModel, is_muted, is_stopped
 from tests.simulation.model_state import Claimed, PartitionState, fenced
@@ -76,8 +76,14 @@ class QueueModel(GatesModel):
         found = {i: c for i, c in q.claims.items() if only is None or i in only}
         return [InFlight(q.dispatches[i], c.token, c.at, c.tries, c.refused) for i, c in found.items()]
 
-    def waiting(self, partition: int) -> dict[Room, int]:
-        return {room: len(players) for room, players in self.of(partition).queue.due.items() if players}
+    def waiting(self, partition: int, clock: str = "store") -> dict[Room, Waiting]:
+        shared = self.of(partition)
+        at = self.sending_at(shared, clock)
+        return {
+            room: Waiting(len(players), sum(due <= at for due in players.values()))
+            for room, players in shared.queue.due.items()
+            if players
+        }
 
     def take(self, bucket: str, wanted: int, *, per_s: float, burst: int) -> tuple[int, int]:
         if per_s <= 0 or burst < 1:

@@ -8,7 +8,7 @@ from domain.ids import partition_of
 from domain.player import snapshot_from_parts
 from store.keys import TOWER
 from store.lives import Life as Living
-from store.ports import Claim, Claimed, InFlight, Settlement, Token
+from store.ports import Claim, Claimed, InFlight, Settlement, Token, Waiting
 from store.reach import Reached, reached_of
 from tests.simulation.stage import PARTITIONS
 
@@ -56,13 +56,10 @@ class FaultyQueue:
         steps = [lambda p=p: self._store.in_flight(p, only) for p in partitions]
         return [claim for some in await self._wire.call("in flight", *steps, repeats=False) for claim in some]
 
-    async def waiting(self, partitions: list[int]) -> dict[tuple[str, str], int]:
-        counts: dict[tuple[str, str], int] = {}
+    async def waiting(self, partitions: list[int]) -> dict[int, dict[tuple[str, str], Waiting]]:
         steps = [lambda p=p: self._store.waiting(p) for p in partitions]
-        for some in await self._wire.call("waiting", *steps, repeats=False):
-            for room, count in some.items():
-                counts[room] = counts.get(room, 0) + count
-        return counts
+        told = await self._wire.call("waiting", *steps, repeats=False)
+        return {p: found for p, found in zip(partitions, told, strict=True) if found}
 
     async def take(self, bucket: str, wanted: int, *, per_s: float, burst: int) -> tuple[int, int]:
         step = lambda: self._store.take(bucket, wanted, per_s=per_s, burst=burst)  # noqa: E731
