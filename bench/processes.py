@@ -43,6 +43,23 @@ def memory_kb(pid: int, what: str = "Pss") -> int:
     return 0
 
 
+class Steal:
+    """The share of the machine's time that its hypervisor gave to others since this was made (``/proc/stat``)."""
+
+    def __init__(self) -> None:
+        self._before = _machine_ticks()
+
+    def percent(self) -> float:
+        """Return it in percent of all cores' time."""
+        (stolen, total), (stolen_before, before) = _machine_ticks(), self._before
+        return round(100 * (stolen - stolen_before) / max(1, total - before), 1)
+
+
+def _machine_ticks() -> tuple[int, int]:
+    fields = [int(n) for n in _read(_PROC / "stat").partition("\n")[0].split()[1:9]]  # user .. steal
+    return (fields[7], sum(fields)) if len(fields) == 8 else (0, 0)
+
+
 def name_of(pid: int) -> str:
     """Return what a process calls itself, shortened."""
     words = _read(_PROC / str(pid) / "cmdline").replace("\0", " ").split()
