@@ -51,7 +51,9 @@ def taken(pace: Pace, now: int, granted: int, asked: int, wait_ms: int) -> Pace:
 def used(pace: Pace, count: int, free: int) -> Pace:
     """Return the pace after ``count`` of the tokens in hand were used; ``free`` places had been offered."""
     if count and count >= pace.hand:
-        return structs.replace(pace, hand=max(0, pace.hand - count), reach=max(1, min(free, pace.reach * 2)))
+        # A pass that had room for few (an urgent message) must not slow down the next one, which may have much.
+        reach = max(pace.reach, min(free, pace.reach * 2))
+        return structs.replace(pace, hand=max(0, pace.hand - count), reach=reach)
     if not count:
         return structs.replace(pace, reach=max(1, pace.reach // 2))
     return structs.replace(pace, hand=pace.hand - count)

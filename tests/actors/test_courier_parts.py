@@ -178,6 +178,13 @@ def test_an_idle_connector_holds_one_token_and_a_busy_one_ever_more() -> None:
     assert idle.hand == 1
 
 
+def test_a_pass_with_room_for_one_does_not_slow_down_the_next() -> None:
+    pace = Pace(reach=16)
+    asked = wanted(pace, NOW, 1)
+    pace = used(taken(pace, NOW, asked, asked, 0), asked, 1)
+    assert (asked, wanted(pace, NOW, 24)) == (1, 16)
+
+
 def test_a_throttled_one_takes_nothing_until_then() -> None:
     pace = throttled(Pace(), NOW, 30_000)
     assert wanted(pace, NOW + 29_999, 16) == 0
