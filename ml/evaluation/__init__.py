@@ -1,0 +1,1 @@
+"""How models are judged (``playtower evaluate``). Needs the extra ``train``."""

@@ -1,0 +1,1 @@
+"""Whether a text is angry or pleased, in English, Ukrainian and Russian."""
