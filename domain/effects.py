@@ -232,6 +232,26 @@ class MessageReceipt(Struct, frozen=True, gc=False, tag="message_receipt", tag_f
     detail: str = ""
 
 
+class Scored(Struct, frozen=True, gc=False, tag="scored", tag_field="kind", array_like=True):
+    """A model's opinion of the player moved. Recorded with the turn that used it (ADR 0010)."""
+
+    model: str  # churn
+    value: float  # 0..1, rounded to 4 places like all of ``scores``
+    before: float | None = None  # None: never scored
+    confidence: float = 0.0  # 0..1
+    drivers: tuple[tuple[str, float], ...] = ()  # feature, and how far it moves the score from the usual player's
+    version: int = 0  # of the model
+    scores: dict[str, float] = {}  # every head of the net, ``model`` among them: what ``player.scores.*`` now answers
+
+
+class PatternChanged(Struct, frozen=True, gc=False, tag="pattern_changed", tag_field="kind", array_like=True):
+    """The player does what is unlike them: much longer sessions, higher stakes (``ml.patterns``)."""
+
+    pattern: str  # what of: session_length, stake, ...
+    by: str  # which detector saw it
+    evidence: dict[str, float] = {}  # what was seen beside what is usual, by name
+
+
 Effect = (
     Posting
     | MissionProgressed
@@ -259,6 +279,8 @@ Effect = (
     | ConsentChanged
     | MessageWithdrawn
     | MessageReceipt
+    | Scored
+    | PatternChanged
 )
 
 

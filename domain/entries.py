@@ -62,6 +62,18 @@ class ProgrammePublished(Struct, frozen=True, gc=False, array_like=True, tag="pr
     player: str = ""  # none: it concerns the partition
 
 
+class ModelPublished(Struct, frozen=True, gc=False, array_like=True, tag="model", tag_field="entry"):
+    """From here on the partition scores with this model; lower publications are ignored.
+
+    Unlike a programme, a model may be published again: ``version`` may be lower than the one in force (a roll-back),
+    ``number`` counts publications and only rises.
+    """
+
+    version: int  # 0: the one that ships with the package
+    number: int  # of the publication, from 1
+    player: str = ""  # none: it concerns the partition
+
+
 class MessageRequest(Struct, frozen=True, gc=False, array_like=True, tag="request", tag_field="entry"):
     """A wish to send one message to one player, judged by the tower."""
 
@@ -218,6 +230,7 @@ Entry = (
     | Command
     | TimerFired
     | ProgrammePublished
+    | ModelPublished
     | MessageRequest
     | Asked
     | Withdrawn

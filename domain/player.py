@@ -119,6 +119,23 @@ class Identity(Struct, frozen=True, gc=False, array_like=True):
     claims: dict[str, dict[str, Any]] = {}  # of a key actor: claimant -> evidence
 
 
+class Score(Struct, frozen=True, gc=False, array_like=True):
+    """What a model thinks of the player, as of the last turn in which that changed."""
+
+    value: float
+    confidence: float = 0.0  # 0..1
+    drivers: tuple[tuple[str, float], ...] = ()  # feature, and how far it moves the score from the usual player's
+    model: int = 0  # version of the model
+    at: int = 0  # ms of turn time
+
+
+class Scores(Struct, frozen=True, gc=False, array_like=True):
+    """Scores by name (``player.scores.<name>``), and when time alone makes them be looked at again."""
+
+    held: dict[str, Score] = {}
+    armed: int = 0  # ms, the one ``rescore`` timer that is set; 0: none
+
+
 class Snapshot(Struct, frozen=True, gc=False):
     """The player's state at an offset. ``version`` counts commits; 0 is a player never seen."""
 
@@ -133,6 +150,7 @@ class Snapshot(Struct, frozen=True, gc=False):
     segments: Segments = Segments()
     journeys: dict[str, JourneyRecord] = {}
     identity: Identity = Identity()
+    scores: Scores = Scores()
 
 
 PART_TYPES: dict[str, Any] = {
@@ -145,6 +163,7 @@ PART_TYPES: dict[str, Any] = {
     "segments": Segments,
     "journeys": dict[str, JourneyRecord],
     "identity": Identity,
+    "scores": Scores,
 }
 _encoder = msgspec.msgpack.Encoder()
 _decoders = {name: msgspec.msgpack.Decoder(kind) for name, kind in PART_TYPES.items()}

@@ -182,5 +182,6 @@ class Turn:
             start.segments,
             start.journeys,
             start.identity,
+            start.scores,
         )
         return Step(after, tuple(self.effects), tuple(self.timers), tuple(self.keys), tuple(self.requests))

@@ -23,8 +23,10 @@ from domain.effects import (
     MissionCompleted,
     MissionProgressed,
     MissionStatus,
+    PatternChanged,
     Posting,
     ProfileMerged,
+    Scored,
     SegmentEntered,
     SegmentLeft,
     SetAside,
@@ -42,6 +44,7 @@ from domain.entries import (
     Merged,
     MergeRefused,
     MessageRequest,
+    ModelPublished,
     ProgrammePublished,
     Receipt,
     Reviewed,
@@ -59,6 +62,8 @@ from domain.player import (
     MissionProgress,
     Profile,
     Progress,
+    Score,
+    Scores,
     Segments,
 )
 
@@ -127,6 +132,7 @@ ENTRIES: dict[str, Entry] = {
     "merge_asked": MergeAsked("anon:a1", "ada", "m1", "anon:a2"),
     "merged": Merged("ada", "anon:a1", {"profile": b"\x90"}, "m1"),
     "merge_refused": MergeRefused("ada", "anon:a1", "bob", "m1"),
+    "model": ModelPublished(3, 9, ""),
     "key_claimed": KeyClaimed("key:email:ab", "ada", {"name": "Ada"}, "m1"),
 }
 
@@ -149,6 +155,7 @@ PARTS = {
             ),
         )
     },
+    "scores": Scores({"churn": Score(0.75, 0.5, (("recency", 0.25),), 3, 7)}, 9),
     "identity": Identity("", 0, ("anon:a1",), {"anon:a1": "merged"}, ("d1",), {"email": "key:email:ab"}, {"x": {}}),
 }
 
@@ -204,5 +211,15 @@ TOWER_RECORD = HistoryRecord(
         ConsentChanged("casino/email", True, 5, "preference_centre", "wording-3", True),
         MessageWithdrawn("goal_met", ("req_05_ab",), "journeys/welcome#1"),
         MessageReceipt("req_05_ab", "email", "bounced", "mailbox_full"),
+    ),
+)
+
+MODEL_RECORD = HistoryRecord(
+    "m1",
+    "bet_placed",
+    1_772_452_800_000,
+    (
+        Scored("churn", 0.75, 0.5, 0.25, (("recency", 0.25),), 3, {"churn": 0.75, "engagement": 2.5}),
+        PatternChanged("session_length", "single", {"seconds": 7_200.0, "usual": 1_200.0, "z": 3.5}),
     ),
 )

@@ -11,7 +11,7 @@ from domain.dispatch import decode_dispatch, encode_dispatch
 from domain.effects import Effect, decode_record, encode_record
 from domain.entries import Entry, Unreadable, decode_entry, encode_entry
 from domain.player import PART_TYPES, Snapshot, changed_parts, snapshot_from_parts, with_parts
-from tests.domain.stored import CRM_RECORD, DISPATCH, ENTRIES, PARTS, RECORD, TOWER_RECORD
+from tests.domain.stored import CRM_RECORD, DISPATCH, ENTRIES, MODEL_RECORD, PARTS, RECORD, TOWER_RECORD
 
 ENTRY_BYTES = {
     "event": (
@@ -65,6 +65,7 @@ ENTRY_BYTES = {
         "6ca46d61696ca26d31"
     ),
     "reviewed": ("97a87265766965776564a3616461a97265715f30355f6162c3a46b657931a466696e65a5636d643a31"),
+    "model": ("94a56d6f64656c0309a0"),
     "channel": ("97a76368616e6e656ca3736d73c2ad70726f76696465725f646f776e0907a0"),
 }
 PART_BYTES = {
@@ -75,6 +76,7 @@ PART_BYTES = {
     "progress": ("9381a161920a0181a46d61696ea4676f6c6481a16592cd4e200c"),
     "air": ("81a86578636c75646564c3"),
     "segments": ("9481a4766970730581a673696c656e74090907"),
+    "scores": ("9281a5636875726e95cb3fe8000000000000cb3fe00000000000009192a7726563656e6379cb3fd0000000000000030709"),
     "identity": (
         "97a00091a7616e6f6e3a613181a7616e6f6e3a6131a66d657267656491a2643181a5656d61696cac6b65793a656d61696c3a"
         "616281a17880"
@@ -113,6 +115,13 @@ TOWER_RECORD_BYTES = (
     "6d657491a97265715f30355f6162b26a6f75726e6579732f77656c636f6d65233195af6d6573736167655f72656365697074"
     "a97265715f30355f6162a5656d61696ca7626f756e636564ac6d61696c626f785f66756c6c"
 )
+MODEL_RECORD_BYTES = (
+    "94a26d31aa6265745f706c61636564cf0000019cae6b66009298a673636f726564a5636875726ecb3fe8000000000000cb3f"
+    "e0000000000000cb3fd00000000000009192a7726563656e6379cb3fd00000000000000382a5636875726ecb3fe800000000"
+    "0000aa656e676167656d656e74cb400400000000000094af7061747465726e5f6368616e676564ae73657373696f6e5f6c65"
+    "6e677468a673696e676c6583a77365636f6e6473cb40bc200000000000a5757375616ccb4092c00000000000a17acb400c00"
+    "0000000000"
+)
 DISPATCH_BYTES = (
     "9da97265715f30355f6162a3616461a5656d61696ca570726f6d6fa777656c636f6d6581a77375626a656374a24869050609"
     "92a5656d61696ca8656d61696c3a3166b26a6f75726e6579732f77656c636f6d652331a2316603"
@@ -136,6 +145,7 @@ def test_a_kept_history_record_decodes() -> None:
     assert decode_record(bytes.fromhex(CRM_RECORD_BYTES)) == CRM_RECORD
     assert decode_record(encode_record(CRM_RECORD)) == CRM_RECORD
     assert decode_record(bytes.fromhex(TOWER_RECORD_BYTES)) == TOWER_RECORD
+    assert decode_record(bytes.fromhex(MODEL_RECORD_BYTES)) == MODEL_RECORD
 
 
 def test_a_kept_dispatch_decodes() -> None:
@@ -146,9 +156,8 @@ def test_a_kept_dispatch_decodes() -> None:
 def test_bytes_are_kept_of_every_kind() -> None:
     assert {type(entry) for entry in ENTRIES.values()} == set(get_args(Entry)) - {Unreadable}  # it stores what it found
     assert PARTS.keys() == PART_BYTES.keys() == PART_TYPES.keys()
-    assert {type(effect) for effect in (*RECORD.effects, *CRM_RECORD.effects, *TOWER_RECORD.effects)} == set(
-        get_args(Effect)
-    )
+    records = (RECORD, CRM_RECORD, TOWER_RECORD, MODEL_RECORD)
+    assert {type(effect) for record in records for effect in record.effects} == set(get_args(Effect))
 
 
 def test_entries_written_before_a_field_was_added_still_decode() -> None:
