@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from domain.conditions import ConditionError, validate_condition
-from gamification.durations import duration_s
+from domain.durations import duration_s
 
 AMOUNT_MAX = 2**53  # exact in every JSON reader
 WINDOW_MAX_S = 366 * 86_400

@@ -29,7 +29,7 @@ def now_command(
     as_json: Json = False,
 ) -> None:
     """Archive everything that is committed, now. Works beside a running engine and without one."""
-    from gamification.durations import duration_s
+    from domain.durations import duration_s
     from playtower.archiving import archive_now
 
     try:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from gamification.durations import duration_s
+from domain.durations import duration_s
 
 
 def _seconds(value: object) -> object:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gamification.config import KINDS
-from gamification.durations import duration_s
+from domain.durations import duration_s
 from gamification.programme import InvalidProgramme, compile_rules
 from tests.gamification.playing import mission, points
 
