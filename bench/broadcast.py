@@ -13,6 +13,7 @@ from playtower.client import Client
 from store.keys import TOWER
 
 KNOWN_EACH = 20  # players for each of ``--players``: 100,000 by default
+KNOWN_WITHIN_S = 600.0  # until 100,000 players are known
 BATCH = 100
 LOAD = 200  # live events/s
 DONE_WITHIN_S = 900.0
@@ -33,7 +34,7 @@ def run(options: Options) -> dict[str, Any]:
         client.request("PUT", "/v1/config/campaigns/bench-news", json=CAMPAIGN)
         client.request("POST", "/v1/programme/publish", json={}, headers={"Prefer": "wait=10"})
         make_known(client, known)
-        engine.settle_all()
+        engine.settle_all(KNOWN_WITHIN_S)
         with Background(engine, LOAD, options.seconds + 3, "alone"):
             alone = summary(*uvloop.run(probe_waits(engine, "probe-alone", options.seconds)))
         engine.settle_all()

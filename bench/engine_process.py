@@ -174,9 +174,9 @@ class Engine:
         replies = pipe.execute()
         return sum(int(r[0] or 0) for r in replies), sum(int(r[1] or 0) for r in replies)
 
-    def settle(self, lane: Lane = PLAYERS) -> None:
+    def settle(self, lane: Lane = PLAYERS, within_s: float = SETTLED_WITHIN_S) -> None:
         """Wait until nothing waits in the logs."""
-        until = time.monotonic() + SETTLED_WITHIN_S
+        until = time.monotonic() + within_s
         came, done = self.counters(lane)
         while came != done and time.monotonic() < until:
             time.sleep(0.005)
@@ -185,14 +185,14 @@ class Engine:
             return
         hosts = {name: (b["entries"], b["beat"], b["stopped"]) for name, b in self.heartbeats().items()}
         raise NotUp(
-            f"{came - done} entries of the {lane.name} still wait after {SETTLED_WITHIN_S:.0f} s; "
+            f"{came - done} entries of the {lane.name} still wait after {within_s:.0f} s; "
             f"entries, beats and what stopped: {hosts}"
         )
 
-    def settle_all(self) -> None:
+    def settle_all(self, within_s: float = SETTLED_WITHIN_S) -> None:
         """Wait for the players and for the tower."""
-        self.settle()
-        self.settle(TOWER)
+        self.settle(within_s=within_s)
+        self.settle(TOWER, within_s)
 
     def states(self, players: Iterable[str]) -> dict[str, dict[bytes, bytes]]:
         """Return the stored snapshots."""

@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as open_socket
 
 from actors.programme import compile_programme
-from bench.broadcast import make_known
+from bench.broadcast import KNOWN_WITHIN_S, make_known
 from bench.engine_process import Engine
 from bench.figures import median
 from bench.latency import PROTOCOL, summary
@@ -78,7 +78,7 @@ def run(options: Options) -> dict[str, Any]:
     ):
         _publish(client, provider)
         make_known(client, known, phone=True)
-        engine.settle_all()
+        engine.settle_all(KNOWN_WITHIN_S)
         alone = uvloop.run(_probe(engine, provider, "alone", PROBED_S))
         began, steal = time.monotonic(), Steal()
         client.request("POST", "/v1/campaigns/bench-promo/send", json={}, headers={"Idempotency-Key": "bench"})
