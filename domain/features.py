@@ -51,6 +51,7 @@ class Features(Struct, frozen=True, gc=False, array_like=True):
     previous_length: float = 0.0  # log(1 + seconds) of the session before
     gaps: Spread = NONE_SEEN  # silences between sessions, in seconds
     gap_max: int = 0  # ms, the longest of them
+    gap_last: int = 0  # ms, the one before the newest session; 0: there was only one session
     lengths: Spread = NONE_SEEN  # of sessions that are over, in seconds
     stakes: Spread = NONE_SEEN  # of bets
     signals: Faded = NOTHING  # how many of any kind

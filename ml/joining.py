@@ -1,0 +1,61 @@
+"""Two players turn out to be one person: what the models know of them is joined (docs/identity.md)."""
+
+import msgspec
+
+from domain.calendar import DAY_MS
+from domain.features import Features
+from ml.features import SESSION_GAP_MS
+from ml.sums import month_fade, pooled, summed
+
+
+def joined(first: Features, second: Features, *, gap_ms: int = SESSION_GAP_MS) -> Features:
+    """Return what is known of a person who was two players until now; the order of the two does not matter.
+
+    Sums add up and averages are weighed by what they are of. Days on which both were active are counted once as far
+    back as days are known one by one. The newest session is the one of the newer of the two.
+    """
+    if not (first.events and second.events):
+        return first if first.events else second
+    old, new = sorted((first, second), key=_age)
+    at = new.last_at
+    passed = at // DAY_MS - old.last_at // DAY_MS
+    first_at, apart = min(old.first_at, new.first_at), old.days_all + new.days_all
+    shifted = (old.days << passed) & (2**64 - 1) if passed < 64 else 0
+    same_session = new.began_at - old.last_at <= gap_ms
+    fade = month_fade(at - old.last_at)
+    return Features(
+        events=old.events + new.events,
+        first_at=first_at,
+        last_at=at,
+        days=shifted | new.days,
+        days_all=min(apart - (shifted & new.days).bit_count(), at // DAY_MS - first_at // DAY_MS + 1),
+        sessions_all=old.sessions_all + new.sessions_all - same_session,
+        began_at=min(old.began_at, new.began_at) if same_session else new.began_at,
+        session_net=new.session_net + (old.session_net if same_session else 0.0),
+        previous_net=new.previous_net,
+        previous_length=new.previous_length,
+        gaps=pooled(old.gaps, new.gaps),
+        gap_max=max(old.gap_max, new.gap_max),
+        gap_last=new.gap_last,
+        lengths=pooled(old.lengths, new.lengths),
+        stakes=pooled(old.stakes, new.stakes),
+        signals=summed(old.signals, new.signals),
+        sessions=summed(old.sessions, new.sessions),
+        seconds=summed(old.seconds, new.seconds),
+        bets=summed(old.bets, new.bets),
+        staked=summed(old.staked, new.staked),
+        won=summed(old.won, new.won),
+        deposits=summed(old.deposits, new.deposits),
+        deposited=summed(old.deposited, new.deposited),
+        withdrawn=summed(old.withdrawn, new.withdrawn),
+        purchases=summed(old.purchases, new.purchases),
+        purchased=summed(old.purchased, new.purchased),
+        hour_cos=old.hour_cos * fade + new.hour_cos,
+        hour_sin=old.hour_sin * fade + new.hour_sin,
+        games=old.games | new.games,
+    )
+
+
+def _age(state: Features) -> tuple[int, bytes]:
+    """Return what tells the older of two; where they are of one age, any order that does not depend on theirs."""
+    return state.last_at, msgspec.msgpack.encode(state)
