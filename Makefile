@@ -70,7 +70,7 @@ $(RUN_STAMP): | $(BIN)/python
 	@touch $@
 
 $(DEV_STAMP): | $(BIN)/python
-	@echo "Installing Playtower and its test tools into $(VENV): about 170 MB to fetch, a minute or two"
+	@echo "Installing Playtower and its test tools into $(VENV): about 400 MB to fetch with a CPU build of PyTorch, some minutes"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@rm -f $(VENV)/.installed-*
 	@touch $@ $(RUN_STAMP)
