@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from domain.durations import duration_s
 from domain.entries import Event
 from ml.features import SESSION_GAP_MS, Kind, Signal
+from ml.pattern_config import PatternConfig, PatternPlan, compile_patterns
 
 DOCUMENT = "churn"  # the one id of the kind ``models``
 HORIZONS_DAYS = (7, 14, 28)  # what the net has heads for
@@ -86,6 +87,7 @@ class ModelsConfig(_Document):
     ignore: Annotated[tuple[EventName, ...], Field(max_length=100)] = ()
     """Events that do not show the player to be there, such as a payout that a bank confirms days later."""
     minor_units: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 100  # of money, in one major unit
+    patterns: PatternConfig = PatternConfig()  # what counts as unlike the player; ``enabled: false``: not watched
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:
@@ -119,6 +121,7 @@ class ModelPlan:
     session_gap_ms: int = SESSION_GAP_MS
     rules: Mapping[str, SignalRule] = field(default_factory=dict)  # by event name
     ignored: frozenset[str] = frozenset()
+    patterns: PatternPlan | None = None  # None: not watched
 
     def signal(self, event: Event) -> Signal | None:
         """Return what the event means to the models; None when it does not show the player to be there."""
@@ -141,6 +144,7 @@ def compile_models(config: ModelsConfig) -> ModelPlan | None:
         config.session_gap * 1000,
         {said.event: _rule(kind, said, config.minor_units) for kind, said in config.signals.by_kind().items()},
         frozenset(config.ignore),
+        compile_patterns(config.patterns, config.session_gap * 1000),
     )
 
 
