@@ -8,7 +8,9 @@ no answer, which is an answer too.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
 from zlib import crc32
 
 from domain.entries import Event
@@ -27,8 +29,10 @@ _BY_SIGNAL = {
     "purchase": PAID,
     "withdrawal": LEAVE,
     "session": LEAVE,  # it tells a session's end
+    "other": OTHER,
 }
 _FAILED = ("_failed", "_error", "_declined", "_rejected")
+_PLACE_CHARS_MAX = 200
 _HURRIED_S = 4  # a place that was left within this many seconds was not what was looked for
 _PAUSE_S = 60.0  # a silence in which a session is on its way out
 
@@ -59,18 +63,16 @@ class Intent(NamedTuple):
 
 def gesture(signal: Signal, event: Event | None, plan: IntentPlan) -> tuple[int, int]:
     """Return kind and place of what the player did. The place is 16 bits of a hash; 0 is nowhere."""
-    kind = _BY_SIGNAL.get(signal.kind, OTHER)
-    if event is None:
-        return kind, _hashed(signal.game)
-    kind = plan.kinds.get(event.name, kind)
-    if kind == OTHER and event.name.endswith(_FAILED):
-        kind = TROUBLE
-    properties = event.properties
-    for name in plan.places:
-        value = properties.get(name)
-        if value and type(value) is str:
-            return kind or LOOK, _hashed(value)
-    return kind, _hashed(signal.game)
+    kind = _BY_SIGNAL[signal.kind]
+    place = signal.game
+    if event is not None:
+        name = event.name
+        kind = plan.kinds.get(name, kind)
+        if not kind and name.endswith(_FAILED):
+            kind = TROUBLE
+        if not place:
+            place = _place(event.properties, plan.places)
+    return kind or (LOOK if place else OTHER), _hashed(place) if place else 0
 
 
 def intent(habits: Habits, at: int, session_gap_ms: int) -> Intent:
@@ -129,5 +131,14 @@ def signs(habits: Habits, at: int) -> dict[str, float]:
     }
 
 
+def _place(properties: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    for name in names:
+        value = properties.get(name)
+        if value and type(value) is str:
+            return value[:_PLACE_CHARS_MAX]
+    return ""
+
+
+@lru_cache(maxsize=4096)
 def _hashed(place: str) -> int:
-    return crc32(place.encode()) & 0xFFFF if place else 0
+    return crc32(place.encode("utf-8", "replace")) & 0xFFFF

@@ -83,7 +83,7 @@ def watch(
     ):
         session, seen = _within(before, session, seen, plan)
     kind, place = gesture(signal, event, plan.intent)
-    recent = (*before.recent[3 - RECENT_MAX :], lasted // 1000, kind, place)
+    recent = before.recent[3 - RECENT_MAX :] + (lasted // 1000, kind, place)  # noqa: RUF005  a third faster
     return Habits(session, before.length, before.stake, before.hours, recent), seen
 
 
