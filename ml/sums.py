@@ -16,7 +16,9 @@ def faded(sums: Faded, at: int) -> tuple[float, float, float]:
     days = (at - sums.at) / DAY_MS
     if not days:
         return sums.day, sums.week, sums.month
-    return sums.day * 0.5**days, sums.week * 0.5 ** (days / 7), sums.month * 0.5 ** (days / 28)
+    month = 0.5 ** (days / 28)
+    week = month * month * month * month
+    return sums.day * week * week * week * week * week * week * week, sums.week * week, sums.month * month
 
 
 def faded_month(sums: Faded, at: int) -> float:
@@ -31,7 +33,8 @@ def added(sums: Faded, at: int, amount: float) -> Faded:
 
 def month_fade(ms: int) -> float:
     """Return the factor by which a month's sum fades in ``ms``."""
-    return 0.5 ** (ms / DAY_MS / 28)
+    factor: float = 0.5 ** (ms / DAY_MS / 28)
+    return factor
 
 
 def summed(one: Faded, other: Faded) -> Faded:
