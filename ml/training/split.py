@@ -1,0 +1,78 @@
+"""Which rows a model learns from, which ones stop and calibrate it, and which judge it: three spans of time, in order.
+
+A label looks ahead, so a row belongs to a span only when its whole horizon does (purge = horizon; López de Prado 2018,
+chapter 7). The same player may stand in several spans at different times, as in production.
+"""
+
+import numpy as np
+from msgspec import Struct
+
+from domain.calendar import DAY_MS
+from ml.training.dataset import HEADS, Bools, Rows
+
+TEST_SHARE = 0.35  # of the weekly rows, the newest; that of the published figures
+CHECK_DAYS_MAX = 70
+CHECK_SHARE = 0.25  # of the time before the test
+ROWS_MIN, CHECK_MIN = 500, 200  # ripe labels without which a head is left out
+EACH_MIN = 40  # of either answer
+
+
+class NotEnough(ValueError):
+    """The log is too short, or too little happens in it."""
+
+
+class Split(Struct, frozen=True):
+    """Where one span ends and the next begins, in ms."""
+
+    check_at: int
+    test_at: int
+
+    def fit(self, rows: Rows) -> Bools:
+        """Return (N, H): which labels the net is fitted on."""
+        return self._ended(rows, self.check_at)
+
+    def check(self, rows: Rows) -> Bools:
+        """Return (N, H): which labels stop the fit and calibrate it."""
+        return (rows.at >= self.check_at)[:, None] & self._ended(rows, self.test_at)
+
+    def test(self, rows: Rows) -> Bools:
+        """Return (N, H): which labels judge."""
+        return (rows.at >= self.test_at)[:, None] & rows.ripe
+
+    @staticmethod
+    def _ended(rows: Rows, at: int) -> Bools:
+        horizons = np.array([head.days * DAY_MS for head in HEADS])  # (H,)
+        ended: Bools = (rows.at[:, None] + horizons[None, :] <= at) & rows.ripe
+        return ended
+
+
+def split_of(rows: Rows, test_share: float = TEST_SHARE) -> Split:
+    """Return the split that leaves the newest ``test_share`` of the weekly rows to the test.
+
+    Raises:
+        NotEnough: there are no rows.
+    """
+    weekly = rows.at[rows.weekly]
+    if not len(weekly):
+        raise NotEnough("the log has no player with five weeks of history; at least ten weeks are needed")
+    test_at = int(np.quantile(weekly, 1 - test_share, method="higher"))
+    before = test_at - int(rows.at[0])
+    return Split(test_at - min(CHECK_DAYS_MAX * DAY_MS, int(before * CHECK_SHARE)), test_at)
+
+
+def lacking(rows: Rows, split: Split) -> dict[str, str]:
+    """Return the heads that cannot be learnt from these rows, each with the reason."""
+    reasons: dict[str, str] = {}
+    fit, check, test = split.fit(rows), split.check(rows), split.test(rows)
+    for number, head in enumerate(HEADS):
+        for span, mask, least in (("fit", fit, ROWS_MIN), ("check", check, CHECK_MIN), ("test", test, CHECK_MIN)):
+            label = rows.label[mask[:, number], number]
+            positive = int(np.count_nonzero(label))
+            if len(label) < least:
+                reasons[head.name] = f"{len(label):,} ripe labels to {span} it, {least:,} are needed"
+            elif min(positive, len(label) - positive) < EACH_MIN:
+                reasons[head.name] = f"{positive:,} of {len(label):,} labels to {span} it are above 0"
+            else:
+                continue
+            break
+    return reasons
