@@ -1,4 +1,4 @@
-"""A player's whole turn: the game's rules, the CRM's, and what the tower must hear of it. Pure."""
+"""A player's whole turn: the models', the game's rules, the CRM's, and what the tower must hear of it. Pure."""
 
 from collections.abc import Callable
 
@@ -17,6 +17,8 @@ from domain.entries import Command, Entry, Event, LogEntry, MessageRequest, Revi
 from domain.player import Snapshot, with_parts
 from domain.step import Draws, Step, joined
 from gamification.turn import take_grants, take_turn
+from ml.net import Model
+from ml.turn import take_turn as take_models_turn
 
 FOLLOW_UPS_MAX = 4  # rounds in one turn of: a journey gives, so segments and journeys move
 _NOTE_CHARS_MAX = 1_000
@@ -28,17 +30,23 @@ class Told(Struct, frozen=True):
     programme: Programme
     partition: int
     store_seed: str
+    model: Model | None = None  # in force; None: nobody is scored
 
 
 def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
-    """Take a whole turn: the game's rules, the CRM's, then what the tower must hear of it."""
+    """Take a whole turn: the models', the game's rules, the CRM's, then what the tower must hear of it."""
     programme = told.programme
     what = entry.entry
     if state.identity.merged_into:
         return after_merge(state, entry)
     if is_joined(state, what):
         return Step(state)
-    step = take_turn(programme.rules, state, entry, Draws(told.store_seed, told.partition, entry.offset))
+    draws = Draws(told.store_seed, told.partition, entry.offset)
+    if programme.models is None:
+        step = take_turn(programme.rules, state, entry, draws)
+    else:
+        step = take_models_turn(programme.models, told.model, state, entry)
+        step = joined(step, take_turn(programme.rules, step.state, entry, draws))
     step = _with_crm(programme, state, step, entry)
     after = step.state
     is_news = tells(programme.crm.facts, what, after.air)

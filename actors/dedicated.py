@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from actors.models import ModelVersions
 from actors.player import Player, Told, Turns
 from actors.processor import Known
 from actors.programme import ProgrammeVersions
@@ -21,6 +22,7 @@ from domain.ids import KEY_PREFIX, partition_of
 from domain.player import Snapshot, snapshot_from_parts
 from store.client import connect
 from store.keys import PLAYERS
+from store.models import Models
 from store.programmes import Programmes
 
 DEADLINE_S = 1.0  # of one call; then the process is ended and the batch folded in the host
@@ -38,6 +40,7 @@ class DedicatedPlayer:
         self._settings = settings
         self._redis = connect(settings.redis_url)
         self._programmes = ProgrammeVersions(Programmes(self._redis))
+        self._models = ModelVersions(Models(self._redis))
         self._player = Player(Snapshot(player))
         self._epoch = ""
         self._partition = partition_of(player, settings.partitions)
@@ -46,7 +49,7 @@ class DedicatedPlayer:
         """Return the process id; answered once the actor is up."""
         return os.getpid()
 
-    async def take(self, base: int, epoch: str, programme: int, entries: bytes, late: list[str]) -> bytes:
+    async def take(self, base: int, epoch: str, programme: int, model: int, entries: bytes, late: list[str]) -> bytes:
         """Fold a batch over version ``base``; the encoded ``Turns``, b"" when that version is not to be had.
 
         What was folded under one ownership of the partition may not have been committed, and another owner may
@@ -57,7 +60,9 @@ class DedicatedPlayer:
             self._epoch = epoch
             if self._player.snapshot.version != base:
                 return b""
-        told = Told(await self._programmes.ensure(programme), self._partition, self._settings.store_seed)
+        rules = await self._programmes.ensure(programme)
+        scoring = await self._models.ensure(model) if rules.models is not None else None
+        told = Told(rules, self._partition, self._settings.store_seed, scoring)
         turns, after = self._player.take(_entries.decode(entries), told, late=frozenset(late))
         self._player.snapshot = after  # a batch that is not committed shows as another version next time
         return _encoder.encode(turns)
@@ -78,7 +83,7 @@ class Handle(Protocol):
     async def pid(self) -> int:
         """Wait until the process is up."""
 
-    async def take(self, base: int, epoch: str, programme: int, entries: bytes, late: list[str]) -> bytes:
+    async def take(self, base: int, epoch: str, programme: int, model: int, entries: bytes, late: list[str]) -> bytes:
         """Fold there."""
 
     def kill(self) -> None:
@@ -113,10 +118,13 @@ class DedicatedPool:
                 self.refused += 1
         return False
 
-    async def take(self, snapshot: Snapshot, entries: list[LogEntry], programme: int, known: Known) -> Turns | None:
+    async def take(
+        self, snapshot: Snapshot, entries: list[LogEntry], programme: int, model: int, known: Known
+    ) -> Turns | None:
         """Fold in the player's process; None when it did not answer well, and the host must fold."""
         handle, _ = self._up[snapshot.player]
-        call = handle.take(snapshot.version, known.epoch, programme, _encoder.encode(entries), sorted(known.late))
+        late = sorted(known.late)
+        call = handle.take(snapshot.version, known.epoch, programme, model, _encoder.encode(entries), late)
         try:
             answer = await asyncio.wait_for(call, DEADLINE_S)
         except Exception:  # Ray raises many kinds; all mean: it is gone or stuck, and the host has the same code

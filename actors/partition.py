@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Struct, structs
 
-from domain.entries import ChannelChanged
+from domain.entries import ChannelChanged, ModelPublished
 
 RULES_VERSION = 1  # of the engine's own rules; an upgrade is a log entry, and a refold stays inside one version
 
@@ -12,12 +12,13 @@ class PartState(Struct, frozen=True, array_like=True):
     """What a fold needs beside the players' snapshots."""
 
     programme: int = 0  # version in force
-    model: int = 0
+    model: int = 0  # version in force; 0: the one that ships with the package
     rules: int = RULES_VERSION
     accounts: dict[str, int] = {}  # "issued:points" -> sum; with the players' balances it adds up to zero
     set_aside: int = 0  # entries in the dead letters
     entered: dict[str, int] = {}  # walk -> players whom its visits brought into a journey, of the last walks
     channels: dict[str, ChannelChanged] = {}  # (tower) the last that was heard of each channel
+    publication: int = 0  # number of the model's publication (``store.models`` reads it in this place)
 
 
 ENTERED_MAX = 10  # walks counted; the state is written with nearly every commit, so it stays small
@@ -31,6 +32,13 @@ def count_entered(part: PartState, walks: list[str]) -> PartState:
     for walk in list(entered)[: max(0, len(entered) - ENTERED_MAX)]:
         del entered[walk]
     return structs.replace(part, entered=entered)
+
+
+def with_model(part: PartState, published: ModelPublished) -> PartState:
+    """Move to another model; a publication that came before the one in force is ignored."""
+    if published.number <= part.publication:
+        return part
+    return structs.replace(part, model=published.version, publication=published.number)
 
 
 _encoder = msgspec.msgpack.Encoder()

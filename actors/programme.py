@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 import crm.config
 import crm.intake_config
 import gamification.config
+import ml.config
 from crm.config import TemplateConfig
 from crm.connectors import ConnectorConfig
 from crm.programme import CrmRules, InvalidCrm, compile_crm
@@ -24,6 +25,7 @@ from gamification.config import problems
 from gamification.programme import InvalidProgramme, compile_rules
 from gamification.rules import Rules
 from gamification.world import Metrics
+from ml.config import ModelPlan, ModelsConfig, compile_models
 from store.documents import Documents
 from store.programmes import Programmes
 
@@ -40,9 +42,10 @@ KINDS: dict[str, type[BaseModel]] = {
     **gamification.config.KINDS,
     **crm.config.KINDS,
     **crm.intake_config.KINDS,
+    **ml.config.KINDS,
     "connectors": ConnectorConfig,
 }
-SINGLE = {"policies": "default", "settings": "main"}  # kinds of one document
+SINGLE = {"policies": "default", "settings": "main", "models": ml.config.DOCUMENT}  # kinds of one document
 PLANNED = frozenset(
     ("streaks", "tournaments", "rewards", "minigames", "segments", "journeys", "experiments", "connectors", "webhooks")
 ) - set(KINDS)
@@ -50,12 +53,13 @@ PLANNED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Programme:
-    """A compiled version: the players' rules and the tower's."""
+    """A compiled version: the players' rules, the tower's, and what the models are told."""
 
     version: int
     rules: Rules
     crm: CrmRules
     metrics: Metrics  # what the CRM's rules may ask of the game's
+    models: ModelPlan | None = None  # None: players are not scored, and it costs nothing
 
 
 def check_kind(kind: str) -> type[BaseModel]:
@@ -200,7 +204,12 @@ def _compile(version: int, documents: Documents, older: Mapping[int, Programme])
         errors += [found for line in error.errors if (found := _problem(line)) not in errors]
     if errors or rules is None or tower is None:
         raise _refused(errors)
-    return Programme(version, rules, tower, Metrics(rules))
+    return Programme(version, rules, tower, Metrics(rules), _models(documents))
+
+
+def _models(documents: Documents) -> ModelPlan | None:
+    document = documents.get("models", {}).get(ml.config.DOCUMENT)
+    return None if document is None else compile_models(ModelsConfig.model_validate(document))
 
 
 def _unknown_names(documents: Mapping[str, Mapping[str, Document]]) -> Iterator[Problem]:

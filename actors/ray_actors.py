@@ -25,6 +25,7 @@ from actors.courier.inbound import Inbox
 from actors.dedicated import DedicatedPlayer, DedicatedPool
 from actors.director import Director
 from actors.member import Member
+from actors.models import ModelVersions
 from actors.ownership import Heartbeat
 from actors.processor import Processor
 from actors.programme import ProgrammeVersions
@@ -40,6 +41,7 @@ from store.closures import Closures
 from store.intake import Intake
 from store.keys import CHANNELS, PLAYERS, TOWER
 from store.lives import Lives, is_gone, life_of
+from store.models import Models
 from store.ports import Unavailable
 from store.programmes import Programmes
 from store.provider_ids import ProviderIds
@@ -111,6 +113,7 @@ class HostActor(_Running):
             ProgrammeVersions(Programmes(redis)),
             store_seed=settings.store_seed,
             partitions=settings.partitions,
+            models=ModelVersions(Models(redis)),
             elsewhere=pool if settings.placement != "shared" else None,
         )
         processor = Processor(RedisLane(redis, PLAYERS, settings.clock), reducer, owner=self._name, nonce=new_id)
@@ -261,8 +264,8 @@ class _Handle:
         pid: int = await self._actor.pid.remote()
         return pid
 
-    async def take(self, base: int, epoch: str, programme: int, entries: bytes, late: list[str]) -> bytes:
-        answer: bytes = await self._actor.take.remote(base, epoch, programme, entries, late)
+    async def take(self, base: int, epoch: str, programme: int, model: int, entries: bytes, late: list[str]) -> bytes:
+        answer: bytes = await self._actor.take.remote(base, epoch, programme, model, entries, late)
         return answer
 
     def kill(self) -> None:

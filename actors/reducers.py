@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 from msgspec import structs
 
-from actors.partition import PartState, count_entered
+from actors.partition import PartState, count_entered, with_model
 from actors.player import Player, Told, TurnFailed, Turns
 from actors.processor import Folded, Known, PartitionStopped
 from actors.programme import Programme
@@ -26,6 +26,7 @@ from domain.entries import (
     Asked,
     LogEntry,
     MessageRequest,
+    ModelPublished,
     ProgrammePublished,
     TimerFired,
     Unreadable,
@@ -35,6 +36,7 @@ from domain.entries import (
 from domain.ids import partition_of
 from domain.player import PART_TYPES, Snapshot, all_parts, snapshot_from_parts
 from domain.step import Step
+from ml.net import Model
 from store.dead_letters import DeadLetter, encode_dead_letter
 from store.ports import Commit, Walk, Write, encode_walk
 
@@ -51,13 +53,25 @@ class ProgrammeSource(Protocol):
         """Read and compile a version unless it is in memory."""
 
 
+class ModelSource(Protocol):
+    """Models by version; an artefact never changes, so what was read stays true."""
+
+    def get(self, version: int) -> Model | None:
+        """Return a version that is in memory and can be used."""
+
+    async def ensure(self, version: int) -> Model | None:
+        """Read a version unless it is in memory; None when this engine cannot use it."""
+
+
 class Elsewhere(Protocol):
     """Players that live in a process of their own."""
 
     def wants(self, snapshot: Snapshot) -> bool:
         """Tell whether the player lives elsewhere and is up."""
 
-    async def take(self, snapshot: Snapshot, entries: list[LogEntry], programme: int, known: Known) -> Turns | None:
+    async def take(
+        self, snapshot: Snapshot, entries: list[LogEntry], programme: int, model: int, known: Known
+    ) -> Turns | None:
         """Fold there; None when it did not answer in time, and the host folds the batch itself."""
 
 
@@ -81,15 +95,37 @@ class _OverProgrammes:
 
 
 class PlayerReducer(_OverProgrammes):
-    """Folds players' entries into one commit of a partition."""
+    """Folds players' entries into one commit of a partition.
+
+    Args:
+        models: None: nobody is scored.
+    """
 
     def __init__(
-        self, programmes: ProgrammeSource, *, store_seed: str, partitions: int, elsewhere: Elsewhere | None = None
+        self,
+        programmes: ProgrammeSource,
+        *,
+        store_seed: str,
+        partitions: int,
+        models: ModelSource | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         super().__init__(programmes)
         self._seed = store_seed
         self._partitions = partitions
+        self._models = models
         self._elsewhere = elsewhere
+
+    async def prepare(self, part: PartState, entries: list[LogEntry]) -> None:
+        """Read what the batch needs: versions of the programme, and of the model where players are scored."""
+        await super().prepare(part, entries)
+        if self._models is not None and self._in_force(part).models is not None:
+            await self._models.ensure(part.model)
+
+    def _told(self, partition: int, part: PartState) -> Told:
+        programme = self._in_force(part)
+        model = self._models.get(part.model) if self._models is not None and programme.models is not None else None
+        return Told(programme, partition, self._seed, model)
 
     def decode(self, player: str, version: int, parts: dict[str, bytes]) -> Snapshot:
         return snapshot_from_parts(player, version, parts)
@@ -103,9 +139,9 @@ class PlayerReducer(_OverProgrammes):
     async def fold(
         self, partition: int, part: PartState, states: dict[str, Snapshot], entries: list[LogEntry], known: Known
     ) -> Folded[Snapshot]:
-        """Fold a batch; a publish changes the programme, everything else is a player's."""
+        """Fold a batch; a publish changes the programme or the model, everything else is a player's."""
         folded: Folded[Snapshot] = Folded(Commit("", ""), part=part)
-        told = Told(self._in_force(part), partition, self._seed)
+        told = self._told(partition, part)
         try:
             for player, theirs in _by_player(entries).items():
                 if player:
@@ -137,6 +173,8 @@ class PlayerReducer(_OverProgrammes):
             case ProgrammePublished():
                 _write_calendar(folded.commit, opened(before, after, entry.at), entry.at)
                 folded.commit.outputs.append(encode_entry(entry.entry))
+            case ModelPublished() as published:
+                folded.part = with_model(folded.part, published)
             case TimerFired() as timer:
                 _write_calendar(folded.commit, fired(after, timer, entry.at), entry.at)
             case WalkAsked() as asked:
@@ -151,7 +189,8 @@ class PlayerReducer(_OverProgrammes):
         self, snapshot: Snapshot, entries: list[LogEntry], told: Told, known: Known, folded: Folded[Snapshot]
     ) -> Turns:
         if self._elsewhere is not None and not known.unrun and self._elsewhere.wants(snapshot):
-            turns = await self._elsewhere.take(snapshot, entries, told.programme.version, known)
+            model = folded.part.model
+            turns = await self._elsewhere.take(snapshot, entries, told.programme.version, model, known)
             if turns is not None:
                 folded.states[snapshot.player] = with_fields(snapshot, turns.fields)
                 return turns

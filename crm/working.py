@@ -10,11 +10,10 @@ from msgspec import structs
 
 from domain.effects import Effect, MessageWithdrawn
 from domain.entries import Entry, Event, MessageRequest, TimerFired, Withdrawn
-from domain.player import Balance, Identity, JourneyRecord, Profile, Segments, Snapshot
+from domain.player import Balance, Identity, JourneyRecord, Profile, Segments, Snapshot, scores_of
 from domain.step import Grant, GroupOp, Step, TimerOp
 
 MESSAGE_LIFE_MS = 86_400_000  # a request older than this is not worth sending
-_NO_SCORES: Mapping[str, float] = {}
 _NO_JOURNEY: Mapping[str, Any] = {}
 
 
@@ -62,7 +61,6 @@ class Turn:
         "profile",
         "relays",
         "requests",
-        "scores",
         "segments",
         "start",
         "timers",
@@ -103,7 +101,6 @@ class Turn:
         self.last_seen_at = start.profile.last_seen_at
         self.wallet: Mapping[str, Balance] = start.wallet
         self.levels: Mapping[str, str] = start.progress.levels
-        self.scores = _NO_SCORES
         self.journey: Mapping[str, Any] = _NO_JOURNEY  # what ``journey.*`` means while a journey's conditions are asked
         self.entered: list[str] = []  # segments entered in this turn
         self.left: list[str] = []
@@ -116,6 +113,11 @@ class Turn:
         self.told: list[Entry] = []  # for the tower, beside facts and requests
 
     # what conditions ask
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """As the models' part of this turn has left them; made when asked for, which few conditions do."""
+        return scores_of(self.start)
 
     def metric(self, metric_id: str) -> int | float | None:
         """Return a metric's value at turn time."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from domain.entries import Event
-from domain.player import Balance, Snapshot
+from domain.player import Balance, Snapshot, scores_of
 
 MAIN_LEVELS = "main"  # the level system that ``player.level`` means
 _NOTHING: Mapping[str, Any] = {}
@@ -81,7 +81,7 @@ class PlayerContext:
         metric: Callable[[str], int | float | None] = _unknown,
         metric_changes: Callable[[str, tuple[float, ...]], int] = _never,
         segment: Callable[[str], bool | None] = _unknown,
-        scores: Mapping[str, float] = _NOTHING,
+        scores: Mapping[str, float] | None = None,
         journey: Mapping[str, Any] = _NOTHING,
         now: int = 0,
         zone: str = "",
@@ -91,7 +91,7 @@ class PlayerContext:
         self.traits: Mapping[str, Any] = profile.traits
         self.wallet: Mapping[str, Balance] = snapshot.wallet
         self.levels: Mapping[str, str] = snapshot.progress.levels
-        self.scores = scores
+        self.scores = scores_of(snapshot) if scores is None else scores
         self.journey = journey
         self.now = now
         self.zone = profile.timezone or zone

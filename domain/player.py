@@ -8,10 +8,14 @@ Values on the hot path are ``gc=False``: they hold no cycles, and a host with th
 time looking for some.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from msgspec import Struct, structs
+
+from domain.features import Features
+from domain.habits import Habits
 
 SCHEMA_VERSION = 1  # of the stored parts; see ``store/upgrade.py``
 
@@ -124,7 +128,7 @@ class Score(Struct, frozen=True, gc=False, array_like=True):
 
     value: float
     confidence: float = 0.0  # 0..1
-    drivers: tuple[tuple[str, float], ...] = ()  # feature, and how far it moves the score from the usual player's
+    drivers: tuple[tuple[str, float], ...] = ()  # feature, and what it adds to the log-odds
     model: int = 0  # version of the model
     at: int = 0  # ms of turn time
 
@@ -151,6 +155,17 @@ class Snapshot(Struct, frozen=True, gc=False):
     journeys: dict[str, JourneyRecord] = {}
     identity: Identity = Identity()
     scores: Scores = Scores()
+    features: Features = Features()
+    habits: Habits = Habits()
+
+
+_NO_SCORES: Mapping[str, float] = {}
+
+
+def scores_of(snapshot: Snapshot) -> Mapping[str, float]:
+    """Return what ``player.scores.*`` answers."""
+    held = snapshot.scores.held
+    return {name: score.value for name, score in held.items()} if held else _NO_SCORES
 
 
 PART_TYPES: dict[str, Any] = {
@@ -164,6 +179,8 @@ PART_TYPES: dict[str, Any] = {
     "journeys": dict[str, JourneyRecord],
     "identity": Identity,
     "scores": Scores,
+    "features": Features,
+    "habits": Habits,
 }
 _encoder = msgspec.msgpack.Encoder()
 _decoders = {name: msgspec.msgpack.Decoder(kind) for name, kind in PART_TYPES.items()}

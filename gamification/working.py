@@ -9,12 +9,11 @@ from typing import Any
 from domain.conditions import PlayerContext
 from domain.effects import Effect
 from domain.entries import Event, MessageRequest, TimerFired
-from domain.player import Balance, Metric, MissionProgress, Profile, Progress, Snapshot
+from domain.player import Balance, Metric, MissionProgress, Profile, Progress, Snapshot, scores_of
 from domain.step import Step, TimerOp, UniqueKey
 from gamification.metrics import metric_value, next_change
 from gamification.rules import Rules
 
-_NO_SCORES: Mapping[str, float] = {}
 _NO_JOURNEY: Mapping[str, Any] = {}
 
 
@@ -37,7 +36,6 @@ class Turn:
         "profile",
         "requests",
         "rules",
-        "scores",
         "start",
         "timers",
         "traits",
@@ -60,7 +58,6 @@ class Turn:
         self.achievements: dict[str, tuple[int, int]] = progress.achievements
         self.levels: dict[str, str] = progress.levels
         self.earned: dict[str, tuple[int, int]] = progress.earned_today
-        self.scores = _NO_SCORES
         self.effects: list[Effect] = []
         self.timers: list[TimerOp] = []
         self.keys: list[UniqueKey] = []
@@ -81,6 +78,11 @@ class Turn:
     @property
     def last_seen_at(self) -> int:
         return self.profile.last_seen_at
+
+    @property
+    def scores(self) -> Mapping[str, float]:
+        """As the models' part of this turn has left them; made when asked for, which few conditions do."""
+        return scores_of(self.start)
 
     @property
     def journey(self) -> Mapping[str, Any]:
@@ -104,9 +106,7 @@ class Turn:
         condition = self.rules.segments.get(segment_id)
         if condition is None:
             return None
-        asked = PlayerContext(
-            self.start, metric=self._metric_now, segment=self.segment, scores=self.scores, now=self.at
-        )
+        asked = PlayerContext(self.start, metric=self._metric_now, segment=self.segment, now=self.at)
         asked.traits, asked.wallet, asked.levels, asked.zone = self.traits, self.wallet, self.levels, self.zone
         asked.first_seen_at, asked.last_seen_at = self.profile.first_seen_at, self.profile.last_seen_at
         return condition.holds(asked)
@@ -183,5 +183,7 @@ class Turn:
             start.journeys,
             start.identity,
             start.scores,
+            start.features,
+            start.habits,
         )
         return Step(after, tuple(self.effects), tuple(self.timers), tuple(self.keys), tuple(self.requests))

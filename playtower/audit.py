@@ -13,12 +13,23 @@ from typing import Any
 from msgspec import Struct, structs
 from redis.asyncio import Redis
 
-from actors.partition import RULES_VERSION, PartState, count_entered, decode_part
+from actors.models import ModelVersions
+from actors.partition import RULES_VERSION, PartState, count_entered, decode_part, with_model
 from actors.player import Player, Told, TurnFailed, Turns
 from actors.programme import ProgrammeVersions
 from domain.decisions import decode_decision, decode_delivery
 from domain.effects import DuplicateLate, HistoryRecord, MissionCompleted, Posting, SetAside, decode_record
-from domain.entries import Command, Event, LogEntry, Merged, MessageRequest, ProgrammePublished, Unreadable, read_entry
+from domain.entries import (
+    Command,
+    Event,
+    LogEntry,
+    Merged,
+    MessageRequest,
+    ModelPublished,
+    ProgrammePublished,
+    Unreadable,
+    read_entry,
+)
 from domain.ids import KEY_PREFIX, partition_of
 from domain.player import Snapshot, all_parts, snapshot_from_parts, with_parts
 from gamification.explain import explain_completion
@@ -27,6 +38,7 @@ from store.archive.reading import ArchiveGap, decided_requests, log_rows
 from store.archive.source import archived
 from store.identity import Identity, read_identity
 from store.keys import PLAYERS, TOWER, Lane, group, outbox
+from store.models import Models
 from store.programmes import Programmes
 
 PAGE = 2_000  # log entries read at once
@@ -70,7 +82,14 @@ class AuditReport(Struct):
 class _Refold:
     """One partition folded again."""
 
-    def __init__(self, partition: int, identity: Identity, versions: ProgrammeVersions, report: AuditReport) -> None:
+    def __init__(
+        self,
+        partition: int,
+        identity: Identity,
+        versions: ProgrammeVersions,
+        models: ModelVersions,
+        report: AuditReport,
+    ) -> None:
         self.partition = partition
         self.part = PartState()
         self.states: dict[str, Snapshot] = {}
@@ -78,6 +97,7 @@ class _Refold:
         self.groups: dict[str, set[str]] = {}
         self._identity = identity
         self._versions = versions
+        self._models = models
         self._report = report
         self._ids: set[tuple[str, str, str]] = set()
         self._joined: dict[str, list[tuple[int, Snapshot]]] = {}  # player -> when, the profile that joined
@@ -94,6 +114,9 @@ class _Refold:
                 await self._versions.ensure(what.version)
                 self.part = structs.replace(self.part, programme=what.version)
             return
+        if isinstance(what, ModelPublished):
+            self.part = with_model(self.part, what)
+            return
         if not what.player:  # a walk or the calendar: nobody's turn
             return
         if isinstance(what, Event | Command):
@@ -105,14 +128,15 @@ class _Refold:
             profile = snapshot_from_parts(what.source, 0, what.parts)
             self._joined.setdefault(what.player, []).append((entry.at, profile))
         self.events.setdefault(what.player, []).append(entry)
-        self._compare(entry, self._take(entry, stored), stored)
-
-    def _take(self, entry: LogEntry, stored: HistoryRecord | None) -> Turns:
-        player = entry.entry.player
-        before = self.states.get(player) or Snapshot(player)
         programme = self._versions.get(self.part.programme)
         assert programme is not None
-        told = Told(programme, self.partition, self._identity.seed)
+        model = await self._models.ensure(self.part.model) if programme.models is not None else None
+        told = Told(programme, self.partition, self._identity.seed, model)
+        self._compare(entry, self._take(entry, stored, told), stored)
+
+    def _take(self, entry: LogEntry, stored: HistoryRecord | None, told: Told) -> Turns:
+        player = entry.entry.player
+        before = self.states.get(player) or Snapshot(player)
         effects = stored.effects if stored else ()
         cause = getattr(entry.entry, "id", "")
         late = frozenset(f"{cause}\n{e.key}" for e in effects if isinstance(e, DuplicateLate))
@@ -187,6 +211,7 @@ class Audit:
         self._redis = redis
         self._identity = identity
         self._versions = ProgrammeVersions(Programmes(redis))
+        self._models = ModelVersions(Models(redis))
         self._until: dict[int, str] = {}  # partition -> the offset its fold went to
         self._accounts: Counter[str] = Counter()  # over all partitions
         self.report = AuditReport()
@@ -222,7 +247,7 @@ class Audit:
             )
             return
         until = meta.get("off", b"0-0").decode()
-        refold = _Refold(partition, self._identity, self._versions, self.report)
+        refold = _Refold(partition, self._identity, self._versions, self._models, self.report)
         histories: dict[str, dict[str, HistoryRecord]] = {}
         self._let_go.clear()
         folded = 0

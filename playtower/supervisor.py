@@ -31,6 +31,7 @@ from store.identity import Identity, check_durability, open_store
 from store.intake import Intake
 from store.keys import ARCHIVIST, ASSIGNMENT, DIRECTOR, HOSTS
 from store.lives import Lives, is_gone
+from store.models import Models
 from store.ports import Unavailable
 from store.programmes import Programmes
 from store.upgrade import upgrade
@@ -147,6 +148,7 @@ class Supervisor:
         await lives.tidy(now)
         intake = Intake(redis, self.identity.partitions, bound=0, keep_ms=0, clock=self.identity.clock)
         await Programmes(redis, intake).resume()
+        await Models(redis, intake).resume()
 
     async def _start_actors(self) -> None:
         assert self.identity is not None

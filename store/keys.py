@@ -15,6 +15,8 @@ DEAD_LETTERS = "{store}:dead"  # what intake refused; a partition's own are in {
 UPGRADES = "{store}:upgrades"  # what was added to a store of an older version -> how many
 PROGRAMME_DRAFT = "{programme}:draft"
 PROGRAMME_VERSIONS = "{programme}:versions"
+MODEL_VERSIONS = "{models}:versions"
+MODEL_PUBLICATIONS = "{models}:publications"
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,10 @@ def _touched(index: Touched, turn: Turn) -> Iterator[str]:
                 yield from names
     if index.levels and start.progress.levels is not before.progress.levels:
         yield from index.levels
+    if start.scores is not before.scores:
+        for score, names in index.scores:
+            if start.scores.held.get(score) is not before.scores.held.get(score):
+                yield from names
     if turn.profile is not before.profile:
         yield from _touched_by_profile(index, turn)
 

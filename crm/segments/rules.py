@@ -20,10 +20,7 @@ Documents = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """Which segments a change of one part of the player may touch. Time and version are no part of it.
-
-    Scores are none either: a score is no part of a snapshot yet, and whoever adds it adds its index here.
-    """
+    """Which segments a change of one part of the player may touch. Time and version are no part of it."""
 
     traits: tuple[tuple[str, Ids], ...] = ()
     metrics: tuple[tuple[str, Ids], ...] = ()
@@ -33,6 +30,7 @@ class Touched:
     first_seen: Ids = ()
     last_seen: tuple[tuple[str, int], ...] = ()  # segment, and the least silence in ms whose end may change it
     segments: Mapping[str, Ids] = field(default_factory=dict)  # segment -> those that name it
+    scores: tuple[tuple[str, Ids], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ def _order(conditions: Mapping[str, Condition], errors: list[str]) -> list[str]:
 
 
 def _index(conditions: Mapping[str, Condition]) -> Touched:
-    traits, metrics, balances, naming = _Lists(), _Lists(), _Lists(), _Lists()
+    traits, metrics, balances, naming, scores = _Lists(), _Lists(), _Lists(), _Lists(), _Lists()
     bare = _Lists()
     for name, condition in conditions.items():
         for metric in condition.metrics:
@@ -110,6 +108,8 @@ def _index(conditions: Mapping[str, Condition]) -> Touched:
                 traits.add(rest.partition(".")[0], name)
             elif root == "balance":
                 balances.add(rest, name)
+            elif root == "scores":
+                scores.add(rest.partition(".")[0], name)
             elif root in ("level", "since"):
                 bare.add(rest or root, name)
     return Touched(
@@ -121,6 +121,7 @@ def _index(conditions: Mapping[str, Condition]) -> Touched:
         bare.of("first_seen"),
         tuple((name, _least_silence_ms(conditions[name])) for name in bare.of("last_seen")),
         dict(naming.pairs()),
+        scores.pairs(),
     )
 
 

@@ -53,6 +53,8 @@ from domain.entries import (
     WalkAsked,
     Withdrawn,
 )
+from domain.features import Faded, Features, Spread
+from domain.habits import Course, Habits, Hours, Session
 from domain.player import (
     Balance,
     Enrolment,
@@ -155,6 +157,44 @@ PARTS = {
             ),
         )
     },
+    "features": Features(
+        9,
+        1,
+        2,
+        2**63 + 1,
+        3,
+        4,
+        1,
+        -5.5,
+        2.25,
+        6.5,
+        Spread(2, 9.5, 0.5),
+        10,
+        11,
+        Spread(1, 5.5, 0.0),
+        Spread(3, 1.5, 0.25),
+        Faded(2, 1.0, 2.0, 4.0),
+        Faded(2, 0.5, 1.5, 3.5),
+        Faded(2, 60.0, 90.5, 100.0),
+        Faded(2, 1.5, 1.5, 1.5),
+        Faded(2, 5.25, 5.25, 5.25),
+        Faded(1, 2.5, 2.5, 2.5),
+        Faded(1, 1.0, 1.0, 1.0),
+        Faded(1, 20.0, 20.0, 20.0),
+        Faded(1, 10.0, 10.0, 10.0),
+        Faded(1, 1.0, 1.0, 1.0),
+        Faded(1, 7.5, 7.5, 7.5),
+        0.5,
+        -0.25,
+        2**63 + 5,
+    ),
+    "habits": Habits(
+        Session(1, 2, 3, 4, 1.5, 5, 7_200_000, 2.5),
+        Course(8.0, 3.5, 0.5, 1.25, 1.0, 4.5, 0.25, 4.25),
+        Course(4.0, 1.5, 0.25),
+        Hours((0, 4, 8), 0.75),
+        (60, 1, 513),
+    ),
     "scores": Scores({"churn": Score(0.75, 0.5, (("recency", 0.25),), 3, 7)}, 9),
     "identity": Identity("", 0, ("anon:a1",), {"anon:a1": "merged"}, ("d1",), {"email": "key:email:ab"}, {"x": {}}),
 }
