@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from domain.errors import EngineError
 from playtower.archive_commands import archive_app, segments_app
 from playtower.bounces import bounce
+from playtower.evaluate import evaluate
 from playtower.settings import ServeSettings
 from playtower.terminal import ArchiveDir, DataDir, Json, RedisUrl, Url, err, fail, guarded, out, print_json
 
@@ -25,6 +26,7 @@ app.add_typer(keys_app, name="keys")
 app.add_typer(archive_app, name="archive")
 app.add_typer(segments_app, name="segments")
 app.command()(bounce)
+app.command()(evaluate)
 
 URL = "http://127.0.0.1:8000"
 

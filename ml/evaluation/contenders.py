@@ -1,0 +1,51 @@
+"""Who is judged: the product's net, fitted by the code of ``playtower train``, and its rivals.
+
+The net has one head here, with the horizon of the task. A part of the training rows stops the fit and calibrates it, as
+in training: the newest ones where enough is left before them, else a quarter of the players.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ml.evaluation.baselines import Model, models
+from ml.evaluation.metrics import Floats
+from ml.evaluation.report import NET
+from ml.evaluation.rows import DAY_MS, Rows
+from ml.evaluation.tasks import Task
+from ml.net import Head
+from ml.net import Model as Net
+from ml.training import outcome
+from ml.training.dataset import Bools
+
+CHECK_SHARE = 0.25
+FIT_SHARE_MIN = 0.5  # of the training rows, that must be left before the newest ones
+
+
+def contenders(task: Task) -> Mapping[str, Model]:
+    """Return all models of a task by name."""
+    return models(task.purchases) | {NET: net}
+
+
+def net(train: Rows, test: Rows, horizon_d: int) -> Floats:
+    """Fit the product's net and score with its exported weights."""
+    fit, check = parts(train, horizon_d)
+    head = Head("churn_28d", "logit", horizon_d)  # the name says where it stands, the days what it means
+    fitted = outcome.fit(outcome.Task(_part(train.where(fit)), _part(train.where(check)), (head,)))
+    scores: Floats = Net(fitted.artefact).predict(test.vector)[:, 0]
+    return scores
+
+
+def parts(train: Rows, horizon_d: int) -> tuple[Bools, Bools]:
+    """Return which training rows are fitted and which stop and calibrate the fit, each (n,)."""
+    newest = int(np.quantile(train.at, 1 - CHECK_SHARE, method="nearest"))
+    before = train.at + horizon_d * DAY_MS <= newest
+    if before.mean() >= FIT_SHARE_MIN:
+        return before, train.at >= newest
+    of_check: Bools = train.player % round(1 / CHECK_SHARE) == 0
+    return ~of_check, of_check
+
+
+def _part(rows: Rows) -> outcome.Part:
+    label = rows.gone[:, None]  # (n, 1)
+    return outcome.Part(rows.vector, label, np.ones_like(label, bool))

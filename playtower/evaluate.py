@@ -1,0 +1,95 @@
+"""``playtower evaluate``: the net beside everything simpler, on the same rows, in the same run."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from playtower.terminal import Json, err, fail, out, print_json
+
+if TYPE_CHECKING:
+    from ml.evaluation.bootstrap import Interval
+    from ml.evaluation.report import Line, TaskReport
+
+WIDTH_MIN = 144  # of a table, also where there is no terminal to be as wide as
+_FIGURES = {
+    "roc_auc": "ROC-AUC",
+    "pr_auc_gone": "PR-AUC gone",
+    "pr_auc_stays": "PR-AUC stays",
+    "brier": "Brier",
+    "brier_skill": "Brier skill",
+    "ece": "ECE",
+    "lift": "lift 10 %",
+}
+NEEDED = ("torch", "sklearn", "lightgbm")
+
+
+def evaluate(
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A folder with sets that do not ship: CDNOW_master.txt, plays.csv.gz.", file_okay=False),
+    ] = None,
+    draws: Annotated[int, typer.Option(help="Resamplings of the players, for the intervals.", min=20, max=5_000)] = 300,
+    as_json: Json = False,
+) -> None:
+    """Judge the models on real logs, each beside a constant, simple rules, logistic regression and boosted trees."""
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
+        raise fail(f"{', '.join(missing)} is missing: install playtower[train]", 2)
+    if data is not None and not data.is_dir():
+        raise fail(f"--data: expected a folder, got {data}", 2)
+    from ml.evaluation import report, tasks
+    from ml.evaluation.contenders import contenders
+
+    makers = list(tasks.shipped())
+    absent: list[str] = []
+    if data is not None:
+        more, absent = tasks.at_hand(data)
+        makers += more
+    for sentence in absent:
+        err.print(f"[yellow]left out[/yellow] {sentence}")
+    with err.status("replaying and fitting"):
+        reports = report.run(makers, contenders, print_report, draws)
+    out.print("Below each figure: 95 % of resampled players. Below accuracy: what it adds to the constant beside it.")
+    answer: dict[str, Any] = {
+        "tasks": [report.as_json(one) for one in reports],
+        "left_out": absent,
+        "draws": draws,
+        "seed": report.SEED,
+        "aims_met": all(aim.met for one in reports for aim in one.aims),
+    }
+    print_json(as_json, answer)
+
+
+def print_report(report: "TaskReport") -> None:
+    """Print one task: every model, 95 % intervals below its figures, and whether the net reached its aims."""
+    table = Table(title=f"{report.name}: {report.about}", title_justify="left")
+    for name in ("", *_FIGURES.values(), "accuracy (constant)"):
+        table.add_column(name, no_wrap=True)
+    for line in report.lines:
+        table.add_row(*_cells(line))
+    Console(width=max(WIDTH_MIN, out.width), highlight=False).print(table)
+    out.print(
+        f"{report.test_rows:,} rows of {report.test_players:,} players judged, {report.gone:.1%} gone; trained on "
+        f"{report.train_rows:,} rows whose outcome was known before"
+    )
+    out.print(f"ROC-AUC of the net less that of {report.best_baseline}: {_between(report.ahead, sign=True)}")
+    for aim in report.aims:
+        out.print(f"  {'[green]reached[/green]' if aim.met else '[yellow]missed[/yellow] '} {aim.text}")
+    out.print(f"[dim]{report.source}; {report.licence}[/dim]\n")
+
+
+def _cells(line: "Line") -> list[str]:
+    around = {name: "" if name == "brier" else _between(line.intervals[name]) for name in _FIGURES}  # its skill has one
+    cells = [f"{getattr(line.figures, name):.3f}\n[dim]{around[name]}[/dim]" for name in _FIGURES]
+    accuracy = line.figures.accuracy  # what it adds stands below: alone the number says nothing
+    gain = f"[dim]{_between(line.intervals['accuracy_gain'], sign=True)}[/dim]"
+    return [line.model, *cells, f"{accuracy.model:.3f} ({accuracy.majority:.3f})\n{gain}"]
+
+
+def _between(interval: "Interval", *, sign: bool = False) -> str:
+    low, high = (f"{value:{'+' if sign else ''}.3f}".replace("0.", ".", 1) for value in (interval.low, interval.high))
+    return escape(f"[{low} {high}]")
