@@ -45,6 +45,7 @@ class Hours(Struct, frozen=True, gc=False, array_like=True):
 
     starts: tuple[int, ...] = ()  # 24 weights, halved together when their sum is large: old habits fade
     cusum: float = 0.0  # log likelihood ratio of "begins at strange hours now"
+    held: tuple[int, ...] = ()  # hours since it left 0, at most 16: they are not yet among ``starts``
 
 
 class Habits(Struct, frozen=True, gc=False, array_like=True):

@@ -61,7 +61,7 @@ class PatternConfig(_Document):
     session_limit: Duration | None = 4 * 3_600  # told whatever is usual; none: never
     stakes_min: Annotated[int, Field(ge=1, le=1000)] = 5  # bets of a session before its stakes are judged
     stake_at_least: Annotated[float, Field(ge=0)] = 0.0  # major units
-    strange_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.04  # an hour (with its neighbours) rarer than this
+    hours_h: Annotated[float, Field(ge=1, le=20)] = 6.0  # of log likelihood, for sessions at strange hours
     usual_session: Duration = 20 * 60  # of all players, where a player's own are few
     spread: Annotated[float, Field(gt=0, le=5)] = 0.9  # sd of the log of one player's sessions, of all players
     markers: Annotated[tuple[Pattern, ...], Field(max_length=6)] = ()  # treated as markers of harm
@@ -89,7 +89,7 @@ class PatternPlan(Struct, frozen=True):
     session_limit_ms: int  # 0: none
     stakes_min: int
     stake_at_least: float
-    strange_share: float
+    hours_h: float
     usual_length: float  # log minutes
     spread: float
     markers: frozenset[str]
@@ -118,7 +118,7 @@ def compile_patterns(config: PatternConfig, session_gap_ms: int) -> PatternPlan 
         (config.session_limit or 0) * 1000,
         config.stakes_min,
         config.stake_at_least,
-        config.strange_share,
+        config.hours_h,
         math.log(config.usual_session / 60),
         config.spread,
         frozenset(config.markers),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from domain.effects import PatternChanged
 from domain.habits import Course, Habits
 from ml.pattern_config import HOURS, LENGTH, LIMIT, SINGLE, STAKE, PatternPlan
-from ml.patterns import SHORTEST_MIN, expected
+from ml.patterns import expected, minutes_of
 
 USUAL, HIGH, CANNOT_TELL = "usual", "high", "cannot_tell"
 TOO_FEW, ERRATIC = "too_few_sessions", "erratic"
@@ -31,7 +31,7 @@ def readings(habits: Habits, at: int, plan: PatternPlan) -> tuple[Reading, Readi
     """Return session length and stakes as they stand at ``at`` (event time, ms)."""
     session = habits.session
     is_on = bool(session.last_at) and at - session.last_at <= plan.session_gap_ms
-    minutes = max((session.last_at - session.started_at) / 60_000, SHORTEST_MIN) if is_on else None
+    minutes = minutes_of(session) if is_on else None
     judged = is_on and session.stakes >= plan.stakes_min
     stake = math.exp(session.stake_logs / session.stakes) if judged else None
     return (

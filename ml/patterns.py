@@ -21,7 +21,7 @@ from domain.calendar import local_ms
 from domain.effects import PatternChanged
 from domain.entries import Event
 from domain.habits import Course, Habits, Hours, Session
-from ml.features import TOLD_SECONDS_MAX, Signal
+from ml.features import AMOUNT_MAX, TOLD_SECONDS_MAX, Signal
 from ml.intent import gesture
 from ml.pattern_config import HOURS, LASTING, LENGTH, LIMIT, SINGLE, STAKE, PatternPlan
 
@@ -29,15 +29,17 @@ Seen = tuple[PatternChanged, ...]
 
 MEAN_PRIOR = 2.0  # sessions that the mean of all players is worth
 SPREAD_PRIOR = 6.0  # and their spread
-SHORTEST_MIN = 0.75  # a session of one event has lasted this long: one play (the research's floor)
+ONE_MORE_MIN = 0.75  # what the last event of a session took: a session of a single one has lasted too
 SMALLEST_STAKE = 0.01
 RECENT_MAX = 8 * 3
 _Z_MIN, _Z_MAX = -2.0, 4.0
 _NEWEST = 0.5  # of the newest session in the present level
 _LONG_TOLD, _LIMIT_TOLD, _STAKE_TOLD = 1, 2, 4
 _HOUR_WEIGHT, _HOURS_FULL = 4, 200  # 50 sessions, then halved
-_STRANGE, _FAMILIAR = math.log(0.5 / 0.1), math.log(0.5 / 0.9)  # half the sessions, against a tenth, at strange hours
-_HOURS_ALARM = 4.0
+_HOUR_PRIOR = 4 * _HOUR_WEIGHT  # four sessions at any hour
+HOURS_HELD_MAX = 16
+_ANY_HOUR = 3 / 24  # an hour with its neighbours
+_HOUR_CLIP = 2.0  # so that one session cannot tell
 
 
 def watch(
@@ -55,15 +57,15 @@ def watch(
     if at < session.last_at:
         at = session.last_at
     began = at
-    if signal.kind == "session":  # the platform tells how long it was: it began before its signal
-        began = max(at - int(min(max(signal.amount, 0.0), TOLD_SECONDS_MAX) * 1000), session.last_at)
+    if signal.kind == "session" and signal.amount > 0:  # the platform tells how long it was, now that it is over
+        began = max(at - int(min(signal.amount, TOLD_SECONDS_MAX) * 1000), session.last_at)
     if began - session.last_at > plan.session_gap_ms or not session.last_at:
         before, seen = _next_session(before, began, plan, zone)
         session = before.session
     stakes, stake_logs = session.stakes, session.stake_logs
     if signal.kind == "bet" and signal.amount > 0:
         stakes += 1
-        stake_logs += math.log(max(signal.amount, SMALLEST_STAKE))
+        stake_logs += math.log(min(max(signal.amount, SMALLEST_STAKE), AMOUNT_MAX))
     started_at = session.started_at
     session = Session(
         started_at,
@@ -113,15 +115,19 @@ def expected(course: Course, spread: float, mean: float | None = None) -> tuple[
     return centre, math.sqrt(variance * (1 + 1 / (n + prior))) if n + prior else spread
 
 
+def minutes_of(session: Session) -> float:
+    """Return how long a session has lasted."""
+    return (session.last_at - session.started_at) / 60_000 + ONE_MORE_MIN
+
+
 def _next_session(before: Habits, at: int, plan: PatternPlan, zone: str) -> tuple[Habits, Seen]:
     """Close the last session, judge it, and open the next."""
     last = before.session
     length, stake, hours = before.length, before.stake, before.hours
     seen: list[PatternChanged] = []
     if last.last_at:
-        minutes = max((last.last_at - last.started_at) / 60_000, SHORTEST_MIN)
-        at_least = math.log(max(plan.session_at_least_ms / 60_000, SHORTEST_MIN))
-        length = _judged(length, math.log(minutes), plan, LENGTH, at_least, seen, plan.usual_length)
+        at_least = math.log(max(plan.session_at_least_ms / 60_000, ONE_MORE_MIN))
+        length = _judged(length, math.log(minutes_of(last)), plan, LENGTH, at_least, seen, plan.usual_length)
     if last.stakes >= plan.stakes_min:
         at_least = math.log(max(plan.stake_at_least, SMALLEST_STAKE))
         stake = _judged(stake, last.stake_logs / last.stakes, plan, STAKE, at_least, seen)
@@ -137,7 +143,7 @@ def _long_ms(length: Course, plan: PatternPlan) -> int:
     if sd > plan.erratic:
         return 0
     minutes = math.exp(min(mean + plan.z * sd, 20.0))  # 20: some 900 years, so that nothing overflows
-    return max(int(minutes * 60_000), plan.session_at_least_ms)
+    return max(int((minutes - ONE_MORE_MIN) * 60_000), plan.session_at_least_ms, 1)
 
 
 def _stake_limit(stake: Course, plan: PatternPlan) -> float | None:
@@ -154,12 +160,12 @@ def _within(habits: Habits, session: Session, seen: Seen, plan: PatternPlan) -> 
     found: list[PatternChanged] = []
     told = session.told
     lasted = session.last_at - session.started_at
-    minutes = lasted / 60_000
+    minutes = minutes_of(session)
     if 0 < session.long_ms <= lasted and not told & _LONG_TOLD:
         told |= _LONG_TOLD
         course = habits.length
         centre, sd = expected(course, plan.spread, plan.usual_length)
-        z = (math.log(max(minutes, SHORTEST_MIN)) - centre) / sd
+        z = (math.log(minutes) - centre) / sd
         found.append(_seen(LENGTH, SINGLE, centre, minutes, sd, course.count, z=z))
     if 0 < plan.session_limit_ms <= lasted and not told & _LIMIT_TOLD:
         told |= _LIMIT_TOLD
@@ -243,24 +249,31 @@ def _released(course: Course, memory: float) -> Course:
 
 
 def _begins(hours: Hours, hour: int, plan: PatternPlan, seen: list[PatternChanged]) -> Hours:
-    """Return the hours after a session has begun, and tell when such beginnings are strange and become a habit."""
-    starts = hours.starts or (0,) * 24
+    """Return the hours after a session has begun.
+
+    What is summed is how much likelier the hour is of somebody who plays at any hour than of this player; a change to
+    whatever other hours raises it, and a player of all hours never does.
+    """
+    starts = [*hours.starts] or [0] * 24
     total = sum(starts)
     cusum = hours.cusum
     if total >= plan.sessions_min * _HOUR_WEIGHT:
         near = starts[hour - 1] + starts[hour] + starts[(hour + 1) % 24]
-        share = near / total
-        cusum = max(0.0, cusum + (_STRANGE if share < plan.strange_share else _FAMILIAR))
-        if cusum > _HOURS_ALARM:
-            evidence = {"hour": float(hour), "usual": round(share, 3), "cusum": round(cusum, 2)}
-            evidence["sessions"] = float(total // _HOUR_WEIGHT)
+        share = (near + _HOUR_PRIOR * _ANY_HOUR) / (total + _HOUR_PRIOR)
+        cusum = max(0.0, cusum + min(max(math.log(_ANY_HOUR / share), -_HOUR_CLIP), _HOUR_CLIP))
+        if cusum > plan.hours_h:
+            evidence = {"hour": float(hour), "usual": round(near / total, 3), "cusum": round(cusum, 2)}
+            evidence |= {"sessions": float(total // _HOUR_WEIGHT), "over": float(len(hours.held) + 1)}
             seen.append(PatternChanged(HOURS, LASTING, evidence))
             cusum = 0.0
-    weights = [*starts]
-    weights[hour] += _HOUR_WEIGHT
-    if total + _HOUR_WEIGHT > _HOURS_FULL:
-        weights = [weight // 2 for weight in weights]
-    return Hours(tuple(weights), cusum)
+            starts = [weight // 4 for weight in starts]  # the new hours are to be usual soon
+    held = (*hours.held, hour)
+    split = max(0, len(held) - HOURS_HELD_MAX) if cusum else len(held)
+    for one in held[:split]:
+        starts[one] += _HOUR_WEIGHT
+    if sum(starts) > _HOURS_FULL:
+        starts = [weight // 2 for weight in starts]
+    return Hours(tuple(starts), cusum, held[split:])
 
 
 def _seen(
