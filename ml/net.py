@@ -162,7 +162,7 @@ class Model:
             values[far] = min(values[near], values[far])
         churn = self.churn_head(horizon_days)
         values["churn"] = values[self.heads[churn]]
-        return Scores(values, self._confidence(x), self._drivers(z, passed, churn))
+        return Scores(values, self.confidence(x), self._drivers(z, passed, churn))
 
     def predict(self, rows: Floats) -> Floats:
         """Return what the heads tell of many rows at once, for judging a model; not rounded.
@@ -201,7 +201,8 @@ class Model:
             self._nearest[horizon_days] = found
         return found
 
-    def _confidence(self, x: Floats) -> float:
+    def confidence(self, x: Floats) -> float:
+        """Return how much a score may be relied on, 0..1, of one vector (F,)."""
         days = max(0.0, float(x[self._evidence]))
         familiar = np.count_nonzero((x >= self._low) & (x <= self._high)) / len(x)
         return round(self.artefact.trust * days / (days + EVIDENCE_DAYS) * float(familiar), 4)

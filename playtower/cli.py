@@ -13,6 +13,7 @@ from playtower.bounces import bounce
 from playtower.evaluate import evaluate
 from playtower.settings import ServeSettings
 from playtower.terminal import ArchiveDir, DataDir, Json, RedisUrl, Url, err, fail, guarded, out, print_json
+from playtower.train import train
 
 app = typer.Typer(
     name="playtower",
@@ -27,6 +28,7 @@ app.add_typer(archive_app, name="archive")
 app.add_typer(segments_app, name="segments")
 app.command()(bounce)
 app.command()(evaluate)
+app.command()(train)
 
 URL = "http://127.0.0.1:8000"
 

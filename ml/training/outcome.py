@@ -25,6 +25,7 @@ from ml.training.platt import calibrated
 
 CLIP = 8.0  # standard deviations; ``ml.net`` cuts there too
 CONSTANT = 1e-6  # a feature with a smaller spread never varied
+SINCE = {"since_deposit": "deposits_28", "since_purchase": "purchases_28"}  # without any, it is the tenure again
 DIGITS = 9  # of a weight: all that a float32 has
 
 
@@ -91,15 +92,16 @@ class OutcomeNet(nn.Module):
 def fit(task: Task, progress: Callable[[float], None] = lambda _share: None) -> Fitted:
     """Fit a net, stop it by the check rows, calibrate its heads on them."""
     recipe = task.recipe
-    mean, scale, constant = standard(task.fit.vector)
+    mean, scale = standard(task.fit.vector)
+    silent = ignored(task.fit.vector)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with _settled(recipe.seed):
         net = OutcomeNet(len(mean), len(task.heads), recipe.hidden).to(device)
-        fitting, checking = (_tensors(part, mean, scale, device) for part in (task.fit, task.check))
+        fitting, checking = (_tensors(part, mean, scale, silent, device) for part in (task.fit, task.check))
         losses, best = _trained(net, fitting, checking, task.heads, recipe, progress)
     layers = [_layer(layer) for layer in (*net.hidden, net.heads)]
     for row in layers[0].weight:  # these met no gradient: what is left of the drawn weights means nothing
-        for column in np.flatnonzero(constant):
+        for column in np.flatnonzero(silent):
             row[column] = 0.0
     raw = Artefact(
         format=FORMAT, name="churn", names=list(NAMES), mean=mean.tolist(), scale=scale.tolist(),
@@ -110,11 +112,18 @@ def fit(task: Task, progress: Callable[[float], None] = lambda _share: None) -> 
     return Fitted(_calibrated(raw, task.check), tuple(losses), best, recipe.seed)
 
 
-def standard(vectors: Floats) -> tuple[Floats, Floats, Bools]:
-    """Return mean and spread (F,) of (N, F), and which columns never vary; the spread of those is 1."""
-    mean, scale = vectors.mean(axis=0), vectors.std(axis=0)
-    constant = scale < CONSTANT
-    return mean, np.where(constant, 1.0, scale), constant
+def standard(vectors: Floats) -> tuple[Floats, Floats]:
+    """Return mean and spread (F,) of (N, F); the spread of a column that never varies is 1."""
+    scale = vectors.std(axis=0)
+    return vectors.mean(axis=0), np.where(scale < CONSTANT, 1.0, scale)
+
+
+def ignored(vectors: Floats) -> Bools:
+    """Return (F,) which columns say nothing: those that never vary, and times since what never happened."""
+    silent: Bools = vectors.std(axis=0) < CONSTANT
+    for since, what in SINCE.items():
+        silent[NAMES.index(since)] |= silent[NAMES.index(what)]
+    return silent
 
 
 def head_losses(outputs: Tensor, label: Tensor, mask: Tensor, heads: tuple[Head, ...]) -> Tensor:
@@ -168,8 +177,10 @@ def _trained(
     return losses, best
 
 
-def _tensors(part: Part, mean: Floats, scale: Floats, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    z = np.clip((part.vector - mean) / scale, -CLIP, CLIP)
+def _tensors(
+    part: Part, mean: Floats, scale: Floats, silent: Bools, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    z = np.where(silent, 0.0, np.clip((part.vector - mean) / scale, -CLIP, CLIP))
     z_, label, mask = (torch.as_tensor(of, dtype=torch.float32, device=device) for of in (z, part.label, part.mask))
     return z_, label, mask
 

@@ -1,0 +1,90 @@
+"""One training: a log in, a judged model and its card out. No files, no clock."""
+
+from collections.abc import Callable
+
+from msgspec import Struct, structs
+
+from ml.net import Artefact, Model, Origin
+from ml.training.card import card
+from ml.training.contest import Contest, contest, metrics, seen_before
+from ml.training.dataset import HEADS, Bools, Rows, rows_of
+from ml.training.log import Log
+from ml.training.outcome import Fitted, Part, Recipe, Task
+from ml.training.runners import Runner, here
+from ml.training.split import NotEnough, Split, lacking, split_of
+
+Told = Callable[[str, float], None]  # what is being done, and the share of it that is
+
+
+class Trained(Struct, frozen=True):
+    """What came out."""
+
+    artefact: Artefact
+    contest: Contest
+    card: str  # Markdown
+    lacking: dict[str, str]  # heads that were left out, each with the reason
+    split: Split
+    rows: int
+    losses: tuple[tuple[float, float], ...]
+    warnings: tuple[str, ...] = ()
+
+
+def train(
+    log: Log,
+    *,
+    champion: Model | None = None,
+    gap_ms: int,
+    trust: float = 1.0,
+    fits: int = 3,
+    seed: int = 0,
+    draws: int = 300,
+    runner: Runner = here,
+    told: Told = lambda _what, _share: None,
+) -> Trained:
+    """Take rows, fit from several seeds, keep the fit with the best check, and judge it.
+
+    Args:
+        champion: What it must beat; none: a simple rule.
+        gap_ms: The silence that ends a session, as in the programme that will use the model.
+        trust: Most confidence that a score of this model may have: less than 1 for players of another platform.
+
+    Raises:
+        NotEnough: the log is too short, or too little happens in it.
+    """
+    rows = rows_of(log, gap_ms=gap_ms, progress=lambda share: told("replaying", share))
+    split = split_of(rows)
+    missing = lacking(rows, split)
+    if not any(head.name.startswith("churn_") and head.name not in missing for head in HEADS):
+        raise NotEnough("churn cannot be learnt from this log: " + "; ".join(f"{n}: {r}" for n, r in missing.items()))
+    fitted = _best(rows, split, missing, fits, seed, runner, told)
+    artefact = structs.replace(fitted.artefact, trust=trust)
+    told("judging", 0.0)
+    found = contest(Model(artefact), champion, rows, split, draws=draws, seed=seed)
+    told("judging", 1.0)
+    origin = Origin(
+        source=log.name, licence=log.licence, fingerprint=log.fingerprint(), first_at=log.at[0], last_at=log.at[-1],
+        split_at=split.test_at, rows=len(rows), players=len(set(log.player)), seed=fitted.seed, metrics=metrics(found),
+    )  # fmt: skip
+    artefact = structs.replace(artefact, origin=origin)
+    warnings: tuple[str, ...] = ()
+    if champion and seen_before(champion.artefact, split, origin.fingerprint):
+        warnings = ("the champion was fitted on part of these test rows, so the contest favours it",)
+    return Trained(
+        artefact, found, card(artefact, found, rows, split, missing), missing, split, len(rows), fitted.losses, warnings
+    )
+
+
+def _best(
+    rows: Rows, split: Split, missing: dict[str, str], fits: int, seed: int, runner: Runner, told: Told
+) -> Fitted:
+    """Fit from ``fits`` seeds; the test rows are not looked at."""
+    places = [place for place, head in enumerate(HEADS) if head.name not in missing]
+    heads = tuple(HEADS[place] for place in places)
+    fitting, checking = (_part(rows, mask, places) for mask in (split.fit(rows), split.check(rows)))
+    tasks = [Task(fitting, checking, heads, Recipe(seed=seed + number)) for number in range(fits)]
+    return min(runner(tasks, lambda share: told("fitting", share)), key=lambda one: one.check_loss)
+
+
+def _part(rows: Rows, mask: Bools, places: list[int]) -> Part:
+    used = mask[:, places].any(axis=1)
+    return Part(rows.vector[used], rows.label[used][:, places], mask[used][:, places])

@@ -1,0 +1,140 @@
+"""Where ``playtower train`` reads from: the archive, or a public set by its name."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from msgspec import Struct
+
+from domain.entries import Event, read_entry
+from ml.config import DOCUMENT, ModelPlan, ModelsConfig, compile_models
+from ml.training.log import Log, log_of
+from playtower.programme_files import UnreadableProgramme, read_programme
+from store.archive.files import counting, listed
+from store.archive.query import over
+
+MEMORY_MB = 2_048
+BATCH = 20_000
+PUBLIC_TRUST = 0.4  # most confidence of a model that was not trained on the platform's own players
+
+
+class BadData(ValueError):
+    """What was named cannot be read; the message is a sentence for who asked."""
+
+
+class Data(Struct, frozen=True):
+    """A log, and how far a model of it may be trusted here."""
+
+    log: Log
+    trust: float
+
+
+def read(named: str, plan: ModelPlan, progress: Callable[[float], None] = lambda _share: None) -> Data:
+    """Read what ``--data`` names: ``dodge:FOLDER``, ``cdnow[:FOLDER]``, ``uci``, or the folder of an archive.
+
+    Raises:
+        BadData: there is nothing of the kind there.
+    """
+    from ml import data
+
+    name, _, folder = named.partition(":")
+    try:
+        match name:
+            case "dodge" if folder:
+                return Data(data.dodge_the_mud(Path(folder)), PUBLIC_TRUST)
+            case "cdnow":
+                return Data(data.cdnow_master(Path(folder)) if folder else data.cdnow_sample(), PUBLIC_TRUST)
+            case "uci" if not folder:
+                return Data(data.online_retail(), PUBLIC_TRUST)
+            case "uci":
+                raise BadData("the UCI set ships with the package; expected uci without a folder")
+            case _ if Path(named).is_dir():
+                return Data(archive_log(Path(named), plan, progress), 1.0)
+    except data.NoData as error:
+        raise BadData(str(error)) from error
+    raise BadData(f"expected the folder of an archive, dodge:FOLDER, cdnow, cdnow:FOLDER or uci, got {named!r}")
+
+
+def plan_of(programme: Path | None) -> ModelPlan:
+    """Return how events are read: as ``models/churn`` of a programme's folder says, else all as mere presence.
+
+    Raises:
+        BadData: the document is not there, or says that the models are off.
+    """
+    if programme is None:
+        return ModelPlan()
+    try:
+        document = read_programme(programme).get("models", {}).get(DOCUMENT)
+        if document is None:
+            raise BadData(f"{programme} has no models/{DOCUMENT}.yaml")
+        plan = compile_models(ModelsConfig.model_validate(document))
+    except (UnreadableProgramme, ValueError) as error:
+        raise BadData(str(error)) from error
+    if plan is None:
+        raise BadData(f"models/{DOCUMENT} of {programme} says enabled: false")
+    return plan
+
+
+def archive_log(root: Path, plan: ModelPlan, progress: Callable[[float], None]) -> Log:
+    """Return the players' events in an archive, as the models of a programme take them.
+
+    Times are when things happened, as in a turn. A player who joined another goes on under that one's id: else he would
+    look like one who left. Events that were set aside, or came twice, are left out.
+
+    Raises:
+        BadData: it holds no event that shows a player to be there.
+    """
+    if not any((root / "kind=log").glob("day=*/*.parquet")):
+        raise BadData(f"{root} holds no archived log; expected the folder that has kind=log in it")
+
+    def ask(con: duckdb.DuckDBPyConnection) -> Log:
+        total = _total(con)
+        into = dict(con.execute(_JOINED).fetchall())
+        player: list[str] = []
+        at: list[int] = []
+        kind: list[str] = []
+        amount: list[float] = []
+        game: list[str] = []
+        answer, done = con.execute(_EVENTS), 0
+        while rows := answer.fetchmany(BATCH):
+            for name, data in rows:
+                event = read_entry(data)
+                signal = plan.signal(event) if isinstance(event, Event) else None
+                if signal is None or not isinstance(event, Event):
+                    continue
+                player.append(_survivor(into, name))
+                at.append(event.occurred_at)
+                kind.append(signal.kind)
+                amount.append(signal.amount)
+                game.append(signal.game)
+            done += len(rows)
+            progress(done / total)
+        return log_of(player, at, kind, amount, game=game, name="the platform's own archive", licence="the platform's")
+
+    log = over(root, ask, lambda: counting(listed(root)))
+    if not len(log):
+        raise BadData(f"{root} holds no event that shows a player to be there")
+    return log
+
+
+_WHICH = "FROM archived_log WHERE lane = 'players' AND entry = 'event' AND applied AND NOT starts_with(player, 'key:')"
+_EVENTS = f"SELECT player, data {_WHICH} ORDER BY partition, ms, n"
+_JOINED = (
+    "SELECT player, effect->>'into' AS into_ FROM archived_effects "
+    "WHERE kind = 'profile_merged' AND effect->>'into' IS NOT NULL"
+)
+
+
+def _total(con: duckdb.DuckDBPyConnection) -> int:
+    row: Any = con.execute(f"SELECT count(*) {_WHICH}").fetchone()
+    return max(1, int(row[0]))
+
+
+def _survivor(into: dict[str, str], player: str) -> str:
+    """Return who a player is by now; whoever leads back to himself stays."""
+    seen = {player}
+    while (after := into.get(player)) and after not in seen:
+        seen.add(after)
+        player = after
+    return player
