@@ -7,6 +7,7 @@ from msgspec import Struct, structs
 from actors.programme import Programme
 from actors.requests import asked, finish
 from crm.facts import Heard, hear, on_asked, tells
+from crm.facts.exclusions import exclude
 from crm.facts.reach import REACH, is_same_reach, look
 from crm.identity import after_merge, is_joined
 from crm.turn import cause_of, follow_up
@@ -18,6 +19,7 @@ from domain.player import Snapshot, with_parts
 from domain.step import Draws, Step, joined
 from gamification.turn import take_grants, take_turn
 from ml.net import Model
+from ml.patterns import shows_harm
 from ml.turn import take_turn as take_models_turn
 
 FOLLOW_UPS_MAX = 4  # rounds in one turn of: a journey gives, so segments and journeys move
@@ -42,17 +44,22 @@ def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
     if is_joined(state, what):
         return Step(state)
     draws = Draws(told.store_seed, told.partition, entry.offset)
+    is_harm = False
     if programme.models is None:
         step = take_turn(programme.rules, state, entry, draws)
     else:
         step = take_models_turn(programme.models, told.model, state, entry)
+        is_harm = shows_harm(step.effects, programme.models.patterns)
         step = joined(step, take_turn(programme.rules, step.state, entry, draws))
     step = _with_crm(programme, state, step, entry)
     after = step.state
     is_news = tells(programme.crm.facts, what, after.air)
-    if not is_news and not step.requests and not isinstance(what, Command) and not _may_reach_other(state, after):
+    is_quiet = not is_news and not step.requests and not is_harm
+    if is_quiet and not isinstance(what, Command) and not _may_reach_other(state, after):
         return step  # nearly every event
     heard = _heard(programme, what, after, entry.at)
+    if is_harm:  # in this very commit: what the game or a journey has just asked for is refused too
+        exclude(heard, "harm", entry.at, {})
     if _may_reach_other(state, after) or not is_same_reach(after.air, heard.air):
         look(heard, after.profile.traits)
     after = with_air(after, heard)

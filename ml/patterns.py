@@ -16,9 +16,10 @@ begin a campaign.
 """
 
 import math
+from collections.abc import Iterable
 
 from domain.calendar import local_ms
-from domain.effects import PatternChanged
+from domain.effects import Effect, PatternChanged
 from domain.entries import Event
 from domain.habits import Course, Habits, Hours, Session
 from ml.features import AMOUNT_MAX, TOLD_SECONDS_MAX, Signal
@@ -92,6 +93,13 @@ def watch(
 def is_marker(seen: PatternChanged, plan: PatternPlan) -> bool:
     """Tell whether the operator treats this as a marker of harm."""
     return f"{seen.pattern}.{seen.by}" in plan.markers
+
+
+def shows_harm(effects: Iterable[Effect], plan: PatternPlan | None) -> bool:
+    """Tell whether a turn has seen a marker of harm."""
+    if plan is None or not plan.markers:
+        return False
+    return any(isinstance(effect, PatternChanged) and is_marker(effect, plan) for effect in effects)
 
 
 def joined(mine: Habits, theirs: Habits) -> Habits:
