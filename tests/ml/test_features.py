@@ -33,7 +33,7 @@ def signals(amounts: st.SearchStrategy[float]) -> st.SearchStrategy[Signal]:
     return st.builds(Signal, st.sampled_from(KINDS), amounts, st.sampled_from(("", "crash", "roulette")))
 
 
-WAITS = st.one_of(st.integers(0, 2 * HOUR), st.integers(0, 40 * DAY_MS))
+WAITS = st.one_of(st.integers(0, 2 * HOUR), st.integers(0, 4 * DAY_MS), st.integers(0, 90 * DAY_MS))
 PLAIN = signals(st.floats(0, 1e6)).filter(lambda signal: signal.kind != "session")
 HISTORIES = st.lists(st.builds(Act, WAITS, PLAIN), min_size=1, max_size=20)
 WILD = st.lists(
@@ -134,6 +134,15 @@ def test_active_days_are_those_of_the_calendar(history: list[Act], wait: int) ->
     assert now["days_share"] == len(active) / (at // DAY_MS - rows[0][0] // DAY_MS + 1)
 
 
+@pytest.mark.parametrize(("away", "days_7", "days_56"), [(0, 7, 56), (3, 4, 53), (56, 0, 0), (64, 0, 0), (900, 0, 0)])
+def test_days_leave_their_windows_one_by_one(away: int, days_7: int, days_56: int) -> None:
+    daily = after([(MONDAY + day * DAY_MS, Signal("other")) for day in range(80)])
+    gone = named(daily, daily.last_at + away * DAY_MS)
+    assert (gone["days_7"], gone["days_56"]) == (days_7, days_56)
+    back = update(daily, Signal("other"), daily.last_at + away * DAY_MS)
+    assert named(back, back.last_at)["days_56"] == min(56, days_56 + 1)
+
+
 @LAWS
 @given(rows=WILD, at=st.integers(-(2**62), 2**62))
 @example([(MONDAY, Signal("bet", 1e308)), (MONDAY + 400 * 365 * DAY_MS, Signal("win", 1e308))], 2**62)
@@ -152,6 +161,7 @@ def test_the_fullest_state_is_within_the_bound_that_is_told() -> None:
         for kind in KINDS:
             state = update(state, Signal(kind, 1e12, f"game {number}"), MONDAY + number * 45 * MINUTE)
     assert state.games == 2**64 - 1
+    assert all(isfinite(number) for number in vector(state, state.last_at))
     assert 550 < len(msgspec.msgpack.encode(state)) <= BYTES_MAX
 
 
@@ -217,6 +227,9 @@ def test_the_last_session_counts_as_soon_as_it_is_over() -> None:
     assert over["session_last"] == log1p(1_200)
     assert over["session_net"] == pytest.approx(-2.4918, abs=1e-4)  # asinh(-6)
     assert over["session_mean"] == over["session_last"]
+    back = update(state, Signal("bet", 100.0), MONDAY + DAY_MS)
+    again = named(back, back.last_at)
+    assert (again["session_last"], again["session_net"]) == (over["session_last"], over["session_net"])
 
 
 def test_regular_players_have_a_small_lateness_and_late_ones_a_large() -> None:

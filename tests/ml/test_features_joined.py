@@ -1,7 +1,7 @@
 """Two players turn out to be one: what was known of them is known of the person."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.calendar import DAY_MS
@@ -13,8 +13,15 @@ from tests.ml.test_features import HISTORIES, LAWS, MONDAY, SUMS, Act, after, na
 STATES = st.builds(lambda history: after(timed(history)), HISTORIES)
 
 
+MORNING, NOON = (
+    after([(MONDAY, Signal("bet", 1.0)), (MONDAY + DAY_MS, Signal("other"))]),
+    after([(MONDAY + DAY_MS, Signal("other"))]),
+)
+
+
 @LAWS
 @given(first=STATES, second=STATES)
+@example(MORNING, NOON)  # of one age
 def test_it_does_not_matter_who_joins_whom(first: Features, second: Features) -> None:
     assert joined(first, second) == joined(second, first)
 
