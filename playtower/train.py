@@ -93,7 +93,7 @@ def report_of(trained: "Trained", path: Path) -> dict[str, Any]:
         "won": trained.contest.won,
         "refusals": list(trained.contest.refusals),
         "checksum": checksum(trained.artefact),
-        "contest": msgspec.to_builtins(trained.contest),
+        "contest": _known(msgspec.to_builtins(trained.contest)),
         "split": {"check_at": trained.split.check_at, "test_at": trained.split.test_at},
         "rows": trained.rows,
         "left_out": trained.lacking,
@@ -129,6 +129,15 @@ def print_trained(trained: "Trained", path: Path) -> None:
         out.print(f"[green]better[/green]: {path} may be published; the card is {path.with_name(CARD)}")
     else:
         out.print("[red]not better[/red]: " + "; ".join(contest.refusals))
+
+
+def _known(value: Any) -> Any:
+    """Return a value with null for every number that there is none of: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {name: _known(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_known(each) for each in value]
+    return None if isinstance(value, float) and value != value else value
 
 
 def _champion(named: str | None) -> "Model | None":

@@ -40,19 +40,16 @@ def read(named: str, plan: ModelPlan, progress: Callable[[float], None] = lambda
 
     name, _, folder = named.partition(":")
     try:
-        match name:
-            case "dodge" if folder:
-                return Data(data.dodge_the_mud(Path(folder)), PUBLIC_TRUST)
-            case "cdnow":
-                return Data(data.cdnow_master(Path(folder)) if folder else data.cdnow_sample(), PUBLIC_TRUST)
-            case "uci" if not folder:
-                return Data(data.online_retail(), PUBLIC_TRUST)
-            case "uci":
-                raise BadData("the UCI set ships with the package; expected uci without a folder")
-            case _ if Path(named).is_dir():
-                return Data(archive_log(Path(named), plan, progress), 1.0)
+        if name == "dodge" and folder:
+            return Data(data.dodge_the_mud(Path(folder)), PUBLIC_TRUST)
+        if name == "cdnow":
+            return Data(data.cdnow_master(Path(folder)) if folder else data.cdnow_sample(), PUBLIC_TRUST)
+        if name == "uci" and not folder:
+            return Data(data.online_retail(), PUBLIC_TRUST)
     except data.NoData as error:
         raise BadData(str(error)) from error
+    if Path(named).is_dir():
+        return Data(archive_log(Path(named), plan, progress), 1.0)
     raise BadData(f"expected the folder of an archive, dodge:FOLDER, cdnow, cdnow:FOLDER or uci, got {named!r}")
 
 
