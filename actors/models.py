@@ -45,10 +45,15 @@ class ModelVersions:
         return data
 
 
+def shipped_bytes() -> bytes:
+    """Return the artefact that came with the package."""
+    return resources.files("ml").joinpath("shipped", "churn.json").read_bytes()
+
+
 @lru_cache(maxsize=1)
 def shipped() -> Model:
     """Return the model that came with the package."""
-    return load(resources.files("ml").joinpath("shipped", "churn.json").read_bytes(), SHIPPED)
+    return load(shipped_bytes(), SHIPPED)
 
 
 def _usable(data: bytes, version: int) -> Model | None:

@@ -21,6 +21,7 @@ from api.views import (
     shown_decision,
     shown_delivery,
     shown_record,
+    shown_scores,
     shown_segments,
 )
 from api.visible import for_player
@@ -48,6 +49,13 @@ _MISSION = {
     "completed_count": 0,
 }
 _ACHIEVEMENT = {"id": "high-roller", "actual": 250, "stages_reached": 0, "stages": [{"stage": 1, "at": 100000}]}
+_SCORE = {
+    "value": 0.7312,
+    "confidence": 0.5714,
+    "drivers": [{"feature": "recency", "effect": 1.2041}],
+    "model": 3,
+    "at": "2026-11-22T09:00:00.000Z",
+}
 _PLAYER = {
     "id": "amelia",
     "traits": {"first_name": "Amelia"},
@@ -58,7 +66,7 @@ _PLAYER = {
     "segments": ["at-risk"],
     "missions": [_MISSION],
     "achievements": [_ACHIEVEMENT],
-    "scores": {},
+    "scores": {"churn": _SCORE},
     "online": False,
     "host": "host-1",
     "version": 3,
@@ -93,7 +101,6 @@ _DECISION = {
         }
     ],
 }
-_LATER = "{what} are not available in this version"
 
 
 async def _named(id: str, _: PlayersReader) -> str:
@@ -212,25 +219,21 @@ def _reads(prefix: str, subject: Callable[..., Any], tag: str, *, own: bool = Fa
         items = shown_segments(await live_programme(context), await known_player(context, player_id, own=own))
         return page([item for item in items if not own or item["id"] in context.programme.visible])
 
-    _add_later(router, "scores", player)
-    return router
-
-
-def _add_later(router: APIRouter, what: str, player: Any) -> None:
-    note = _LATER.format(what=what)
-
-    async def read_later(context: Ctx, player_id: player) -> dict[str, Any]:
-        await known_player(context, player_id)
-        return {**page([]), "note": note}
-
-    router.add_api_route(
-        f"/{what}",
-        read_later,
-        methods=["GET"],
-        name=f"read_{what}",
-        summary=f"{what.capitalize()} (empty: {note})",
-        responses=answers({"items": [], "next": None, "note": note}, 401, 403, 404),
+    @router.get(
+        "/scores",
+        summary="Always empty: scores are the operator's" if own else "What the models think of the player",
+        description="Each as of the last turn that moved it. `confidence` is low for a player who was here on few "
+        "days; `drivers` are what moves this player's churn most, in log-odds against the average player.",
+        responses=_listed({"id": "churn", **_SCORE}),
     )
+    async def read_scores(context: Ctx, player_id: player) -> dict[str, Any]:
+        snapshot = await known_player(context, player_id, own=own)
+        if own:
+            return page([])
+        scores = shown_scores(await live_programme(context), snapshot)
+        return page([{"id": name, **score} for name, score in scores.items()])
+
+    return router
 
 
 everyone = APIRouter(prefix="/v1/players", tags=["Players"])

@@ -50,7 +50,7 @@ async def player_state(context: Context, player_id: str, *, own: bool = False) -
     """Return ``GET /v1/players/{id}``: the snapshot of the last commit as the live programme shows it now.
 
     Args:
-        own: As the player may see it, ``GET /v1/me``: of the segments only those that are visible.
+        own: As the player may see it, ``GET /v1/me``: of the segments only those that are visible, and no scores.
 
     Raises:
         NotFound: nothing was ever committed for that id.
@@ -59,6 +59,7 @@ async def player_state(context: Context, player_id: str, *, own: bool = False) -
     programme = await live_programme(context)
     shown = shown_player(snapshot, programme, context.clock.now_ms())
     if own:
+        shown["scores"] = {}
         shown["segments"] = [name for name in shown["segments"] if name in context.programme.visible]
     return shown | await _place(context, snapshot.player)
 
@@ -81,9 +82,28 @@ def shown_player(snapshot: Snapshot, programme: Programme, now: int) -> dict[str
         "segments": [item["id"] for item in shown_segments(programme, snapshot)],
         "missions": view["missions"],
         "achievements": view["achievements"],
-        "scores": {},
+        "scores": shown_scores(programme, snapshot),
         "version": snapshot.version,
         "programme": programme.version,
+    }
+
+
+def shown_scores(programme: Programme, snapshot: Snapshot) -> dict[str, dict[str, Any]]:
+    """Return what the models think of the player, by score, as of the last turn that moved it.
+
+    Nothing, where the live programme has no models: what they thought before is nobody's opinion any more.
+    """
+    if programme.models is None:
+        return {}
+    return {
+        name: {
+            "value": score.value,
+            "confidence": score.confidence,
+            "drivers": [{"feature": feature, "effect": effect} for feature, effect in score.drivers],
+            "model": score.model,
+            "at": instant(score.at),
+        }
+        for name, score in snapshot.scores.held.items()
     }
 
 

@@ -1,5 +1,5 @@
-"""What a player may see of the CRM. Segments and journeys are the operator's view of a person, so they stay with
-server keys; a segment marked ``visible: true`` (a VIP club, say) is shown to its members too.
+"""What a player may see of the CRM. Segments, journeys and scores are the operator's view of a person, so they stay
+with server keys; a segment marked ``visible: true`` (a VIP club, say) is shown to its members too.
 """
 
 from collections.abc import Container, Iterable, Mapping
@@ -13,7 +13,9 @@ from domain.effects import (
     JourneyEnded,
     JourneyEntered,
     JourneyStepped,
+    PatternChanged,
     ProfileMerged,
+    Scored,
     SegmentEntered,
     SegmentLeft,
     TraitsChanged,
@@ -28,6 +30,8 @@ _OPERATORS = (
     IdentityLinked,  # whoever sends for an anonymous id must not learn whose it is
     ProfileMerged,
     Forwarded,
+    Scored,
+    PatternChanged,
 )
 
 

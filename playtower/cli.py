@@ -11,6 +11,7 @@ from domain.errors import EngineError
 from playtower.archive_commands import archive_app, segments_app
 from playtower.bounces import bounce
 from playtower.evaluate import evaluate
+from playtower.model_commands import models_app
 from playtower.settings import ServeSettings
 from playtower.terminal import ArchiveDir, DataDir, Json, RedisUrl, Url, err, fail, guarded, out, print_json
 from playtower.train import train
@@ -26,6 +27,7 @@ keys_app = typer.Typer(help="Make, list and revoke API keys of a running engine.
 app.add_typer(keys_app, name="keys")
 app.add_typer(archive_app, name="archive")
 app.add_typer(segments_app, name="segments")
+app.add_typer(models_app, name="models")
 app.command()(bounce)
 app.command()(evaluate)
 app.command()(train)

@@ -82,12 +82,6 @@ async def test_the_history_is_what_each_entry_did(world: World) -> None:
     assert {effect["kind"] for effect in history[1]["effects"]} >= {"points", "mission_completed"}
 
 
-async def test_what_is_not_built_yet_says_so(world: World) -> None:
-    await played(world)
-    answer = (await world.http.get("/v1/players/amelia/scores")).json()
-    assert (answer["items"], answer["note"]) == ([], "scores are not available in this version")
-
-
 async def test_the_export_holds_everything_stored(world: World) -> None:
     await played(world)
     export = (await world.http.get("/v1/me/export", headers=world.token("amelia"))).json()

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from actors.carrier import Carrier
 from actors.clock import SystemClock, new_id
+from actors.models import ModelVersions
 from actors.processor import Processor
 from actors.programme import ProgrammeVersions
 from actors.reducers import PlayerReducer, TowerReducer
@@ -26,6 +27,7 @@ from store.access import Access
 from store.client import connect
 from store.identity import open_store
 from store.keys import PLAYERS, TOWER
+from store.models import Models
 from store.programmes import Programmes
 from store.redis_lane import RedisLane
 from store.ways import RedisWays
@@ -138,7 +140,8 @@ async def _host(server: Server, lane: str, stopping: asyncio.Event) -> None:
     redis = connect(server.url)
     programmes = ProgrammeVersions(Programmes(redis))
     if lane == "players":
-        reducer: Any = PlayerReducer(programmes, store_seed=SEED, partitions=PARTITIONS)
+        models = ModelVersions(Models(redis))
+        reducer: Any = PlayerReducer(programmes, store_seed=SEED, partitions=PARTITIONS, models=models)
         processor: Processor[Any] = Processor(RedisLane(redis, PLAYERS), reducer, owner="h1", nonce=new_id)
     else:
         processor = Processor(RedisLane(redis, TOWER), TowerReducer(programmes), owner="t1", nonce=new_id)
