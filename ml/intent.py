@@ -49,7 +49,7 @@ WEIGHTS: dict[str, tuple[str, dict[str, float]]] = {
     "paid": ("has just paid", {READY: 2.0}),
     "plays": ("is playing", {READY: 2.0, BROWSING: -0.5, CONFUSED: -1.0}),
     "leaves": ("has taken a step out", {LEAVING: 4.0, READY: -1.0, BROWSING: -1.0}),
-    "pause": ("has been silent", {LEAVING: 3.0, READY: -1.0}),
+    "pause": ("has been silent", {LEAVING: 4.0, READY: -1.0, BROWSING: -1.0}),
 }
 
 
