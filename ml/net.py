@@ -247,6 +247,8 @@ def load(data: bytes, version: int = 0) -> Model:
 
 def dump(artefact: Artefact) -> bytes:
     """Return a model as it is stored, its checksum set. The same model, the same bytes."""
+    # As it will be read: a whole number where a float is meant would be written otherwise once it was read.
+    artefact = msgspec.json.decode(msgspec.json.encode(artefact), type=Artefact)
     return msgspec.json.encode(structs.replace(artefact, checksum=checksum(artefact))) + b"\n"
 
 

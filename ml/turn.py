@@ -28,7 +28,7 @@ MODEL = "churn"  # the score that is told; the others come along
 MOVES_LEAST = 0.005  # of a probability (and of the engagement's share of a week): less is noise, and writes nothing
 SURER_LEAST = 0.05  # of the confidence
 _LOOKS_MS = tuple(days * DAY_MS for days in (1, 2, 4, 8, 16))  # of silence, after the session's end
-_MONEY = ("deposit", "withdrawal")
+_MONEY = ("deposit", "withdrawal", "purchase")
 
 
 def take_turn(plan: ModelPlan, model: Model | None, state: Snapshot, entry: LogEntry) -> Step[Snapshot]:

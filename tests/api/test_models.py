@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from actors.models import shipped
 from domain.entries import ModelPublished, read_entry
 from playtower.audit import audit
 from store.keys import PLAYERS
@@ -102,6 +103,21 @@ async def test_players_do_not_see_what_is_thought_of_them(world: World) -> None:
     assert (await world.http.get("/v1/me/scores", headers=token)).json()["items"] == []
     history = (await world.http.get("/v1/me/history", headers=token)).json()["items"]
     assert not [effect for record in history for effect in record["effects"] if effect["kind"] == "scored"]
+
+
+async def test_the_package_s_model_scores_until_another_is_published(world: World) -> None:
+    await world.publish(PROGRAMME)
+    live = (await world.http.get("/v1/models/live")).json()
+    assert (live["version"], live["number"]) == (0, 0)
+    await world.happen("amelia", "bet_placed", "m-1")
+    value, version = await churn(world, "amelia")
+    assert (0 < value < 1, version) == (True, 0)
+    (item,) = (await world.http.get("/v1/models")).json()["items"]
+    assert (item["version"], item["live"], item["model"]["checksum"]) == (0, True, shipped().artefact.checksum)
+    await kept(world, CALM, publish=True)
+    await world.happen("amelia", "deposit_completed", "m-2")
+    assert (await churn(world, "amelia"))[1] == 1
+    assert (await asked(world, "rollback"))["version"] == 0
 
 
 async def test_a_model_published_while_events_flow_loses_and_doubles_nothing(world: World) -> None:
