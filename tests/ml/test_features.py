@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from itertools import pairwise
 from math import exp, inf, isclose, isfinite, log, log1p, nan
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -19,6 +20,48 @@ MINUTE, HOUR = 60_000, 3_600_000
 KINDS: tuple[Kind, ...] = ("bet", "win", "deposit", "withdrawal", "purchase", "session", "other")
 
 
+DEFINED = {
+    "recency": 1.791759,
+    "tenure": 2.969631,
+    "gap_mean": 12.005428,
+    "gap_sd": 1.070699,
+    "gap_max": 2.302585,
+    "gap_last": 2.302585,
+    "lateness": 0.618040,
+    "days_7": 1.000000,
+    "days_14": 1.000000,
+    "days_28": 4.000000,
+    "days_56": 4.000000,
+    "days_all": 1.609438,
+    "days_share": 0.200000,
+    "signals_1": 0.030936,
+    "signals_7": 1.165604,
+    "signals_28": 1.976522,
+    "signals_trend": 0.276175,
+    "sessions_7": 0.882008,
+    "sessions_28": 1.516180,
+    "seconds_7": 6.106292,
+    "seconds_28": 7.322948,
+    "session_mean": 3.818582,
+    "session_sd": 2.743439,
+    "session_last": 0.000000,
+    "session_net": 0.000000,
+    "bets_28": 1.105814,
+    "staked_7": 1.854112,
+    "staked_28": 3.008894,
+    "stake_mean": 1.728196,
+    "stake_sd": 0.692779,
+    "net_28": -1.486093,
+    "deposits_28": 0.495215,
+    "deposited_28": 4.160455,
+    "since_deposit": 2.943086,
+    "withdrawn_28": 3.343554,
+    "purchases_28": 0.633173,
+    "purchased_28": 1.701802,
+    "since_purchase": 1.791759,
+    "hour_regularity": 0.792085,
+    "games": 1.109195,
+}
 LAWS = settings(max_examples=50, deadline=None)
 
 
@@ -268,3 +311,25 @@ def test_what_a_signal_says_nothing_of_stays_the_same_object(history: list[Act])
     for name in ("bets", "staked", "won", "deposits", "deposited", "withdrawn", "purchases", "purchased", "stakes"):
         assert getattr(seen, name) is getattr(state, name)
     assert seen.events == state.events + 1
+
+
+def test_the_definitions_are_those_that_models_were_trained_with() -> None:
+    """Models in use were trained with these numbers. A feature that is to mean something else gets another name."""
+    waits: list[tuple[int, Signal]] = [
+        (0, Signal("session", 900.0)),
+        (12 * HOUR, Signal("deposit", 50.0)),
+        (MINUTE, Signal("bet", 5.0, "crash")),
+        (2 * MINUTE, Signal("win", 12.5)),
+        (3 * DAY_MS, Signal("bet", 7.5, "roulette")),
+        (20 * MINUTE, Signal("other")),
+        (-HOUR, Signal("bet", 2.5, "crash")),
+        (DAY_MS, Signal("withdrawal", 20.0)),
+        (9 * DAY_MS, Signal("purchase", 3.0)),
+    ]
+    state = after(timed([Act(wait, signal) for wait, signal in waits]))
+    assert named(state, state.last_at + 5 * DAY_MS) == pytest.approx(DEFINED, abs=1e-6)
+
+
+def test_the_documents_name_every_feature() -> None:
+    text = Path(__file__).parents[2].joinpath("docs", "models.md").read_text(encoding="utf-8")
+    assert [name for name in NAMES if f"`{name}`" not in text] == []
