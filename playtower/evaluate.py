@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from msgspec import to_builtins
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -41,8 +42,9 @@ def evaluate(
         raise fail(f"{', '.join(missing)} is missing: install playtower[train]", 2)
     if data is not None and not data.is_dir():
         raise fail(f"--data: expected a folder, got {data}", 2)
-    from ml.evaluation import report, tasks
+    from ml.evaluation import patterns, report, tasks
     from ml.evaluation.contenders import contenders
+    from playtower.pattern_table import print_patterns
 
     makers = list(tasks.shipped())
     absent: list[str] = []
@@ -54,8 +56,15 @@ def evaluate(
     with err.status("replaying and fitting"):
         reports = report.run(makers, contenders, print_report, draws)
     out.print("Below each figure: 95 % of resampled players. Below accuracy: what it adds to the constant beside it.")
+    habits = patterns.judge_folder(data, draws)
+    if not isinstance(habits, str):
+        print_patterns(habits, WIDTH_MIN)
+    elif data is not None:
+        absent.append(habits)
+        err.print(f"[yellow]left out[/yellow] {habits}")
     answer: dict[str, Any] = {
         "tasks": [report.as_json(one) for one in reports],
+        "patterns": None if isinstance(habits, str) else to_builtins(habits, str_keys=True),
         "left_out": absent,
         "draws": draws,
         "seed": report.SEED,

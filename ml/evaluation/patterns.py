@@ -50,7 +50,9 @@ class Seen(Struct, frozen=True):
     planted: str
     by: dict[int, float]
     by_interval: dict[int, Interval]
-    delay_days: float  # calendar days from the change to the alarm, the median player; infinite: most were never told
+    delay_days: (
+        float | None
+    )  # calendar days from the change to the alarm, the median player; None: most never raised one
 
 
 class Line(Struct, frozen=True):
@@ -183,12 +185,12 @@ def _detectors(bare: PatternPlan, told: PatternPlan) -> list[tuple[str, PatternP
     never = structs.replace(bare, erratic=99.0)
     return [
         (f"one session, z > {bare.z:g}", bare, single, stretched),
-        (f"one session, z > {bare.z:g}, erratic players too", never, single, stretched),
+        (f"one session, z > {bare.z:g}, erratic too", never, single, stretched),
         ("one session, z > 3", structs.replace(bare, z=3.0), single, stretched),
         (f"CUSUM, h = {bare.cusum_h:g}", bare, lasting, stretched),
         ("CUSUM, h = 5", structs.replace(bare, cusum_h=5.0), lasting, stretched),
         ("either", bare, single | lasting, stretched),
-        ("either, as shipped: 1 h and more", told, single | lasting, stretched),
+        ("either, 1 h or more (shipped)", told, single | lasting, stretched),
         ("hours", bare, frozenset(("hours.lasting",)), (f"{LATER_H} h later",)),
     ]
 
@@ -217,11 +219,12 @@ def _seen(
     for w in weights(range(len(told)), draws, seed):
         for by, hit in hits.items():
             drawn[by].append(float(w @ hit) / float(w.sum()))
+    delay = median(calendar for _, calendar in waits)
     return Seen(
         planted,
         {by: float(hit.mean()) for by, hit in hits.items()},
         {by: interval(values) for by, values in drawn.items()},
-        median(calendar for _, calendar in waits),
+        delay if math.isfinite(delay) else None,
     )
 
 
@@ -262,6 +265,6 @@ def as_text(report: PatternReport) -> list[str]:
         for place, seen in enumerate(line.seen):
             cells = [line.detector, around] if not place else ["", ""]
             cells += [seen.planted, *(f"{seen.by[by]:.2f}" for by in BY_DAYS)]
-            cells.append(f"{seen.delay_days:.0f}" if math.isfinite(seen.delay_days) else "never")
+            cells.append("never" if seen.delay_days is None else f"{seen.delay_days:.0f}")
             rows.append(f"| {' | '.join(cells)} |")
     return rows
