@@ -2,18 +2,23 @@
 
 The net has one head here, with the horizon of the task. A part of the training rows stops the fit and calibrates it, as
 in training: the newest ones where enough is left before them, else a quarter of the players.
+
+Where the model that ships with the package has a head of that horizon and has not seen the rows, it stands beside
+them as it is: what a platform gets before it has trained on its own players.
 """
 
 from collections.abc import Mapping
+from functools import cache
+from importlib import resources
 
 import numpy as np
 
 from ml.evaluation.baselines import Model, models
 from ml.evaluation.metrics import Floats
-from ml.evaluation.report import NET
+from ml.evaluation.report import NET, SHIPPED
 from ml.evaluation.rows import DAY_MS, Rows
 from ml.evaluation.tasks import Task
-from ml.net import Head
+from ml.net import Head, load
 from ml.net import Model as Net
 from ml.training import outcome
 from ml.training.dataset import Bools
@@ -24,7 +29,30 @@ FIT_SHARE_MIN = 0.5  # of the training rows, that must be left before the newest
 
 def contenders(task: Task) -> Mapping[str, Model]:
     """Return all models of a task by name."""
-    return models(task.purchases) | {NET: net}
+    found = models(task.purchases) | {NET: net}
+    if f"churn_{task.horizon_d}d" in shipped_net().heads and not has_seen(shipped_net(), task):
+        found[SHIPPED] = shipped
+    return found
+
+
+@cache
+def shipped_net() -> Net:
+    """Return the model that scores until another is published."""
+    return load(resources.files("ml").joinpath("shipped", "churn.json").read_bytes())
+
+
+def has_seen(model: Net, task: Task) -> bool:
+    """Say whether a model was made of rows as old as the task's test rows, from the same source."""
+    origin = model.artefact.origin
+    return origin.source == task.source and int(task.test.at.min()) < origin.split_at
+
+
+def shipped(train: Rows, test: Rows, horizon_d: int) -> Floats:
+    """Score with the shipped model; nothing is fitted."""
+    del train
+    model = shipped_net()
+    scores: Floats = model.predict(test.vector)[:, model.heads.index(f"churn_{horizon_d}d")]
+    return scores
 
 
 def net(train: Rows, test: Rows, horizon_d: int) -> Floats:

@@ -13,6 +13,8 @@ from ml.evaluation.metrics import Figures, Judge
 from ml.evaluation.tasks import Task
 
 NET = "net (Playtower)"
+SHIPPED = "shipped, as it is"
+_NO_RIVALS = (NET, SHIPPED, MAJORITY)
 ECE_MAX = 0.03  # what a probability may be off, on average
 DRAWS = 300
 SEED = 7
@@ -75,7 +77,7 @@ def judge(task: Task, models: Mapping[str, Model], draws: int = DRAWS, seed: int
     drawn = resampled(judges, task.test.player, draws, seed)
     lines = [Line(name, one.figures(), intervals(drawn[name]), seconds[name]) for name, one in judges.items()]
     net = next(line for line in lines if line.model == NET)
-    best = max((line for line in lines if line.model not in (NET, MAJORITY)), key=lambda line: line.figures.roc_auc)
+    best = max((line for line in lines if line.model not in _NO_RIVALS), key=lambda line: line.figures.roc_auc)
     return TaskReport(
         name=task.name,
         about=task.about,
@@ -95,8 +97,8 @@ def judge(task: Task, models: Mapping[str, Model], draws: int = DRAWS, seed: int
     )
 
 
-def as_json(report: TaskReport) -> dict[str, Any]:
-    """Return a report as plain values; what has no value is null."""
+def as_json(report: Struct) -> dict[str, Any]:
+    """Return a report as plain values; what has no value, or is beyond all bounds, is null."""
     return _plain(report)  # type: ignore[no-any-return]
 
 
@@ -131,5 +133,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
     if isinstance(value, float):
-        return None if np.isnan(value) else round(value, 5)
+        return round(value, 5) if np.isfinite(value) else None
     return value

@@ -59,6 +59,23 @@ def retail() -> Task:
     return Task("online retail", about, log.name, log.licence, 60, train, test, purchases=True)
 
 
+def retail_weekly() -> Task:
+    """The same shop, asked every week of autumn about customers of the last quarter: who is away for 28 days."""
+    log = data.online_retail()
+    question = Question(horizon_d=28, active_d=90)
+    end = log.at[-1] // DAY_MS * DAY_MS + DAY_MS
+    train, test = calendar(
+        log,
+        question,
+        first_test=end - 112 * DAY_MS,
+        trained_from=log.at[0] + 60 * DAY_MS,
+        every_d=7,
+        until=end - 28 * DAY_MS,
+    )
+    about = "customers of a web shop within 90 days, weekly; gone: no purchase in 28 days"
+    return Task("online retail, weekly", about, log.name, log.licence, 28, train, test, purchases=True)
+
+
 def cdnow(log: Log, name: str) -> Task:
     """A music shop: who buys nothing in the next 13 weeks, as of the last day of 1997."""
     train, test = calendar(
@@ -120,6 +137,7 @@ def dodge_active(log: Log) -> Task:
 def shipped() -> Iterator[Callable[[], Task]]:
     """Yield the tasks on the sets of the package."""
     yield retail
+    yield retail_weekly
     yield lambda: cdnow(data.cdnow_sample(), "CDNOW sample")
 
 

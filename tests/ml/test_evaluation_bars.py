@@ -15,7 +15,7 @@ pytest.importorskip("lightgbm", reason="the extra `train` is not installed")
 from ml import data
 from ml.evaluation import tasks
 from ml.evaluation.contenders import contenders
-from ml.evaluation.report import MAJORITY, NET, TaskReport, judge
+from ml.evaluation.report import MAJORITY, NET, SHIPPED, TaskReport, judge
 
 pytestmark = pytest.mark.slow
 DRAWS = 60
@@ -50,6 +50,15 @@ def test_online_retail() -> None:
     report = judged(tasks.retail())
     holds(report, roc_auc=0.725, brier_skill=0.15, ece=0.085)
     assert report.line("logistic regression").figures.ece > 0.03
+
+
+def test_online_retail_every_week_and_a_model_that_was_made_elsewhere() -> None:
+    """The shipped model ranks customers of a shop it never saw, and its probabilities are worse than a constant's."""
+    report = judged(tasks.retail_weekly())
+    holds(report, roc_auc=0.715, brier_skill=0.16, ece=0.07)
+    stranger = report.line(SHIPPED).figures
+    assert 0.6 < stranger.roc_auc < report.line(NET).intervals["roc_auc"].low
+    assert stranger.brier_skill < 0
 
 
 def test_the_cdnow_sample() -> None:

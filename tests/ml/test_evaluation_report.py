@@ -5,14 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 from typer.testing import CliRunner
 
 pytest.importorskip("torch", reason="the extra `train` is not installed")
 pytest.importorskip("lightgbm", reason="the extra `train` is not installed")
 
 from ml.evaluation.baselines import MAJORITY, models
+from ml.evaluation.contenders import contenders, has_seen, shipped_net
 from ml.evaluation.metrics import Floats
-from ml.evaluation.report import NET, TaskReport, as_json, judge
+from ml.evaluation.report import NET, SHIPPED, TaskReport, as_json, judge
 from ml.evaluation.rows import Rows
 from ml.evaluation.tasks import Task
 from playtower.cli import app
@@ -62,6 +64,22 @@ def test_every_model_is_judged_on_the_same_rows(report: TaskReport) -> None:
         for name, around in line.intervals.items():
             told = line.figures.accuracy.gain if name == "accuracy_gain" else getattr(line.figures, name)
             assert around.low - 0.02 <= told <= around.high + 0.02, (line.model, name)
+
+
+def test_the_shipped_model_is_judged_where_it_has_a_head_and_has_not_seen_the_rows() -> None:
+    model = shipped_net()
+    origin = model.artefact.origin
+    at = {"old": origin.split_at - 1, "new": origin.split_at}
+
+    def seen(source: str, age: str) -> bool:
+        rows = structs.replace(TASK.test, at=np.full(len(TASK.test), at[age], np.int64))
+        return has_seen(model, structs.replace(TASK, source=source, test=rows))
+
+    assert seen(origin.source, "old")
+    assert not seen(origin.source, "new")
+    assert not seen("another game", "old")
+    assert SHIPPED in contenders(TASK)
+    assert SHIPPED not in contenders(structs.replace(TASK, horizon_d=60))
 
 
 def test_an_aim_that_is_missed_is_told(report: TaskReport) -> None:
@@ -118,6 +136,6 @@ def test_the_command_judges_the_sets_that_ship(tmp_path: Any) -> None:
     answer = CliRunner().invoke(app, ["evaluate", "--draws", "40", "--data", str(tmp_path), "--json"])
     assert answer.exit_code == 0, answer.output
     told = json.loads(answer.stdout.splitlines()[-1])
-    assert [task["name"] for task in told["tasks"]] == ["online retail", "CDNOW sample"]
+    assert [task["name"] for task in told["tasks"]] == ["online retail", "online retail, weekly", "CDNOW sample"]
     assert len(told["left_out"]) == 2, "what the folder lacks is said"
     assert "CDNOW_master.txt" in answer.stderr
