@@ -67,6 +67,9 @@ NAMES = (
     "games",  # log(1 + how many different ones), estimated; 267 and more are one
 )
 
+_Session = tuple[int, int, float, float, float, Spread, int, int, Spread]  # sessions_all to lengths, as in ``Features``
+_Payments = tuple[Faded, Faded, Faded, Faded, Faded, Faded, Faded, Faded]
+
 _DAYS_MASK = 2**64 - 1
 _GAP_PRIOR = 12.0  # log(1 + seconds) of a silence of two days: what is expected of a player with none yet
 _MONTH_RATE = 7 / 28  # sum over a week's half-life of a steady player, over that of a month's
@@ -105,67 +108,22 @@ def update(before: Features, signal: Signal, at: int, *, gap_ms: int = SESSION_G
     start = max(at - told_ms, before.last_at)  # a session that the platform tells of began before its signal
     silence = start - before.last_at
     opens = silence > gap_ms
-    if opens:
-        began, net, sessions = start, 0.0, added(before.sessions, at, 1.0)
-        previous_length = log1p((before.last_at - before.began_at) / 1000)
-        previous_net = before.session_net
-        gaps, lengths = noted(before.gaps, log1p(silence / 1000)), noted(before.lengths, previous_length)
-        gap_max, gap_last = max(before.gap_max, silence), silence
-        spent = at - start
-    else:
-        began, net, sessions = before.began_at, before.session_net, before.sessions
-        previous_length, previous_net = before.previous_length, before.previous_net
-        gaps, gap_max, gap_last, lengths = before.gaps, before.gap_max, before.gap_last, before.lengths
-        spent = at - before.last_at
-
+    spent_ms = at - (start if opens else before.last_at)
+    net = amount if kind == "win" else -amount if kind == "bet" else 0.0
     passed = at // DAY_MS - before.last_at // DAY_MS
-    days = ((before.days << passed) & _DAYS_MASK | 1) if passed < 64 else 1
-    fade = month_fade(at - before.last_at)
-    angle = _angle(at)
-
-    bets, staked, won, stakes = before.bets, before.staked, before.won, before.stakes
-    deposits, deposited, withdrawn = before.deposits, before.deposited, before.withdrawn
-    purchases, purchased = before.purchases, before.purchased
-    if kind == "bet":
-        bets, staked, stakes = added(bets, at, 1.0), added(staked, at, amount), noted(stakes, log1p(amount))
-        net -= amount
-    elif kind == "win":
-        won = added(won, at, amount)
-        net += amount
-    elif kind == "deposit":
-        deposits, deposited = added(deposits, at, 1.0), added(deposited, at, amount)
-    elif kind == "withdrawal":
-        withdrawn = added(withdrawn, at, amount)
-    elif kind == "purchase":
-        purchases, purchased = added(purchases, at, 1.0), added(purchased, at, amount)
-
+    fade, angle = month_fade(at - before.last_at), _angle(at)
     return Features(
         before.events + 1,
         before.first_at,
         at,
-        days,
+        ((before.days << passed) & _DAYS_MASK | 1) if passed < 64 else 1,
         before.days_all + (passed > 0),
-        before.sessions_all + opens,
-        began,
-        net,
-        previous_net,
-        previous_length,
-        gaps,
-        gap_max,
-        gap_last,
-        lengths,
-        stakes,
+        *(_next_session(before, start, silence, net) if opens else _same_session(before, net)),
+        noted(before.stakes, log1p(amount)) if kind == "bet" else before.stakes,
         added(before.signals, at, 1.0),
-        sessions,
-        added(before.seconds, at, spent / 1000) if spent else before.seconds,
-        bets,
-        staked,
-        won,
-        deposits,
-        deposited,
-        withdrawn,
-        purchases,
-        purchased,
+        added(before.sessions, at, 1.0) if opens else before.sessions,
+        added(before.seconds, at, spent_ms / 1000) if spent_ms else before.seconds,
+        *_payments(before, kind, amount, at),
         before.hour_cos * fade + cos(angle),
         before.hour_sin * fade + sin(angle),
         before.games | _bit(signal.game),
@@ -283,6 +241,55 @@ def _first(signal: Signal, amount: float, at: int, told_ms: int) -> Features:
         hour_sin=sin(angle),
         games=_bit(signal.game),
     )
+
+
+def _next_session(before: Features, start: int, silence: int, net: float) -> _Session:
+    """Return what is kept of sessions when one begins: the newest before it is over now."""
+    length = log1p((before.last_at - before.began_at) / 1000)
+    return (
+        before.sessions_all + 1,
+        start,
+        net,
+        before.session_net,
+        length,
+        noted(before.gaps, log1p(silence / 1000)),
+        max(before.gap_max, silence),
+        silence,
+        noted(before.lengths, length),
+    )
+
+
+def _same_session(before: Features, net: float) -> _Session:
+    """Return what is kept of sessions while the newest goes on."""
+    return (
+        before.sessions_all,
+        before.began_at,
+        before.session_net + net,
+        before.previous_net,
+        before.previous_length,
+        before.gaps,
+        before.gap_max,
+        before.gap_last,
+        before.lengths,
+    )
+
+
+def _payments(before: Features, kind: Kind, amount: float, at: int) -> _Payments:
+    """Return the sums of money and of its movements: bets to purchased, in the order of ``Features``."""
+    bets, staked, won = before.bets, before.staked, before.won
+    deposits, deposited, withdrawn = before.deposits, before.deposited, before.withdrawn
+    purchases, purchased = before.purchases, before.purchased
+    if kind == "bet":
+        bets, staked = added(bets, at, 1.0), added(staked, at, amount)
+    elif kind == "win":
+        won = added(won, at, amount)
+    elif kind == "deposit":
+        deposits, deposited = added(deposits, at, 1.0), added(deposited, at, amount)
+    elif kind == "withdrawal":
+        withdrawn = added(withdrawn, at, amount)
+    elif kind == "purchase":
+        purchases, purchased = added(purchases, at, 1.0), added(purchased, at, amount)
+    return bets, staked, won, deposits, deposited, withdrawn, purchases, purchased
 
 
 def _amount(value: float) -> float:
