@@ -17,6 +17,7 @@ BENCHES: dict[str, str] = {
     "placement": "shared against dedicated players: starts, memory, events",
     "memory": "a hot player in a host, an idle one as bytes",
     "recovery": "a host killed, a host paused, the store restarted: time to the next committed event",
+    "score": "models in the turn: microseconds an event for features, patterns and the net; a turn with and without",
     "slow": "500 sockets that nobody reads: what the others wait, what the gateway holds",
     "sockets": "memory of idle sockets",
     "timers": "100,000 players armed by timer: how late those due are, what the others cost",

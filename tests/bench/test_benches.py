@@ -1,5 +1,6 @@
 import pytest
 
+import bench.score
 import bench.turn
 from bench.main import BENCHES, run
 from bench.options import Options
@@ -23,6 +24,17 @@ def test_the_turn_bench_reports_microseconds(monkeypatch: pytest.MonkeyPatch) ->
     result = run("turn", {"rounds": 1, "quiet": True})
     assert result["us_per_event"] > 0
     assert result["missions"] == 30
+
+
+def test_the_score_bench_times_each_part_beside_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench.score, "machine", lambda _options: {})
+    monkeypatch.setattr(bench.score, "PLAYERS", 3)
+    result = run("score", {"rounds": 1, "quiet": True})
+    assert 0 < result["us_state"]["p50"] <= result["us_per_event"]["p99"]
+    assert 0 < result["scored_share"] < 0.5
+    assert result["us_limit"] == {"p50": 20.0, "p99": 60.0}
+    assert result["within_limit"] is (result["us_per_event"]["p50"] <= 20 and result["us_per_event"]["p99"] <= 60)
+    assert result["bytes_features"] < 900
 
 
 @pytest.mark.slow
