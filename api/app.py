@@ -20,6 +20,7 @@ from api import (
     dead_letters,
     devices,
     duplicates,
+    habits,
     hooks,
     intake,
     journeys,
@@ -76,6 +77,7 @@ ROUTERS = (
     reviews,
     channels,
     why,
+    habits,
 )
 STATIC = Path(__file__).parent / "static"
 HEADERS_IN = ("Authorization", "Content-Type", "X-Retry-Count", "Prefer", "Idempotency-Key", "If-Match")

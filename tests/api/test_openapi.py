@@ -32,6 +32,7 @@ PATHS = {
     ("get", "/v1/reviews"),
     ("post", "/v1/messages/{request_id}/review"),
     ("get", "/v1/players/{id}/why"),
+    ("get", "/v1/players/{id}/habits"),
     ("get", "/v1/reports/messages"),
     ("get", "/v1/channels"),
     ("get", "/v1/players/{id}/exclusion"),
