@@ -8,6 +8,7 @@ from domain.entries import Event
 
 CASES_MAX = 20  # open support cases remembered of one player; the oldest are forgotten
 _UPSET = frozenset({"negative", "angry", "upset", "frustrated"})
+_MOOD = ("mood", "mood_at")
 _NO_CASE: dict[str, Any] = {"open": False, "since": 0, "cases": []}
 _NO_ROUND: dict[str, Any] = {"open": False, "since": 0}
 
@@ -19,19 +20,41 @@ def on_case(heard: Heard, event: Event) -> None:
     others = [name for name in known.get("cases", ()) if name != case]
     if event.name == "support_case_opened":
         since = known["since"] if known.get("open") else event.occurred_at
-        mood = _mood_of(event) or known.get("mood")
-        heard.tell("support_case", _open(since, [*others, case][-CASES_MAX:], mood))
+        heard.tell("support_case", _open(since, [*others, case][-CASES_MAX:], known))
+        if mood := mood_of(event):
+            on_mood(heard, mood, event.occurred_at)
     elif case and others:
-        heard.tell("support_case", _open(known["since"], others, known.get("mood")))
+        heard.tell("support_case", _open(known["since"], others, known))
     else:
         heard.tell("support_case", _NO_CASE)
 
 
-def _open(since: int, cases: list[str], mood: str | None) -> dict[str, Any]:
-    return {"open": True, "since": since, "cases": cases, **({"mood": mood} if mood else {})}
+def on_mood(heard: Heard, mood: str, at: int) -> None:
+    """Keep the mood of the open case, if one is open; what was said before what is known changes nothing.
+
+    Args:
+        at: When it was said, ms: the tower forgets a mood that is too old.
+    """
+    known = heard.air.get("support_case") or _NO_CASE
+    if known["open"] and at >= known.get("mood_at", 0):
+        heard.tell("support_case", known | {"mood": mood, "mood_at": at})
 
 
-def _mood_of(event: Event) -> str:
+def says_mood(event: Event) -> bool:
+    """Tell whether the platform says a mood itself; 0 is one, too: neither."""
+    said = [event.properties.get(name) for name in ("mood", "sentiment")]
+    return any(isinstance(one, int | float) or (isinstance(one, str) and one) for one in said)
+
+
+def _open(since: int, cases: list[str], known: Mapping[str, Any]) -> dict[str, Any]:
+    return {"open": True, "since": since, "cases": cases, **_mood(known)}
+
+
+def _mood(case: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: case[name] for name in _MOOD if case.get(name)}
+
+
+def mood_of(event: Event) -> str:
     """Return negative or positive, "" when the event does not say."""
     for name in ("mood", "sentiment"):
         said = event.properties.get(name)
@@ -64,4 +87,10 @@ def _both_open(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, 
     both = {**theirs, "since": min(mine["since"], theirs["since"])}
     if "cases" in theirs:
         both["cases"] = [*dict.fromkeys((*theirs["cases"], *mine.get("cases", ())))][-CASES_MAX:]
-    return both
+    stands = min(mine, theirs, key=_by_mood)
+    return {name: value for name, value in both.items() if name not in _MOOD} | _mood(stands)
+
+
+def _by_mood(case: Mapping[str, Any]) -> tuple[bool, bool, int]:
+    """Order cases by whose mood stands: the upset one's, of two alike the one said later."""
+    return case.get("mood") != "negative", not case.get("mood"), -case.get("mood_at", 0)

@@ -15,6 +15,7 @@ from crm.facts import (
     places,
     receipts,
     suppression,
+    tones,
 )
 from crm.facts.rules import FactRules
 from crm.facts.turn import Heard
@@ -84,8 +85,9 @@ def facts_of(entry: Entry, told: Mapping[str, Any], *, at: int = 0, rules: FactR
 
     ``exclusions`` is ``{reason: {since, until, ends_by_itself}}`` and ``excluded`` the strictest of them, ``consent``
     all answers by key, ``consent_pending`` the keys that wait for a confirmation, ``support_case`` ``{open, since,
-    cases}``, ``round_in_play`` ``{open, since}``, ``context:<id>`` ``{open, since, until}``, ``reach`` ``{channel:
-    digest}``, ``suppressed`` ``{channel: {digest: reason}}``, ``timezone`` and ``locale`` names, ``merged_into`` an id.
+    cases, mood, mood_at}``, ``tone`` ``{mood, at, confidence, polarity, language, model}``, ``round_in_play`` ``{open,
+    since}``, ``context:<id>`` ``{open, since, until}``, ``reach`` ``{channel: digest}``, ``suppressed`` ``{channel:
+    {digest: reason}}``, ``timezone`` and ``locale`` names, ``merged_into`` an id.
     """
     if not tells(rules, entry, told):
         return []
@@ -136,6 +138,8 @@ def _on_event(heard: Heard, rules: FactRules, event: Event, scene: Context) -> N
         _on_message(heard, event, outcome)
     if name in rules.contexts:
         contexts.on_event(heard, event, rules.contexts[name], scene)
+    if name in tones.SPOKEN or (outcome_of(event) == "replied"):
+        tones.on_event(heard, event, scene, rules.mood_lasts_ms)
     goals.on_event(heard, event, scene)
 
 
@@ -152,6 +156,7 @@ def _join(heard: Heard, theirs: Mapping[str, Any]) -> None:
     exclusions.join(heard, theirs)
     consents.join(heard, theirs)
     cases.join(heard, theirs)
+    tones.join(heard, theirs)
     contexts.join(heard, theirs)
     devices.join(heard, theirs)
     suppression.join(heard, theirs)

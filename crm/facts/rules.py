@@ -5,8 +5,10 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
+from crm.facts import tones
 from crm.facts.contexts import Occasion
 from domain.conditions import compile_condition
+from ml.tone import shipped
 
 
 class ContextRule(Protocol):
@@ -31,6 +33,7 @@ TELLING = frozenset(
         *("consent_changed", "consent_confirmed", "suppression_lifted"),
         *("device_registered", "device_removed"),
         *("support_case_opened", "support_case_solved", "round_started", "round_ended"),
+        *tones.SPOKEN,
     )
 )
 """Events that tell something whatever the policy."""
@@ -43,6 +46,7 @@ class FactRules(Struct, frozen=True):
     contexts: dict[str, tuple[Occasion, ...]] = {}  # event name -> what it begins and ends, endings first
     double_opt_in: frozenset[str] = frozenset()  # channels whose consents must be confirmed
     confirm_template: str = ""
+    mood_lasts_ms: int | None = None  # of the built-in context ``negative_mood``, when a hold names it
 
 
 def _mood(op: str, value: int, words: list[str]) -> dict[str, Any]:
@@ -93,4 +97,7 @@ def compile_facts(
         if name in contexts and name in built_in:
             add(name, event, where, contexts[name].lasts_ms, begins=begins)
     by_event = {event: tuple(sorted(held, key=lambda one: one.begins)) for event, held in found.items()}
-    return FactRules(TELLING | by_event.keys(), by_event, double_opt_in, confirm_template)
+    shipped()  # the weights of tone, once a process: a turn reads no files
+    is_mood_told = "negative_mood" in contexts and "negative_mood" in built_in
+    lasts_ms = contexts["negative_mood"].lasts_ms if is_mood_told else None
+    return FactRules(TELLING | by_event.keys(), by_event, double_opt_in, confirm_template, lasts_ms)

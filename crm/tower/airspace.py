@@ -73,6 +73,7 @@ class Facts(Struct, frozen=True, array_like=True):
     reach: dict[str, str] = {}  # by channel, digest of the address; none: it has none
     suppressed: dict[str, dict[str, str]] = {}  # by channel, digest of an address -> why nothing is sent to it
     consent_pending: tuple[str, ...] = ()  # keys that wait for their confirmation
+    mood_at: int = 0  # ms, when the mood was said; 0: not known
 
 
 class Send(Struct, frozen=True, array_like=True):
@@ -261,7 +262,8 @@ def with_fact(airspace: Airspace, fact: Fact) -> Airspace:
         case "support_case":
             is_open, mood = value["open"], str(value.get("mood") or "")
             condition = Condition(is_open, value["since"])
-            facts = structs.replace(facts, support_case=condition, mood=mood if is_open else "")
+            said_at = value.get("mood_at", 0) if is_open else 0
+            facts = structs.replace(facts, support_case=condition, mood=mood if is_open else "", mood_at=said_at)
         case "round_in_play":
             facts = structs.replace(facts, round_in_play=Condition(value["open"], value["since"]))
         case "timezone" | "locale" | "merged_into":

@@ -371,12 +371,11 @@ def _goes_on_until(hold: Hold, facts: Facts, most: int) -> int:
     if not hold.context:
         condition = facts.support_case if hold.reason == Reason.SUPPORT_CASE_OPEN else facts.round_in_play
         return most if condition.open else 0
-    if hold.context == Reason.NEGATIVE_MOOD and facts.mood == "negative":
-        return most
     going = facts.contexts.get(hold.context)
-    if going is None:
-        return 0
-    return min(most, going.until) if going.until else most
+    until = 0 if going is None else going.until or most
+    if hold.context == Reason.NEGATIVE_MOOD and facts.mood == "negative":
+        until = max(until, facts.mood_at + hold.stale_ms if facts.mood_at and hold.stale_ms else most)
+    return min(most, until)
 
 
 def has_content(request: MessageRequest, channel: str) -> bool:

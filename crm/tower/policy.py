@@ -1,5 +1,6 @@
 """A compiled policy: what ``policies/default`` says, in the shape the judgement asks for."""
 
+from collections.abc import Mapping
 from typing import get_args
 
 from msgspec import Struct, structs
@@ -68,6 +69,7 @@ class Hold(Struct, frozen=True):
     context: str = ""  # id in ``Policy.contexts``; "": a condition with a fact of its own
     then: str = "hold"  # refuse, escalate
     channels: frozenset[str] = frozenset()  # only these; none: all
+    stale_ms: int = 0  # a support case's mood that was said longer ago does not count; 0: it always does
 
 
 class ContextRule(Struct, frozen=True):
@@ -172,15 +174,16 @@ class Policy(Struct, frozen=True):
 def compile_policy(config: PolicyConfig, *, available: tuple[str, ...] = CHANNELS_AVAILABLE) -> Policy:
     """Return the compiled form of a validated policy."""
     consent = config.consent
+    contexts = _contexts(config)
     policy = Policy(
         caps=tuple(map(_cap, config.caps)),
         min_gap_ms=config.min_gap_s * 1000,
         quiet_hours=_quiet_hours(config.quiet_hours) if config.quiet_hours else None,
-        holds=tuple(map(_hold, config.holds)),
+        holds=tuple(_hold(hold, contexts) for hold in config.holds),
         priorities={str(purpose): priority for purpose, priority in config.priorities.items()},
         consent_required=frozenset(consent.required_for),
         available=available,
-        contexts=_contexts(config),
+        contexts=contexts,
         conflict_gap_ms=config.conflicts.gap_s * 1000,
         conflict_gaps={group: gap_s * 1000 for group, gap_s in config.conflicts.groups.items()},
         fatigue=_fatigue(config.fatigue) if config.fatigue else None,
@@ -214,7 +217,7 @@ def plan_of(policy: Policy, purpose: str) -> Plan:
     )
 
 
-def _hold(config: HoldConfig) -> Hold:
+def _hold(config: HoldConfig, contexts: Mapping[str, ContextRule]) -> Hold:
     context = "" if config.when in TOLD else config.when
     reason = Reason(config.when).value if config.when in NAMED else f"{Reason.CONTEXT.value}:{config.when}"
     return Hold(
@@ -224,6 +227,7 @@ def _hold(config: HoldConfig) -> Hold:
         context,
         config.then,
         frozenset(config.channels),
+        contexts[context].lasts_ms if context == Reason.NEGATIVE_MOOD else 0,
     )
 
 

@@ -64,6 +64,49 @@ async def test_a_message_that_waits_for_a_support_case_is_explained(world: World
     assert service["in_words"][0] == "It would go now, by in-app."
 
 
+ANGRY = "Де мої гроші?! Третій день не можу вивести, ви шахраї!"
+UPSET = {"when": "negative_mood", "purposes": ["promo"], "for_s": 86_400}
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome", "reasons"),
+    [
+        pytest.param(ANGRY, "held", ["negative_mood"], id="angry"),
+        pytest.param("Доброго дня, підкажіть, як змінити номер телефону?", "cleared", [], id="a question"),
+    ],
+)
+async def test_an_angry_message_in_ukrainian_holds_a_promotion(
+    world: World, text: str, outcome: str, reasons: list[str]
+) -> None:
+    await world.publish({**PROGRAMME, "policies": {"default": {"holds": [UPSET]}}})
+    await world.context.programme.refresh()
+    await world.happen("amelia", "support_case_opened", "m-1", properties={"case_id": "c-1", "text": text})
+    request = await ask(world, "k-1")
+    told = await why(world)
+    assert [(one["request_id"], one["latest"]) for one in told["asked"]] == [(request, outcome)]
+    assert (told["now"]["outcome"], told["now"]["reasons"]) == (outcome, reasons)
+    assert (await why(world, "?template=hello&purpose=service"))["now"]["outcome"] == "cleared"
+    console = Console(file=StringIO(), width=200, highlight=False)
+    print_why(told, console)
+    assert ("The player is upset." in console.file.getvalue()) is (outcome == "held")  # type: ignore[attr-defined]
+
+
+async def test_the_trace_of_a_message_shows_how_it_was_read(world: World) -> None:
+    await world.happen("amelia", "support_case_opened", "m-1", properties={"case_id": "c-1", "text": ANGRY})
+    trace = (await world.http.get("/v1/events/m-1")).json()
+    (tone,) = [one["value"] for one in found_in(trace, "fact") if one["name"] == "tone"]
+    assert (tone["mood"], tone["language"]) == ("negative", "uk")
+    assert tone["confidence"] > 0.6
+
+
+def found_in(trace: Any, kind: str) -> list[Any]:
+    """Return all effects of a kind, wherever a trace has them."""
+    if isinstance(trace, dict):
+        own = [trace] if trace.get("kind") == kind else []
+        return own + [one for value in trace.values() for one in found_in(value, kind)]
+    return [one for value in trace for one in found_in(value, kind)] if isinstance(trace, list) else []
+
+
 async def test_asking_writes_nothing(world: World) -> None:
     await ask(world, "k-1")
     p = partition_of("amelia", PARTITIONS)

@@ -75,13 +75,13 @@ def excluded(reason: str, since: int, until: int | None = None) -> dict[str, Any
         pytest.param(
             event("support_case_opened", properties={"case_id": "c1", "sentiment": -0.7}),
             {},
-            {"support_case": {"open": True, "since": 1000, "cases": ["c1"], "mood": "negative"}},
+            {"support_case": {"open": True, "since": 1000, "cases": ["c1"], "mood": "negative", "mood_at": 1000}},
             id="a case in a bad mood",
         ),
         pytest.param(
             event("support_case_solved", properties={"case_id": "c1"}),
-            {"support_case": {"open": True, "since": 1, "cases": ["c1", "c2"], "mood": "negative"}},
-            {"support_case": {"open": True, "since": 1, "cases": ["c2"], "mood": "negative"}},
+            {"support_case": {"open": True, "since": 1, "cases": ["c1", "c2"], "mood": "negative", "mood_at": 3}},
+            {"support_case": {"open": True, "since": 1, "cases": ["c2"], "mood": "negative", "mood_at": 3}},
             id="one of two solved is still open",
         ),
         pytest.param(

@@ -241,6 +241,29 @@ def test_a_support_case_s_mood_holds_until_it_is_better() -> None:
     assert tower.outcome() == "cleared"
 
 
+def test_a_support_case_s_mood_goes_stale_as_the_built_in_context_does() -> None:
+    hold = {"when": "negative_mood", "purposes": ["promo"], "for_s": "3d"}
+    tower = Airport(rules(holds=[hold]))
+    tower.tell("support_case", case(is_open=True) | {"mood": "negative", "mood_at": tower.now - HOUR})
+    tower.ask()
+    assert (tower.last().reasons, tower.last().until) == (("negative_mood",), tower.now + DAY - HOUR)
+    tower.wait_until(tower.now + DAY - HOUR)
+    assert tower.outcome() == "cleared"
+
+
+def test_a_policy_says_how_long_a_mood_lasts() -> None:
+    hold = {"when": "negative_mood", "purposes": ["promo"], "for_s": "3d"}
+    mood = {"begins": {"event": "mood_changed"}, "lasts_s": "2h"}
+    tower = Airport(rules(holds=[hold], contexts={"negative_mood": mood}))
+    tower.tell("support_case", case(is_open=True) | {"mood": "negative", "mood_at": tower.now})
+    tower.tell("context:negative_mood", {"open": True, "since": tower.now, "until": tower.now + HOUR})
+    tower.ask()
+    assert tower.last().until == tower.now + 2 * HOUR, "the later of the two"
+    tower.tell("context:negative_mood", {"open": True, "since": tower.now, "until": tower.now + 3 * HOUR})
+    tower.ask("r2")
+    assert tower.last("r2").until == tower.now + 3 * HOUR
+
+
 def test_a_context_that_ends_on_a_channel_that_was_not_waited_for_sends_it_there() -> None:
     """It waits for the end of quiet hours of sms; the session's end frees in-app first."""
     hold = {"when": "round_in_play", "purposes": ["promo"], "for_s": "3d", "channels": ["in_app"]}
