@@ -119,7 +119,7 @@ _WHICH = "FROM archived_log WHERE lane = 'players' AND entry = 'event' AND appli
 _EVENTS = f"SELECT player, data {_WHICH} ORDER BY partition, ms, n"
 _JOINED = (
     "SELECT player, effect->>'into' AS into_ FROM archived_effects "
-    "WHERE kind = 'profile_merged' AND effect->>'into' IS NOT NULL"
+    "WHERE kind = 'profile_merged' AND effect->>'into' <> ''"
 )
 
 

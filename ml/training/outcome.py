@@ -33,7 +33,7 @@ class Recipe(Struct, frozen=True):
     """How a net is fitted."""
 
     hidden: tuple[int, ...] = (32, 32)
-    epochs: int = 25  # at most
+    epochs: int = 60  # at most; a small log needs more of them, a large one stops early
     patience: int = 4  # epochs without a better check
     batch: int = 512
     rate: float = 2e-3

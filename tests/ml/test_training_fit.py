@@ -110,8 +110,14 @@ def test_the_same_seed_gives_the_same_bytes_and_leaves_torch_as_it_was() -> None
 
 
 def test_the_epoch_with_the_best_check_is_kept() -> None:
-    fitted = fit(task(epochs=25, rate=0.05, patience=3))
+    asked = task(epochs=25, rate=0.05, patience=3)
+    fitted = fit(asked)
     checks = [check for _, check in fitted.losses]
+    outputs, label, mask = (
+        torch.as_tensor(of, dtype=torch.float32)
+        for of in (Model(fitted.artefact).outputs(asked.check.vector), asked.check.label, asked.check.mask)
+    )
+    assert float(head_losses(outputs, label, mask, CHURN)) == pytest.approx(min(checks), rel=1e-5)
     assert fitted.check_loss == min(checks)
     assert len(checks) < 25, "it never stopped early"
     assert len(checks) == fitted.best + 1 + 3
