@@ -53,6 +53,11 @@ def question(
     refused: dict[str, str] = {}
     for name, condition in conditions.items():
         why = [text for metric in sorted(condition.metrics) if (text := refusal(metric, wheres[metric]))]
+        why += [
+            f"{field} is what a model said at the time, which is not computed from the archive"
+            for field in sorted(condition.fields)
+            if field.startswith("player.scores.")
+        ]
         why += [refused[other] for other in sorted(condition.segments) if other in refused]
         if why:
             refused[name] = why[0]

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from actors.models import shipped
 from actors.player import Player, Told
 from actors.programme import check_programme
 from domain.calendar import as_datetime
@@ -17,7 +18,7 @@ class Person:
     """One player, from the first event on. ``told`` is what they were sent: (time, template, title, body)."""
 
     def __init__(self, directory: Path, now: int, player: str = "oksana") -> None:
-        self._world = Told(check_programme(1, read_programme(directory)), 0, "seed")
+        self._world = Told(check_programme(1, read_programme(directory)), 0, "seed", shipped())
         self._snapshot = Snapshot(player)
         self._timers: set[TimerFired] = set()
         self._count = 0
@@ -46,6 +47,12 @@ class Person:
             self.now = max(self.now, timer.due)
             self.take(timer)
         self.now = until
+
+    def is_in(self, segment: str) -> bool:
+        return segment in self._snapshot.segments.member
+
+    def score(self, name: str) -> float:
+        return self._snapshot.scores.held[name].value
 
     def take(self, entry: Entry) -> None:
         self._count += 1

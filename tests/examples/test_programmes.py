@@ -10,6 +10,7 @@ from actors.programme import compile_programme
 from playtower.demo_traffic import Casino
 from playtower.programme_files import read_programme
 from playtower.replay_map import read_map
+from tests.examples.person import DAY, Person
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CASINO = EXAMPLES / "programmes" / "casino" / "programme"
@@ -56,7 +57,31 @@ def test_the_casino_has_twelve_segments_and_says_why() -> None:
     for name, segment in segments.items():
         assert segment["name"].keys() == {"en", "uk", "ru"}, name
         assert len(segment["description"]) > 60, name
-        assert "player.scores" not in str(segment["where"]), "no model gives scores yet"
+
+
+def test_the_casino_s_models_listen_to_its_money() -> None:
+    documents = read_programme(CASINO)
+    plan = compile_programme(1, documents).models
+    assert plan is not None
+    assert {rule.kind for rule in plan.rules.values()} == {"bet", "win", "deposit", "withdrawal"}
+    for name, rule in plan.rules.items():
+        mask = documents["events"][name]["properties"]
+        assert mask[rule.amount[-1]]["type"] == "money"
+    assert "player.scores.churn" in str(documents["segments"]["at-risk"]["where"])
+
+
+def test_a_depositor_who_falls_silent_is_at_risk_by_the_score_too() -> None:
+    oksana = Person(CASINO, 1_772_452_800_000)
+    for _ in range(20):
+        oksana.does("logged_in")
+        oksana.does("deposit_completed", amount=2_000)
+        oksana.does("bet_placed", amount=500, game="aurora")
+        oksana.waits(DAY)
+    assert oksana.score("churn") < 0.5
+    assert not oksana.is_in("at-risk")
+    oksana.waits(8 * DAY)
+    assert oksana.score("churn") > 0.6
+    assert oksana.is_in("at-risk")
 
 
 def test_the_traffic_sends_what_the_casino_listens_to() -> None:

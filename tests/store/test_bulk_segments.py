@@ -384,6 +384,15 @@ def test_a_metric_by_the_players_state_at_the_time_is_refused_with_a_sentence() 
     assert list(some.refused) == ["vips", "others"]
 
 
+def test_a_segment_by_a_score_is_refused_with_a_sentence() -> None:
+    documents = programme({"bets": BETS}, {"leaving": leaf("player.scores.churn", "gte", 0.7)})
+    compiled = compile_programme(1, documents)
+    asked = question(compiled.crm.segments, compiled.rules.metrics, documents)
+    assert asked.refused == {
+        "leaving": "player.scores.churn is what a model said at the time, which is not computed from the archive"
+    }
+
+
 def says(streamed: Streamed, player: str, traits: dict[str, Any], **context: Any) -> None:
     at = streamed.at + SECOND
     streamed.take(Event(player, f"i{len(streamed.raws)}", "identify", at, {}, traits, context, "identify"), at)
