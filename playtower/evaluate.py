@@ -42,35 +42,64 @@ def evaluate(
         raise fail(f"{', '.join(missing)} is missing: install playtower[train]", 2)
     if data is not None and not data.is_dir():
         raise fail(f"--data: expected a folder, got {data}", 2)
-    from ml.evaluation import patterns, report, tasks
+    from ml.evaluation import report, tasks
     from ml.evaluation.contenders import contenders
-    from playtower.pattern_table import print_patterns
 
     makers = list(tasks.shipped())
     absent: list[str] = []
     if data is not None:
         more, absent = tasks.at_hand(data)
         makers += more
-    for sentence in absent:
-        err.print(f"[yellow]left out[/yellow] {sentence}")
     with err.status("replaying and fitting"):
         reports = report.run(makers, contenders, print_report, draws)
-    out.print("Below each figure: 95 % of resampled players. Below accuracy: what it adds to the constant beside it.")
-    habits = patterns.judge_folder(data, draws)
-    if not isinstance(habits, str):
-        print_patterns(habits, WIDTH_MIN)
-    elif data is not None:
-        absent.append(habits)
-        err.print(f"[yellow]left out[/yellow] {habits}")
+    out.print("Below each figure: 95 % of resampled players. Below accuracy: what it adds to the constant beside it.\n")
+    habits = _patterns(data, draws, absent)
+    tones = _tone(data, absent)
+    for sentence in absent:
+        err.print(f"[yellow]left out[/yellow] {escape(sentence)}")
     answer: dict[str, Any] = {
         "tasks": [report.as_json(one) for one in reports],
-        "patterns": None if isinstance(habits, str) else to_builtins(habits, str_keys=True),
+        "patterns": habits,
+        "tone": tones,
         "left_out": absent,
         "draws": draws,
         "seed": report.SEED,
         "aims_met": all(aim.met for one in reports for aim in one.aims),
     }
     print_json(as_json, answer)
+
+
+def _patterns(data: Path | None, draws: int, absent: list[str]) -> dict[str, Any] | None:
+    """Judge the detectors of changed habits where there are plays to judge them on; else say why not in ``absent``."""
+    from ml.evaluation import patterns
+    from playtower.pattern_table import print_patterns
+
+    habits = patterns.judge_folder(data, draws)
+    if isinstance(habits, str):
+        if data is not None:
+            absent.append(habits)
+        return None
+    print_patterns(habits, WIDTH_MIN)
+    told: dict[str, Any] = to_builtins(habits, str_keys=True)
+    return told
+
+
+def _tone(data: Path | None, absent: list[str]) -> list[dict[str, Any]]:
+    """Judge the tone of texts: on the support lines that ship, and on the public sets that the folder holds."""
+    from ml.data import HERE
+    from ml.evaluation import tone
+    from ml.training.tone_sets import SOURCES, path_of
+
+    folder = HERE if data is None else data  # the package's own folder has none of the public sets
+    rows = tone.judge_folder(folder)
+    out.print("tone of texts: angry or pleased")
+    for line in tone.as_text(rows):
+        out.print(line, markup=False)
+    if data is not None:
+        absent += [
+            f"tone: expected {one.file} in {data} ({one.terms})" for one in SOURCES if not path_of(one, data).exists()
+        ]
+    return tone.as_json(rows)
 
 
 def print_report(report: "TaskReport") -> None:
