@@ -1,6 +1,7 @@
 """How tone is trained and judged: nothing it is judged on is trained on, and the same texts make the same bytes."""
 
 import gzip
+import json
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,7 @@ def test_labels_turned_round_turn_the_mood_round(own: list[Line]) -> None:
 
 def test_the_shipped_weights_read_the_support_lines() -> None:
     """The floor is well below what was measured (docs/models.md): it catches weights that learnt nothing."""
-    rows = [row for row in judge_folder(NOWHERE) if row.name == "support lines"]
+    rows = [row for row in judge_folder(None) if row.name == "support lines"]
     assert [row.language for row in rows] == ["en", "uk", "ru"]
     for row in rows:
         assert row.polar_majority == pytest.approx(0.6)
@@ -94,10 +95,24 @@ def test_macro_f1_is_the_mean_over_the_classes_that_are_there() -> None:
     assert macro_f1(truth, truth) == 1
 
 
-def test_the_table_has_a_line_a_row(own: list[Line]) -> None:
-    rows = judge([line for line in own if line.held_out])
-    lines = as_text(rows)
-    assert len(lines) == len(rows) + 2
-    assert "support lines*" in lines[1]
+def test_the_table_has_a_line_a_row_and_accuracy_its_constant() -> None:
+    rows = judge_folder(None, 20)
+    head, *lines = as_text(rows)
+    assert len(rows) == 6
+    for row, line in zip(rows, lines, strict=False):
+        assert line.startswith(row.name)
+        assert "(.600)" in line
+        assert "(.429)" in line
+        assert len(line) <= len(head)
+    assert "support lines* en" in lines[0]
     assert "nan" not in "".join(lines)
-    assert as_json(rows)[0]["texts"] == 35
+
+
+def test_rows_are_plain_values_and_what_was_not_counted_is_none(own: list[Line]) -> None:
+    rows = judge([line for line in own if line.held_out], 20)
+    first = as_json(rows)[0]
+    assert (first["texts"], first["polar_texts"], first["external"]) == (35, 25, True)
+    assert first["f1_interval"]["low"] <= first["f1"] <= first["f1_interval"]["high"]
+    silent = judge([Line("ok", -1, "en", "support lines", True)], 20)
+    assert as_json(silent)[0]["angry_right"] is None
+    json.dumps(as_json(rows + silent), allow_nan=False)
