@@ -213,7 +213,7 @@ def _seen(
     draws: int,
     seed: int,
 ) -> Seen:
-    waits = [_wait(mine, sessions, kinds) for mine, sessions in zip(told, played, strict=True)]
+    waits = [waited(mine, sessions, kinds) for mine, sessions in zip(told, played, strict=True)]
     hits = {by: np.array([active <= by for active, _ in waits], float) for by in BY_DAYS}
     drawn: dict[int, list[float]] = {by: [] for by in BY_DAYS}
     for w in weights(range(len(told)), draws, seed):
@@ -228,7 +228,7 @@ def _seen(
     )
 
 
-def _wait(told: Sequence[Alarm], sessions: Sessions, kinds: frozenset[str]) -> tuple[float, float]:
+def waited(told: Sequence[Alarm], sessions: Sessions, kinds: frozenset[str]) -> tuple[float, float]:
     """Return active days (the day of the change is 1) and calendar days from the change to the first alarm."""
     began = sessions[CHANGE][0] // DAY_MS
     # An alarm of the change's own day may come of the sessions before it; that day's control tells how many do.

@@ -20,6 +20,7 @@ from ml.evaluation.patterns import (
     judge_folder,
     played_over,
     sessions_of,
+    waited,
 )
 from ml.training.log import Log, log_of
 
@@ -99,6 +100,15 @@ def test_a_session_is_played_over_with_the_silences_kept() -> None:
     silence = sessions[2][0] - sessions[1][-1]
     assert changed[2][0] - changed[1][-1] == silence
     assert begun_later(sessions, 2, 10)[2] == [13 * HOUR, 13 * HOUR + 2 * MINUTE]
+
+
+def test_a_delay_counts_days_from_the_change() -> None:
+    sessions = [[day * DAY] for day in range(CHANGE)] + [[(CHANGE + 3 * more) * DAY] for more in range(5)]
+    kinds = frozenset(("stake.single",))
+    early, late = (2, "stake.single"), (CHANGE + 6, "stake.single")
+    assert waited([early, (CHANGE + 3, "hours.lasting"), late], sessions, kinds) == (3, 6)
+    assert waited([(CHANGE, "stake.single")], sessions, kinds) == (1, 0)
+    assert waited([early], sessions, kinds) == (math.inf, math.inf)
 
 
 def test_sessions_are_told_by_silences() -> None:

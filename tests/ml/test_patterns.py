@@ -130,6 +130,31 @@ def test_what_is_seen_while_a_rise_is_suspected_does_not_count_as_usual_yet() ->
     assert after.m2 == pytest.approx(sum((one - after.mean) ** 2 for one in logs))
 
 
+def test_one_absurd_session_does_not_hide_the_next() -> None:
+    ada = Player(BARE).evenings(USUAL_EVENINGS).plays(23 * 60).evenings(USUAL_EVENINGS)
+    assert ada.names == ["session_length.single"]
+    assert ada.plays(150).names == ["session_length.single"] * 2
+
+
+def test_a_lasting_change_of_short_sessions_is_learned_and_not_told() -> None:
+    """From 2 minutes to 12 is nobody's concern; from there to 2 hours is, and it is compared with the 12."""
+    ada = Player(plan(z=6)).evenings([2, 3, 2, 2, 3, 2, 2, 3, 2, 2]).evenings([12] * 12)
+    assert ada.names == []
+    ada.evenings([120] * 6)
+    assert ada.names == ["session_length.lasting"]
+    assert ada.told[0][1].evidence["usual"] > 8
+
+
+def test_old_habits_fade() -> None:
+    """Forty sessions are remembered, fading: who was erratic and has settled becomes readable."""
+    bob = Player(BARE).evenings([2, 90, 5, 200, 1, 45, 10, 150, 3, 80, 2, 120] * 4)
+    assert bob.reading().reason == ERRATIC
+    assert bob.habits.length.count == 40
+    bob.evenings(USUAL_EVENINGS * 5)
+    assert bob.reading().reason == ""
+    assert sum(bob.habits.hours.starts) <= 200
+
+
 def test_a_slow_rise_does_not_pass_for_usual() -> None:
     ada = Player(plan(session_at_least=0, session_limit=None, z=6)).evenings(USUAL_EVENINGS)
     ada.evenings(20 * 1.12**step for step in range(16))  # an eighth more every evening: 20 minutes to 110
@@ -141,9 +166,13 @@ def test_shorter_sessions_are_not_told_of() -> None:
 
 
 def test_of_an_erratic_player_one_session_tells_nothing_and_that_is_said() -> None:
-    bob = Player(BARE).evenings([2, 90, 5, 200, 1, 45, 10, 150, 3, 80, 2, 120])
+    of_all_lengths = [2, 90, 5, 200, 1, 45, 10, 150, 3, 80, 2, 120]
+    bob = Player(BARE).evenings(of_all_lengths)
     bob.plays(600)
     assert "session_length.single" not in bob.names
+    wary = {"session_at_least": 0, "session_limit": None, "z": 1}
+    assert Player(plan(**wary)).evenings(of_all_lengths).plays(600).names == []
+    assert "session_length.single" in Player(plan(**wary, erratic=5)).evenings(of_all_lengths).plays(600).names
     reading = bob.reading()
     assert (reading.verdict, reading.reason) == (CANNOT_TELL, ERRATIC)
     assert reading.visible_times is not None
@@ -230,6 +259,7 @@ def test_sessions_at_strange_hours_are_told_when_they_become_a_habit() -> None:
     assert ada.told[0][1].evidence["hour"] == 3
     said = "Sessions now begin around 03:00; of 12 earlier ones 0% began near that hour."
     assert sentence(ada.told[0][1]) == said
+    assert ada.habits.hours.starts[3] > ada.habits.hours.starts[19], "the new hours are not the usual ones yet"
     ada.evenings([20] * 30)
     assert ada.names == ["hours.lasting"], "what has become usual was told again"
 
@@ -330,6 +360,10 @@ def test_what_is_expected_is_between_the_players_own_and_everybodys() -> None:
     assert expected(many, 0.9, math.log(20))[0] == pytest.approx(math.log(5), abs=0.1)
     assert expected(many, 0.9, math.log(20))[1] < 0.5 < expected(few, 0.9, math.log(20))[1]
     assert expected(Course(), 0.9) == (0.0, 0.9)
+    # By hand: two sessions of logs 1 and 3, two pseudo-sessions at 4, six of deviation 1.
+    mean, sd = expected(Course(2, 2.0, 2.0), 1.0, 4.0)
+    assert mean == 3.0
+    assert sd == pytest.approx(math.sqrt(((1 - 3) ** 2 + (3 - 3) ** 2 + 6) / 8 * (1 + 1 / 4)))
 
 
 def test_an_operator_says_which_patterns_are_markers_of_harm() -> None:
