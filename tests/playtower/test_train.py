@@ -1,6 +1,9 @@
 """``playtower train``: what it reads, what it writes, and what its exit status says."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +144,20 @@ def archive_of(log: Log, root: Path) -> Path:
     """Write a log as the archive of a platform without money."""
     entries = [event(str(player), at) for player, at, *_ in log.rows()]
     return archive(root, [(at + number, entry, done) for number, (at, entry, done) in enumerate(entries)])
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_fit_on_ray_is_the_fit_that_is_made_here(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="training needs the extra train: torch is missing")
+    root = archive_of(population(250, 160), tmp_path / "archive")
+    told = []
+    for name, more in (("here", ()), ("ray", ("--ray", "--data-dir", str(tmp_path / "data")))):
+        out = tmp_path / name
+        asked = ["train", "--data", str(root), "--out", str(out), "--fits", "2", "--draws", "20", "--champion", "none"]
+        env = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+        command = [sys.executable, "-m", "playtower.cli", *asked, *more]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=200, check=False)
+        assert (out / REPORT).exists(), done.stderr
+        told.append(json.loads((out / REPORT).read_text(encoding="utf-8"))["checksum"])
+    assert told[0] == told[1]
