@@ -1,14 +1,13 @@
 """What may go wrong between a process and the store, and the fakes through which a process sees it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from actors.programme import Programme
 from domain.entries import LogEntry
 from store.intake import internal_bucket
 from store.keys import PLAYERS, Lane
@@ -259,17 +258,17 @@ class FaultyIntake:
 
 
 class FaultyProgrammes:
-    """Programme versions as one process sees them: empty memory after a start, a read that may fail."""
+    """Versions of programme or model as one process sees them: no memory after a start, a read that may fail."""
 
-    def __init__(self, wire: Wire, versions: dict[int, Programme]) -> None:
+    def __init__(self, wire: Wire, versions: Mapping[int, Any]) -> None:
         self._wire = wire
         self._stored = versions
-        self._memory: dict[int, Programme] = {}
+        self._memory: dict[int, Any] = {}
 
-    def get(self, version: int) -> Programme | None:
+    def get(self, version: int) -> Any:
         return self._memory.get(version)
 
-    async def ensure(self, version: int) -> Programme:
+    async def ensure(self, version: int) -> Any:
         if version not in self._memory:
             (self._memory[version],) = await self._wire.call("programme", lambda: self._stored[version], repeats=False)
         return self._memory[version]

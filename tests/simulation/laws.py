@@ -1,14 +1,13 @@
 """What must hold at the end of a run, whatever happened on the way. Each law returns what breaks it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
 from actors.partition import PartState, decode_part
 from actors.processor import Folded, Known
-from actors.programme import Programme
 from actors.reducers import TowerReducer
 from domain.decisions import Decision, decode_decision, decode_delivery
 from domain.effects import HistoryRecord, MissionCompleted, Posting, SetAside, decode_record
@@ -263,7 +262,7 @@ def _is_delivered(decision: Decision) -> bool:
 
 
 class _Versions:
-    def __init__(self, compiled: dict[int, Programme]) -> None:
+    def __init__(self, compiled: Mapping[int, Any]) -> None:
         self._compiled = compiled
 
     def get(self, version: int) -> Any:
@@ -274,7 +273,7 @@ class _Versions:
 
 
 def _player_reducer(world: "World") -> Any:
-    return player_reducer(_Versions(world.versions))
+    return player_reducer(_Versions(world.versions), _Versions(world.models) if world.models else None)
 
 
 def _tower_reducer(world: "World") -> TowerReducer:

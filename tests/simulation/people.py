@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from domain.entries import Command, Event, ProgrammePublished, WalkAsked, encode_entry
+from domain.entries import Command, Event, ModelPublished, ProgrammePublished, WalkAsked, encode_entry
 from domain.ids import partition_of
 from store.intake import buckets
 from store.ports import Incoming, Unavailable, Verdict
@@ -14,6 +14,8 @@ from tests.simulation.generous import FANS
 from tests.simulation.programmes import versions
 from tests.simulation.stage import CLIENTS, PARTITIONS, PLAYERS
 from tests.simulation.visitors import Visitor
+
+MODEL_NUMBERS = ((1, 3, 5, 7, 9), (2, 4, 6, 8, 10))  # of publications, by who publishes
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -33,7 +35,8 @@ class People:
 
     def all(self) -> list[Coroutine[Any, Any, None]]:
         """Return what everybody does until it is calm."""
-        return [*map(self.client, range(CLIENTS)), self.officer(), self.publisher(), self.walker()]
+        trainers = [self.trainer(numbers) for numbers in MODEL_NUMBERS] if self._world.models else []
+        return [*map(self.client, range(CLIENTS)), self.officer(), self.publisher(), self.walker(), *trainers]
 
     def _intake(self) -> FaultyIntake:
         return FaultyIntake(Wire(self._world, None))
@@ -122,6 +125,15 @@ class People:
             for p in self._world.random.sample(range(PARTITIONS), PARTITIONS):
                 await self._until_answered(partial(intake.append_internal, p, f"publish:{version}", body))
             await asyncio.sleep(self._world.random.uniform(1, 5))
+
+    async def trainer(self, numbers: tuple[int, ...]) -> None:
+        """Publish models, one of several who do; what each partition gets in which order is chance."""
+        intake = self._intake()
+        for number in numbers:
+            await asyncio.sleep(self._world.random.uniform(0.3, 2))
+            body = encode_entry(ModelPublished(number % len(self._world.models), number))
+            for p in self._world.random.sample(range(PARTITIONS), PARTITIONS):
+                await self._until_answered(partial(intake.append_internal, p, f"model:{number}", body))
 
     async def walker(self) -> None:
         """Have the players visited, all or a group, fast or slow; change one's mind about some."""

@@ -43,7 +43,8 @@ class Process:
         """Return what the process does."""
         programmes = FaultyProgrammes(wire, self.world.versions)
         is_players = self.lane == "players"
-        reducer: Any = player_reducer(programmes) if is_players else TowerReducer(programmes)
+        models = FaultyProgrammes(wire, self.world.models) if self.world.models else None
+        reducer: Any = player_reducer(programmes, models) if is_players else TowerReducer(programmes)
         lane: Any = FaultyLane(wire, self.lane)
         self.processor = self.world.processor(
             lane, Remembering(reducer, self.world, life), owner=self.name, nonce=self.world.nonce
@@ -142,7 +143,7 @@ class Remembering:
         return folded
 
 
-def player_reducer(programmes: Any) -> Any:
+def player_reducer(programmes: Any, models: Any = None) -> Any:
     """Return the reducer that the players are folded with, and folded again to check."""
-    reducer = PlayerReducer(programmes, store_seed=SEED_OF_STORE, partitions=PARTITIONS)
+    reducer = PlayerReducer(programmes, store_seed=SEED_OF_STORE, partitions=PARTITIONS, models=models)
     return Generous(reducer, PLAYERS, PARTITIONS)

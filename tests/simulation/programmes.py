@@ -4,10 +4,13 @@
 lanes run. ``message_versions``: messages by several channels, with caps, a gap, quiet hours that begin during a run.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 from actors.programme import Programme, compile_programme
+from ml.net import Model
+from tests.ml.made import model
 
 
 def _points(amount: int) -> list[dict[str, Any]]:
@@ -69,13 +72,42 @@ def _documents(version: int) -> dict[str, dict[str, Any]]:
     }  # fmt: skip
 
 
+SHAKY = 0.5  # of churn: what one model calls so the other does not
+
+
+def _scored_documents(version: int) -> dict[str, dict[str, Any]]:
+    """Return the same, with models from version 2 on: a win is a deposit, so that the net runs all the time."""
+    documents = _documents(version)
+    if version > 1:
+        documents["models"] = {"churn": {"session_gap": 60, "signals": {"deposit": {"event": "bet_won"}}}}
+        shaky = {"where": {"field": "player.scores.churn", "op": "gte", "value": SHAKY}}
+        documents["segments"] = {**documents["segments"], "shaky": shaky}
+    return documents
+
+
+@lru_cache(maxsize=1)
+def scored_versions() -> dict[int, Programme]:
+    """Return ``versions`` with models from version 2 on."""
+    return _compiled(_scored_documents)
+
+
+@lru_cache(maxsize=1)
+def scoring_models() -> dict[int, Model]:
+    """Return two models that agree on nobody."""
+    return {0: model(0), 1: model(1), 2: model(2, bias=2.0)}
+
+
 @lru_cache(maxsize=1)
 def versions() -> dict[int, Programme]:
     """Return version 0 (empty) to 3, each compiled with those before it."""
+    return _compiled(_documents)
+
+
+def _compiled(documents: Callable[[int], dict[str, dict[str, Any]]]) -> dict[int, Programme]:
     compiled = {0: compile_programme(0, {})}
     for version in (1, 2, 3):
         older = {n: p for n, p in compiled.items() if n}
-        compiled[version] = compile_programme(version, _documents(version), older=older)
+        compiled[version] = compile_programme(version, documents(version), older=older)
     return compiled
 
 

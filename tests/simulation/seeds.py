@@ -13,9 +13,11 @@ from tests.simulation.mail import MailWorld
 from tests.simulation.world import World
 
 
-def made(seed: int, *, merges: bool = False, messages: bool = False, trace: bool = False) -> World:
+def made(
+    seed: int, *, merges: bool = False, messages: bool = False, models: bool = False, trace: bool = False
+) -> World:
     """Return the world of a seed."""
-    return MailWorld(seed, trace=trace) if messages else World(seed, trace=trace, merges=merges)
+    return MailWorld(seed, trace=trace) if messages else World(seed, trace=trace, merges=merges, models=models)
 
 
 def run_seed(seed: int, **kind: bool) -> tuple[int, str]:
@@ -46,8 +48,9 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--merges", action="store_true", help="with anonymous play and logins")
     parser.add_argument("--messages", action="store_true", help="with couriers, providers and exclusions")
+    parser.add_argument("--models", action="store_true", help="with scores, and models that change all the time")
     options = parser.parse_args()
-    kind = {"merges": options.merges, "messages": options.messages}
+    kind = {"merges": options.merges, "messages": options.messages, "models": options.models}
     if options.seed is not None:
         world = made(options.seed, trace=options.trace, **kind)
         sys.stdout.write(f"{world.mix}\n")

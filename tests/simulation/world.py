@@ -20,7 +20,7 @@ from tests.simulation.faults import Mix
 from tests.simulation.people import People
 from tests.simulation.powers import Powers
 from tests.simulation.process import Life, Process
-from tests.simulation.programmes import versions
+from tests.simulation.programmes import scored_versions, scoring_models, versions
 from tests.simulation.stage import CALM_S, FAULTS_S, HITS_MIN, IDLE_MS, PROCESSES, SETTLE_S, START
 from tests.simulation.watched import Observed, WatchedStore
 
@@ -32,6 +32,7 @@ class World:
         guards_off: Guards of the model to leave out, to see that the simulation sees it.
         processor: Makes the processor of a process; a test may give a broken one.
         merges: Clients play anonymously, log in, share devices; processes die at the steps of merges.
+        models: Players are scored, and models are published all the time.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class World:
         processor: Callable[..., Processor[Any]] = Processor,
         mix: Mix | None = None,
         merges: bool = False,
+        models: bool = False,
     ) -> None:
         self.seed = seed
         self.random = Random(seed)
         self.mix = mix or Mix.drawn(self.random)
         self.ambush = self.random.choice([0, 0.2, 0.5]) if merges else 0
-        self.versions = versions()
+        self.versions = scored_versions() if models else versions()
+        self.models = scoring_models() if models else {}
         self.starts_at, self.idle_ms = START, IDLE_MS
         self.people = People(self, merges=merges)
         self.powers = Powers(self)
