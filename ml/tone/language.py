@@ -10,9 +10,10 @@ from ml.tone.weights import Weights
 
 LANGUAGES = ("en", "uk", "ru")
 _LETTERS_SHARE_MIN = 0.7  # of the letters; of a text in two scripts the greater part must be in one
-_CYRILLIC = re.compile("[\u0400-\u052f]")
-_LATIN = re.compile("[a-z\u00df-\u024f]")
-_CHARS_MAX = 120  # by which the script is known
+_CYRILLIC = re.compile("[\u0400-\u052f]+")
+_LATIN = re.compile("[a-z\u00df-\u024f]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_CHARS_MAX = 60  # by which the script is known
 _PRIOR = 2.0  # logits that the player's locale is worth: it decides "ok", not a sentence
 _ENGLISH = frozenset(
     (
@@ -44,8 +45,7 @@ def language_of(text: Text, runs: list[Buckets], locale: str, weights: Weights) 
         locale: The player's, "" if not known: what a short text leaves open it decides.
     """
     read = text.plain[:_CHARS_MAX]
-    cyrillic, latin = (len(found.findall(read)) for found in (_CYRILLIC, _LATIN))
-    count = sum(map(str.isalpha, read))
+    cyrillic, latin, count = (sum(map(len, kind.findall(read))) for kind in (_CYRILLIC, _LATIN, _LETTERS))
     at_home = locale[:2].lower()
     if read == "  ":
         return NONE

@@ -22,7 +22,8 @@ Buckets = NDArray[np.int64]
 _URL = re.compile(r"(?:https?://|www\.)\S+")
 _DIGITS = re.compile(r"\d+")
 _REPEATED = re.compile(r"(.)\1{2,}")
-_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|[!?]+|[^\w\s]")
+_WORD = re.compile(r"[\w']+|[!?]+|[^\w\s]")
+_CAPITALS = re.compile("[A-Z\u0400-\u042f\u0490]")
 _DRAWN = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]")  # how an emoji is drawn, and its skin
 _SAME = (("\u2019", "'"), ("\u02bc", "'"), ("`", "'"), ("\u2018", "'"), ("\u0451", "\u0435"))  # apostrophes, yo and ye
 _STEP = np.uint64(0x9E3779B97F4A7C15)  # odd: 2^64 over the golden ratio
@@ -107,5 +108,5 @@ def _words(plain: str) -> Buckets:
 
 
 def _is_shouted(text: str) -> bool:
-    capitals = sum(map(str.isupper, text))
+    capitals = len(_CAPITALS.findall(text))
     return capitals >= _SHOUT_CHARS_MIN and capitals > 0.6 * sum(map(str.isalpha, text))

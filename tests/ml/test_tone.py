@@ -136,7 +136,7 @@ def test_reading_is_what_the_weights_were_trained_on() -> None:
     text = read("Де мої гроші?! I'm waiting 3 days… ЖАХ 👎🏻 https://example.com")
     found = buckets(text, runs_of(text))
     assert text.plain == " де мої гроші?! i'm waiting 0 days.. жах 👎 "
-    assert hashlib.sha256(found.astype("<i8").tobytes()).hexdigest()[:16] == "677de8c6ffd0717c"
+    assert hashlib.sha256(found.astype("<i8").tobytes()).hexdigest()[:16] == "18aa00e718c95907"
 
 
 def test_the_shipped_file_is_whole_small_and_says_what_it_is_made_of() -> None:
