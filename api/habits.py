@@ -1,4 +1,4 @@
-"""``GET /v1/players/{id}/habits``: what is usual for a player, the session under way, and what it seems to be about."""
+"""What is usual for a player, the session under way and what it seems to be about; and what was unlike them."""
 
 from typing import Annotated, Any
 
@@ -6,13 +6,16 @@ from fastapi import APIRouter, Depends
 
 from api.auth import Principal, require
 from api.context import Ctx
-from api.pages import answers, instant
-from api.persons import snapshot_of
+from api.pages import Cursor, Limit, answers, instant
+from api.persons import page_of_person, snapshot_of
 from api.views import live_programme
+from domain.effects import PatternChanged, decode_record
 from domain.habits import Habits
 from ml.intent import intent
 from ml.pattern_config import PatternPlan
-from ml.pattern_reading import Reading, readings
+from ml.pattern_reading import Reading, readings, sentence
+from ml.patterns import is_marker
+from store.keys import PLAYERS
 
 router = APIRouter(prefix="/v1/players", tags=["Players"])
 
@@ -42,6 +45,17 @@ _EXAMPLE = {
         }
     ],
 }
+_SEEN = {
+    "pattern": "session_length",
+    "by": "single",
+    "evidence": {"usual": 20.86, "now": 75.75, "times": 3.6, "spread": 0.55, "sessions": 12.0, "z": 2.35},
+    "in_words": "This session has lasted 1 h 16 min, 3.6 times what is usual: usual over 12 sessions is 21 minutes "
+    "(z 2.35).",
+    "marker": False,
+    "at": "2026-11-22T20:17:00.000Z",
+    "cause": "m-214",
+    "player_id": "amelia",
+}
 
 
 @router.get(
@@ -66,6 +80,39 @@ async def read_habits(id: str, context: Ctx, _: PlayersReader) -> dict[str, Any]
     return shown | {
         "session": _session(snapshot.habits, courses[0], plan, now),
         "courses": [_rounded(one) for one in courses],
+    }
+
+
+@router.get(
+    "/{id}/patterns",
+    summary="What was unlike this player, newest first",
+    description="Each with its evidence and in words: lengths in minutes, stakes in major units. `marker` tells "
+    "whether the live programme treats it as a marker of harm. A page looks at a bounded part of the player's "
+    "history, so it may hold few items, or none, and still have a next one.",
+    responses=answers({"items": [_SEEN], "next": None}, 400, 401, 403, 404),
+)
+async def read_patterns(
+    id: str, context: Ctx, _: PlayersReader, limit: Limit = 50, cursor: Cursor = None
+) -> dict[str, Any]:
+    snapshot = await snapshot_of(context, id)
+    models = (await live_programme(context)).models
+    plan = models.patterns if models is not None else None
+
+    def shown(_offset: str, fields: dict[bytes, bytes]) -> list[Any]:
+        record = decode_record(fields[b"d"])
+        seen = [effect for effect in record.effects if isinstance(effect, PatternChanged)]
+        return [_shown(one, plan) | {"at": instant(record.at), "cause": record.id} for one in reversed(seen)]
+
+    return await page_of_person(context, snapshot, PLAYERS.history, limit, cursor, shown, PLAYERS)
+
+
+def _shown(seen: PatternChanged, plan: PatternPlan | None) -> dict[str, Any]:
+    return {
+        "pattern": seen.pattern,
+        "by": seen.by,
+        "evidence": seen.evidence,
+        "in_words": sentence(seen),
+        "marker": plan is not None and is_marker(seen, plan),
     }
 
 

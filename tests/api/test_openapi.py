@@ -33,6 +33,7 @@ PATHS = {
     ("post", "/v1/messages/{request_id}/review"),
     ("get", "/v1/players/{id}/why"),
     ("get", "/v1/players/{id}/habits"),
+    ("get", "/v1/players/{id}/patterns"),
     ("get", "/v1/reports/messages"),
     ("get", "/v1/channels"),
     ("get", "/v1/players/{id}/exclusion"),
