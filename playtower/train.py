@@ -86,13 +86,11 @@ def write(trained: "Trained", to: Path) -> Path:
 
 def report_of(trained: "Trained", path: Path) -> dict[str, Any]:
     """Return the object of ``--json``, and of ``report.json``."""
-    from ml.net import checksum
-
     return {
         "model": str(path),
         "won": trained.contest.won,
         "refusals": list(trained.contest.refusals),
-        "checksum": checksum(trained.artefact),
+        "checksum": trained.artefact.checksum,
         "contest": _known(msgspec.to_builtins(trained.contest)),
         "split": {"check_at": trained.split.check_at, "test_at": trained.split.test_at},
         "rows": trained.rows,

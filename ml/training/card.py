@@ -8,7 +8,7 @@ import numpy as np
 
 from ml.evaluation.bootstrap import Interval
 from ml.features import NAMES
-from ml.net import Artefact, checksum
+from ml.net import Artefact
 from ml.training.contest import CHALLENGER, CHAMPION, Contest
 from ml.training.dataset import MOMENT_SHARE, Rows
 from ml.training.outcome import ignored
@@ -34,7 +34,7 @@ def card(artefact: Artefact, contest: Contest, rows: Rows, split: Split, missing
         ["## Confidence", "", *_confidence(artefact, contest)],
         ["## What moves the scores", "", *_drivers(contest)],
         ["## What the data cannot say", "", *_silences(artefact, contest, rows, split, missing)],
-        ["## Bytes", "", f"SHA-256 of the content: `{checksum(artefact)}`."],
+        ["## Bytes", "", f"SHA-256 of the content: `{artefact.checksum}`."],
     )
     return "\n".join(chain.from_iterable([*part, ""] for part in parts)).rstrip() + "\n"
 

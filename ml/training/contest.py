@@ -141,7 +141,7 @@ def metrics(found: Contest) -> dict[str, dict[str, float]]:
     for kind in found.weekly:
         told = {"rows": kind.rows, "rate": kind.rate, "roc_auc": kind.roc_auc, "brier_skill": kind.brier_skill,
                 "ece": kind.ece, "rank": kind.rank}  # fmt: skip
-        kept[kind.head] = {name: round(value, 4) for name, value in told.items() if value == value}
+        kept[kind.head] = {name: round(float(value), 4) for name, value in told.items() if value == value}
     return kept
 
 

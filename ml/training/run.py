@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from msgspec import Struct, structs
 
-from ml.net import Artefact, Model, Origin
+from ml.net import Artefact, Model, Origin, dump, load
 from ml.training.card import card
 from ml.training.contest import Contest, contest, metrics, seen_before
 from ml.training.dataset import HEADS, Bools, Rows, rows_of
@@ -65,7 +65,7 @@ def train(
         source=log.name, licence=log.licence, fingerprint=log.fingerprint(), first_at=log.at[0], last_at=log.at[-1],
         split_at=split.test_at, rows=len(rows), players=len(set(log.player)), seed=fitted.seed, metrics=metrics(found),
     )  # fmt: skip
-    artefact = structs.replace(artefact, origin=origin)
+    artefact = load(dump(structs.replace(artefact, origin=origin))).artefact  # as it will be read, checksum and all
     warnings: tuple[str, ...] = ()
     if champion and seen_before(champion.artefact, split, origin.fingerprint):
         warnings = ("the champion was fitted on part of these test rows, so the contest favours it",)

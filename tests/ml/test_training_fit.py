@@ -188,6 +188,7 @@ def test_a_training_from_log_to_card() -> None:
     stages: list[tuple[str, float]] = []
     trained = train(log, gap_ms=HOUR // 2, trust=0.5, fits=2, draws=40, told=lambda *told: stages.append(told))
     model = load(dump(trained.artefact))
+    assert model.artefact == trained.artefact, "what is judged is not what is written"
     assert set(model.heads) == {head.name for head in HEADS} - set(trained.lacking)
     found = trained.contest
     assert found.against == RULE
@@ -196,7 +197,7 @@ def test_a_training_from_log_to_card() -> None:
     assert model.artefact.origin.fingerprint == log.fingerprint()
     assert model.artefact.origin.split_at == trained.split.test_at
     assert trained.artefact.trust == 0.5
-    for words in ("## What the data cannot say", "bets_28", log.fingerprint(), checksum(trained.artefact), "made up"):
+    for words in ("## What the data cannot say", "bets_28", log.fingerprint(), model.artefact.checksum, "made up"):
         assert words in trained.card
     assert [stage for stage, _ in stages if stage == "fitting"]
     shares = [share for stage, share in stages if stage == "replaying"]
