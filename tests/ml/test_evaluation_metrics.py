@@ -7,24 +7,24 @@ from hypothesis import strategies as st
 
 pytest.importorskip("sklearn", reason="the extra `train` is not installed")
 
-from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from ml.evaluation.bootstrap import difference, interval, resampled, weights
 from ml.evaluation.metrics import Accuracy, Judge, figures
 
 ROWS = st.lists(
-    st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0])), min_size=2, max_size=60
+    st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0])), min_size=2, max_size=30
 ).filter(lambda rows: 0 < sum(gone for gone, _ in rows) < len(rows))
 
 
 @given(rows=ROWS)
-def test_areas_and_brier_are_those_of_scikit_learn_also_with_ties(rows: list[tuple[bool, float]]) -> None:
+def test_areas_are_those_of_scikit_learn_also_with_ties(rows: list[tuple[bool, float]]) -> None:
     gone, score = (np.array(column, float) for column in zip(*rows, strict=True))
     ours = figures(gone, score, 0.5)
     assert ours.roc_auc == pytest.approx(roc_auc_score(gone, score))
     assert ours.pr_auc_gone == pytest.approx(average_precision_score(gone, score))
     assert ours.pr_auc_stays == pytest.approx(average_precision_score(1 - gone, 1 - score))
-    assert ours.brier == pytest.approx(brier_score_loss(gone, score))
+    assert ours.brier == pytest.approx(((gone - score) ** 2).mean())
 
 
 @given(rows=ROWS, seed=st.integers(0, 99))
