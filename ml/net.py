@@ -130,6 +130,8 @@ class Model:
         self._biases = [np.array(layer.bias) for layer in artefact.layers]
         self._slopes = np.array([head.slope for head in artefact.heads])  # (H,)
         self._shifts = np.array([head.shift for head in artefact.heads])  # (H,)
+        self._sloped = self._slopes[:, None] * self._weights[-1]  # (H, inputs), calibrated
+        self._levels = self._slopes * self._biases[-1] + self._shifts  # (H,)
         self._evidence = artefact.names.index(artefact.evidence)
         self._churns = sorted(
             (head.days, at) for at, head in enumerate(artefact.heads) if head.name.startswith("churn_")
@@ -148,10 +150,10 @@ class Model:
         told = z
         passed: list[NDArray[np.bool_]] = []
         for weight, bias in zip(self._weights[:-1], self._biases[:-1], strict=True):
-            told = weight @ told + bias
+            told = weight.dot(told) + bias  # ``dot`` of so little costs half of what ``@`` does
             passed.append(told > 0)
             told = np.maximum(told, 0.0)
-        outputs = (self._slopes * (self._weights[-1] @ told + self._biases[-1]) + self._shifts).tolist()  # (H,)
+        outputs = (self._sloped.dot(told) + self._levels).tolist()  # (H,)
 
         values = {
             head.name: round(_probability(o) if head.kind == "logit" else min(head.days, math.exp(min(o, 50.0))), 4)
@@ -208,9 +210,9 @@ class Model:
         return round(self.artefact.trust * days / (days + EVIDENCE_DAYS) * float(familiar), 4)
 
     def _drivers(self, z: Floats, passed: list[NDArray[np.bool_]], head: int) -> tuple[tuple[str, float], ...]:
-        slope = self._weights[-1][head] * self._slopes[head]  # (inputs of the last layer,)
+        slope: Floats = self._sloped[head]  # (inputs of the last layer,)
         for weight, on in zip(reversed(self._weights[:-1]), reversed(passed), strict=True):
-            slope = (slope * on) @ weight
+            slope = (slope * on).dot(weight)
         effects = slope * z  # (F,)
         order = (-np.abs(effects)).argsort(kind="stable")[:DRIVERS]
         top: list[float] = effects[order].tolist()
