@@ -237,10 +237,10 @@ class Scored(Struct, frozen=True, gc=False, tag="scored", tag_field="kind", arra
 
     model: str  # churn
     value: float  # 0..1, rounded to 4 places like all of ``scores``
+    version: int  # of the model; 0: the one that ships with the package
     before: float | None = None  # None: never scored
     confidence: float = 0.0  # 0..1
     drivers: tuple[tuple[str, float], ...] = ()  # feature, and what it adds to the log-odds
-    version: int = 0  # of the model
     scores: dict[str, float] = {}  # every head of the net, ``model`` among them: what ``player.scores.*`` now answers
 
 

@@ -119,10 +119,10 @@ def _scored(plan: ModelPlan, model: Model, state: Snapshot, at: int) -> tuple[Sc
     effect = Scored(
         MODEL,
         told.values[MODEL],
+        model.version,
         before.value if before is not None else None,
         told.confidence,
         told.drivers,
-        model.version,
         told.values,
     )
     return structs.replace(state.scores, held=after), (effect,)

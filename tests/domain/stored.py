@@ -259,7 +259,7 @@ MODEL_RECORD = HistoryRecord(
     "bet_placed",
     1_772_452_800_000,
     (
-        Scored("churn", 0.75, 0.5, 0.25, (("recency", 0.25),), 3, {"churn": 0.75, "engagement": 2.5}),
+        Scored("churn", 0.75, 3, 0.5, 0.25, (("recency", 0.25),), {"churn": 0.75, "engagement": 2.5}),
         PatternChanged("session_length", "single", {"seconds": 7_200.0, "usual": 1_200.0, "z": 3.5}),
     ),
 )
