@@ -18,8 +18,8 @@ from domain.entries import Command, Entry, Event, LogEntry, MessageRequest, Revi
 from domain.player import Snapshot, with_parts
 from domain.step import Draws, Step, joined
 from gamification.turn import take_grants, take_turn
-from ml.net import Model
 from ml.patterns import shows_harm
+from ml.turn import Scorer
 from ml.turn import take_turn as take_models_turn
 
 FOLLOW_UPS_MAX = 4  # rounds in one turn of: a journey gives, so segments and journeys move
@@ -32,7 +32,7 @@ class Told(Struct, frozen=True):
     programme: Programme
     partition: int
     store_seed: str
-    model: Model | None = None  # in force; None: nobody is scored
+    model: Scorer | None = None  # in force; None: nobody is scored
 
 
 def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:

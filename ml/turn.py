@@ -5,6 +5,9 @@ or goes, at the first event of a session, and in silence, when a timer looks aga
 ``entry.at``, but for what happened when: that is the event's own. Nothing here reads a clock.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
 from msgspec import structs
 
 from domain.calendar import DAY_MS
@@ -18,7 +21,6 @@ from domain.step import Step, TimerOp
 from ml.config import ModelPlan
 from ml.features import opened_session, update, vector
 from ml.joining import joined
-from ml.net import Model
 from ml.net import Scores as Told
 from ml.patterns import joined as joined_habits
 from ml.patterns import watch
@@ -31,7 +33,16 @@ _LOOKS_MS = tuple(days * DAY_MS for days in (1, 2, 4, 8, 16))  # of silence, aft
 _MONEY = ("deposit", "withdrawal", "purchase")
 
 
-def take_turn(plan: ModelPlan, model: Model | None, state: Snapshot, entry: LogEntry) -> Step[Snapshot]:
+class Scorer(Protocol):
+    """A model (``ml.net.Model``), or what stands for one."""
+
+    version: int
+
+    def score(self, vector: Sequence[float], horizon_days: int) -> Told:
+        """Score one player."""
+
+
+def take_turn(plan: ModelPlan, model: Scorer | None, state: Snapshot, entry: LogEntry) -> Step[Snapshot]:
     """Apply one entry to what the models know of the player.
 
     Args:
@@ -49,7 +60,7 @@ def take_turn(plan: ModelPlan, model: Model | None, state: Snapshot, entry: LogE
     return Step(state)
 
 
-def _on_event(plan: ModelPlan, model: Model | None, state: Snapshot, at: int, event: Event) -> Step[Snapshot]:
+def _on_event(plan: ModelPlan, model: Scorer | None, state: Snapshot, at: int, event: Event) -> Step[Snapshot]:
     signal = plan.signal(event)
     if signal is None:
         return Step(state)
@@ -66,14 +77,14 @@ def _on_event(plan: ModelPlan, model: Model | None, state: Snapshot, at: int, ev
     return structs.replace(looked, effects=looked.effects + seen) if seen else looked
 
 
-def _on_timer(plan: ModelPlan, model: Model | None, state: Snapshot, at: int, timer: TimerFired) -> Step[Snapshot]:
+def _on_timer(plan: ModelPlan, model: Scorer | None, state: Snapshot, at: int, timer: TimerFired) -> Step[Snapshot]:
     if timer.kind != TIMER or timer.due != state.scores.armed:
         return Step(state)  # not ours, or a relic
     is_over = at - state.features.last_at >= plan.session_gap_ms
     return _looked(plan, model if is_over else None, state, at)
 
 
-def _on_merged(plan: ModelPlan, model: Model | None, state: Snapshot, at: int, merged: Merged) -> Step[Snapshot]:
+def _on_merged(plan: ModelPlan, model: Scorer | None, state: Snapshot, at: int, merged: Merged) -> Step[Snapshot]:
     """Join what was known of the other profile; whose score it was does not matter, the person gets a new one."""
     parts = {name: data for name, data in merged.parts.items() if name in ("features", "habits")}
     theirs = snapshot_from_parts(merged.source, 0, parts)
@@ -95,7 +106,7 @@ def _on_merge_asked(state: Snapshot, asked: MergeAsked) -> Step[Snapshot]:
     return Step(with_parts(state, features=Features(), habits=Habits(), scores=Scores()), timers=timers)
 
 
-def _looked(plan: ModelPlan, model: Model | None, state: Snapshot, at: int) -> Step[Snapshot]:
+def _looked(plan: ModelPlan, model: Scorer | None, state: Snapshot, at: int) -> Step[Snapshot]:
     """Score the player, if there is a model to do it, and see to the timer that will look again."""
     scores, effects = (state.scores, ()) if model is None else _scored(plan, model, state, at)
     armed, timers = _rearmed(plan, state, at)
@@ -104,13 +115,13 @@ def _looked(plan: ModelPlan, model: Model | None, state: Snapshot, at: int) -> S
     return Step(state if scores is state.scores else with_parts(state, scores=scores), effects, timers)
 
 
-def _scored(plan: ModelPlan, model: Model, state: Snapshot, at: int) -> tuple[Scores, tuple[Scored, ...]]:
+def _scored(plan: ModelPlan, model: Scorer, state: Snapshot, at: int) -> tuple[Scores, tuple[Scored, ...]]:
     """Run the net; a score that hardly moved stays as it was, and nobody hears of it."""
     seen = vector(state.features, at, gap_ms=plan.session_gap_ms)
     told = model.score(seen, plan.horizon_days)
     held = state.scores.held
     before = held.get(MODEL)
-    if before is not None and before.model == model.version and _is_same(held, told):
+    if before is not None and before.model == model.version and is_same(held, told):
         return state.scores, ()
     after = {
         name: Score(value, told.confidence, told.drivers if name == MODEL else (), model.version, at)
@@ -128,11 +139,12 @@ def _scored(plan: ModelPlan, model: Model, state: Snapshot, at: int) -> tuple[Sc
     return structs.replace(state.scores, held=after), (effect,)
 
 
-def _is_same(held: dict[str, Score], told: Told) -> bool:
-    if held.keys() != told.values.keys() or abs(told.confidence - held[MODEL].confidence) >= SURER_LEAST:
+def is_same(held: Mapping[str, Score], told: Told, *, leeway: float = 0.0) -> bool:
+    """Tell whether scores have hardly moved, so that those that are held stay."""
+    if held.keys() != told.values.keys() or abs(told.confidence - held[MODEL].confidence) >= SURER_LEAST + leeway:
         return False
     return all(
-        abs(value - held[name].value) < MOVES_LEAST * (7 if name == "engagement" else 1)
+        abs(value - held[name].value) < MOVES_LEAST * (7 if name == "engagement" else 1) + leeway
         for name, value in told.values.items()
     )
 

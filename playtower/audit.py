@@ -18,7 +18,7 @@ from actors.partition import RULES_VERSION, PartState, count_entered, decode_par
 from actors.player import Player, Told, TurnFailed, Turns
 from actors.programme import ProgrammeVersions
 from domain.decisions import decode_decision, decode_delivery
-from domain.effects import DuplicateLate, HistoryRecord, MissionCompleted, Posting, SetAside, decode_record
+from domain.effects import DuplicateLate, HistoryRecord, MissionCompleted, Posting, Scored, SetAside, decode_record
 from domain.entries import (
     Command,
     Event,
@@ -31,8 +31,10 @@ from domain.entries import (
     read_entry,
 )
 from domain.ids import KEY_PREFIX, partition_of
-from domain.player import Snapshot, all_parts, snapshot_from_parts, with_parts
+from domain.player import Scores, Snapshot, all_parts, snapshot_from_parts, with_parts
 from gamification.explain import explain_completion
+from ml.recorded import AsRecorded
+from ml.turn import Scorer
 from store.archive.files import place
 from store.archive.reading import ArchiveGap, decided_requests, log_rows
 from store.archive.source import archived
@@ -130,7 +132,13 @@ class _Refold:
         self.events.setdefault(what.player, []).append(entry)
         programme = self._versions.get(self.part.programme)
         assert programme is not None
-        model = await self._models.ensure(self.part.model) if programme.models is not None else None
+        model: Scorer | None = None
+        if programme.models is not None:
+            model = await self._models.ensure(self.part.model)
+        if model is not None:
+            before, effects = self.states.get(what.player), stored.effects if stored else ()
+            recorded = next((effect for effect in effects if isinstance(effect, Scored)), None)
+            model = AsRecorded(model, before.scores if before else Scores(), recorded)
         told = Told(programme, self.partition, self._identity.seed, model)
         self._compare(entry, self._take(entry, stored, told), stored)
 
