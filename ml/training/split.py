@@ -54,7 +54,7 @@ def split_of(rows: Rows, test_share: float = TEST_SHARE) -> Split:
     """
     weekly = rows.at[rows.weekly]
     if not len(weekly):
-        raise NotEnough("the log has no player with five weeks of history; at least ten weeks are needed")
+        raise NotEnough("the log spans less than five weeks, or nobody stayed in it; at least ten weeks are needed")
     test_at = int(np.quantile(weekly, 1 - test_share, method="higher"))
     before = test_at - int(rows.at[0])
     return Split(test_at - min(CHECK_DAYS_MAX * DAY_MS, int(before * CHECK_SHARE)), test_at)

@@ -15,15 +15,15 @@ import torch
 from ml.evaluation.bootstrap import Interval
 from ml.evaluation.metrics import Accuracy, Figures
 from ml.features import NAMES
-from ml.net import Head, Model, checksum, dump, load
+from ml.net import Head, Model, Origin, checksum, dump, load
 from ml.training import outcome
-from ml.training.contest import CHALLENGER, RULE, refusals
+from ml.training.contest import CHALLENGER, RULE, refusals, seen_before
 from ml.training.dataset import HEADS, rows_of
 from ml.training.outcome import OutcomeNet, Part, Recipe, Task, fit, head_losses
 from ml.training.platt import LABELS_MIN, calibrated
 from ml.training.run import train
 from ml.training.runners import here
-from ml.training.split import NotEnough
+from ml.training.split import NotEnough, Split
 from tests.ml.logs import HOUR, population
 
 WIDTH = len(NAMES)
@@ -208,6 +208,14 @@ def test_a_training_from_log_to_card() -> None:
     assert not again.contest.won, "it beat itself"
     assert "Brier" in again.contest.refusals[0]
     assert again.contest.brier_difference == Interval(0.0, 0.0)
+
+
+def test_a_champion_that_saw_the_test_rows_is_named() -> None:
+    split, origin = Split(check_at=100, test_at=200), Origin(fingerprint="abc", split_at=300)
+    seen = structs.replace(fit(task(epochs=1)).artefact, origin=origin)
+    assert seen_before(seen, split, "abc")
+    assert not seen_before(seen, split, "another log")
+    assert not seen_before(structs.replace(seen, origin=structs.replace(origin, split_at=200)), split, "abc")
 
 
 def test_a_log_in_which_too_little_happens_is_refused() -> None:
