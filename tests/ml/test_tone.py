@@ -91,6 +91,9 @@ def test_shouting_is_heard() -> None:
     assert read("DE MOYI HROSHI").shouted
     assert not read("Where is it? WHERE").shouted
     assert not read("OK").shouted
+    loud, calm = (read(text) for text in ("Я ЧЕКАЮ ТИЖДЕНЬ", "я чекаю тиждень"))
+    assert loud.plain == calm.plain
+    assert len(buckets(loud, runs_of(loud))) == len(buckets(calm, runs_of(calm))) + 1
 
 
 def test_a_long_letter_is_read_at_both_ends() -> None:

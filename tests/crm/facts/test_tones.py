@@ -131,6 +131,15 @@ def test_a_message_that_comes_late_does_not_change_what_was_said_since() -> None
     assert ann.air["tone"]["at"] == NOON
 
 
+def test_what_the_platform_said_since_stands_against_a_message_that_comes_late() -> None:
+    ann = Ears()
+    ann.event("support_case_opened", case_id="c1", mood="positive")
+    ann.event("support_message_sent", text=ANGRY["uk"], at=NOON - HOUR)
+    assert (case_of(ann)["mood"], case_of(ann)["mood_at"]) == ("positive", NOON)
+    ann.event("support_case_opened", case_id="c2", mood="angry", at=NOON - HOUR)
+    assert case_of(ann)["mood"] == "positive"
+
+
 def test_a_message_heard_twice_tells_nothing_new() -> None:
     ann = Ears(MOODY)
     ann.event("support_case_opened", case_id="c1", text=ANGRY["uk"])
