@@ -1,8 +1,10 @@
 """Where ``playtower train`` reads from: the archive, or a public set by its name."""
 
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import duckdb
 from msgspec import Struct
@@ -12,10 +14,10 @@ from ml.config import DOCUMENT, ModelPlan, ModelsConfig, compile_models
 from ml.training.log import Log, log_of
 from playtower.programme_files import UnreadableProgramme, read_programme
 from store.archive.files import counting, listed
-from store.archive.query import over
+from store.archive.query import QueryError, over
 
-MEMORY_MB = 2_048
 BATCH = 20_000
+SIGNALS_MAX = 5_000_000  # about 1 GB as lists (reckoned); of a larger archive whole players are left out, by a hash
 PUBLIC_TRUST = 0.4  # most confidence of a model that was not trained on the platform's own players
 
 
@@ -86,46 +88,63 @@ def archive_log(root: Path, plan: ModelPlan, progress: Callable[[float], None]) 
         raise BadData(f"{root} holds no archived log; expected the folder that has kind=log in it")
 
     def ask(con: duckdb.DuckDBPyConnection) -> Log:
-        total = _total(con)
-        into = dict(con.execute(_JOINED).fetchall())
-        player: list[str] = []
-        at: list[int] = []
-        kind: list[str] = []
-        amount: list[float] = []
-        game: list[str] = []
-        answer, done = con.execute(_EVENTS), 0
-        while rows := answer.fetchmany(BATCH):
-            for name, data in rows:
-                event = read_entry(data)
-                signal = plan.signal(event) if isinstance(event, Event) else None
-                if signal is None or not isinstance(event, Event):
-                    continue
-                player.append(_survivor(into, name))
-                at.append(event.occurred_at)
-                kind.append(signal.kind)
-                amount.append(signal.amount)
-                game.append(signal.game)
-            done += len(rows)
-            progress(done / total)
-        return log_of(player, at, kind, amount, game=game, name="the platform's own archive", licence="the platform's")
+        return _asked(con, plan, progress)
 
-    log = over(root, ask, lambda: counting(listed(root)))
+    try:
+        log = over(root, ask, lambda: counting(listed(root)))
+    except QueryError as error:
+        raise BadData(str(error)) from error
     if not len(log):
         raise BadData(f"{root} holds no event that shows a player to be there")
     return log
 
 
+def _asked(con: duckdb.DuckDBPyConnection, plan: ModelPlan, progress: Callable[[float], None]) -> Log:
+    total = max(1, _count(con))
+    share = min(1.0, SIGNALS_MAX / total)
+    into = dict(con.execute(_JOINED).fetchall())
+    player: list[str] = []
+    at: list[int] = []
+    kind: list[str] = []
+    amount: list[float] = []
+    game: list[str] = []
+    done = 0
+    for (partition,) in con.execute(f"SELECT DISTINCT partition {_WHICH} ORDER BY 1").fetchall():
+        answer = con.execute(_EVENTS, [partition])  # one at a time: all of them sorted at once need too much memory
+        while rows := answer.fetchmany(BATCH):
+            for named, data in rows:
+                name, event = _survivor(into, named), read_entry(data)
+                if not isinstance(event, Event) or not _drawn(name, share):
+                    continue
+                signal = plan.signal(event)
+                if signal is None:
+                    continue
+                player.append(name)
+                at.append(event.occurred_at)
+                kind.append(signal.kind)
+                amount.append(signal.amount if isfinite(signal.amount) else 0.0)
+                game.append(signal.game)
+            done += len(rows)
+            progress(done / total)
+    return log_of(player, at, kind, amount, game=game, name="the platform's own archive", licence="the platform's own")
+
+
 _WHICH = "FROM archived_log WHERE lane = 'players' AND entry = 'event' AND applied AND NOT starts_with(player, 'key:')"
-_EVENTS = f"SELECT player, data {_WHICH} ORDER BY partition, ms, n"
+_EVENTS = f"SELECT player, data {_WHICH} AND partition = ? ORDER BY ms, n"
 _JOINED = (
     "SELECT player, effect->>'into' AS into_ FROM archived_effects "
     "WHERE kind = 'profile_merged' AND effect->>'into' <> ''"
 )
 
 
-def _total(con: duckdb.DuckDBPyConnection) -> int:
+def _count(con: duckdb.DuckDBPyConnection) -> int:
     row: Any = con.execute(f"SELECT count(*) {_WHICH}").fetchone()
-    return max(1, int(row[0]))
+    return int(row[0])
+
+
+def _drawn(player: str, share: float) -> bool:
+    """Draw players by a hash, another one than that of ``ml.training.dataset``."""
+    return share >= 1.0 or crc32(f"train\n{player}".encode()) < share * 2**32
 
 
 def _survivor(into: dict[str, str], player: str) -> str:

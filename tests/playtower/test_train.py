@@ -14,6 +14,7 @@ from domain.effects import HistoryRecord, ProfileMerged, SetAside, encode_record
 from domain.entries import Entry, Event, encode_entry
 from ml.config import ModelsConfig, compile_models
 from ml.training.log import Log
+from playtower import train_data
 from playtower.cli import app
 from playtower.train import CARD, PUBLISHABLE, REFUSED, REPORT
 from playtower.train_data import PUBLIC_TRUST, BadData, archive_log, plan_of, read
@@ -76,6 +77,29 @@ def test_a_player_who_joined_another_goes_on_under_that_one(tmp_path: Path) -> N
 def test_what_had_no_effect_is_left_out(tmp_path: Path) -> None:
     refused = (MONDAY + 9, Event("ann", "e9", "app_opened", MONDAY + 9), (SetAside("it failed"),))
     assert len(archive_log(archive(tmp_path, [event("ann", MONDAY), refused]), PLAN, lambda _share: None)) == 1
+
+
+def test_of_an_archive_that_is_too_large_whole_players_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"p{number}" for number in range(60)]
+    root = archive(tmp_path, [event(name, MONDAY + 10 * at + day) for day in (0, DAY) for at, name in enumerate(names)])
+    monkeypatch.setattr(train_data, "SIGNALS_MAX", 60)
+    log = archive_log(root, PLAN, lambda _share: None)
+    assert 30 <= len(log) <= 90
+    assert all(log.player.count(name) == 2 for name in set(log.player))
+
+
+def test_an_archive_that_cannot_be_read_is_told_in_a_sentence(tmp_path: Path) -> None:
+    root = archive(tmp_path, [event("ann", MONDAY)])
+    next((root / "kind=log").rglob("*.parquet")).write_bytes(b"PAR1 half")
+    with pytest.raises(BadData):
+        archive_log(root, PLAN, lambda _share: None)
+
+
+def test_an_amount_beyond_all_numbers_counts_as_nothing(tmp_path: Path) -> None:
+    root = archive(tmp_path, [event("ann", MONDAY, "bet_placed", amount=float("inf"))])
+    assert [amount for *_, amount, _ in archive_log(root, PLAN, lambda _share: None).rows()] == [0.0]
 
 
 @pytest.mark.parametrize("named", ["nothing/here", "dodge:nothing/here", "uci:somewhere", "dodge", ""])
