@@ -131,6 +131,13 @@ def test_a_folder_that_is_not_there_is_a_wrong_call() -> None:
     assert answer.exit_code == 2
 
 
+def test_without_the_extra_the_command_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("playtower.evaluate.NEEDED", ("torch", "a_module_that_nobody_wrote"))
+    answer = CliRunner().invoke(app, ["evaluate"])
+    assert answer.exit_code == 2
+    assert "a_module_that_nobody_wrote is missing: install playtower[train]" in answer.stderr
+
+
 @pytest.mark.slow
 def test_the_command_judges_the_sets_that_ship(tmp_path: Any) -> None:
     answer = CliRunner().invoke(app, ["evaluate", "--draws", "40", "--data", str(tmp_path), "--json"])
