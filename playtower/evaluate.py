@@ -39,7 +39,7 @@ def evaluate(
 ) -> None:
     """Judge the models on real logs, each beside a constant, simple rules, logistic regression and boosted trees."""
     if missing := [name for name in NEEDED if find_spec(name) is None]:
-        raise fail(f"{', '.join(missing)} is missing: install playtower[train]", 2)
+        raise fail(f"{', '.join(missing)} is missing: install playtower\\[train]", 2)
     if data is not None and not data.is_dir():
         raise fail(f"--data: expected a folder, got {data}", 2)
     from ml.evaluation import report, tasks

@@ -48,7 +48,7 @@ def train(
 ) -> None:
     """Train the churn model and judge it against the one in force. Exit 1 when it is not better."""
     if missing := [name for name in NEEDED if find_spec(name) is None]:
-        raise fail(f"{', '.join(missing)} is missing: install playtower[train]", 2)
+        raise fail(f"{', '.join(missing)} is missing: install playtower\\[train]", 2)
     from domain.errors import EngineError
     from ml.training import run
     from ml.training.split import NotEnough
