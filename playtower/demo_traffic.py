@@ -20,6 +20,7 @@ from math import exp, log, sqrt
 from pathlib import Path
 from random import Random
 from typing import Any
+from zlib import crc32
 
 import httpx
 import msgspec
@@ -57,6 +58,23 @@ _PLACE_WEIGHTS = [place[4] for place in _PLACES]
 _DEVICES = ("mobile", "mobile", "mobile", "desktop", "tablet")
 _METHODS = ("card", "card", "bank_transfer", "wallet")
 _TOPICS = ("payout", "bonus", "login", "game")
+_WORDS = {  # what is written to support, by language: one who is angry, two who ask
+    "en": (
+        "Where is my payout? I have been waiting for three days, this is disgusting!",
+        "Hello, how do I change my phone number?",
+        "When will the bonus be on my account?",
+    ),
+    "uk": (
+        "Де моя виплата?! Третій день чекаю, це знущання!",
+        "Добрий день, як змінити номер телефону?",
+        "Коли бонус буде на рахунку?",
+    ),
+    "ru": (
+        "Где моя выплата?! Третий день жду, это издевательство!",
+        "Добрый день, как изменить номер телефона?",
+        "Когда бонус будет на счете?",
+    ),
+}
 _DEPOSITS = (1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000)
 _encode = msgspec.json.Encoder().encode
 
@@ -242,7 +260,8 @@ class Casino:
         elif not player.case and rng.random() < 0.02:
             player.cases += 1
             player.case = f"{player.id}-case-{player.cases}"
-            steps.append(_track(player, "support_case_opened", case_id=player.case, topic=rng.choice(_TOPICS)))
+            opened = {"case_id": player.case, "topic": rng.choice(_TOPICS), **_written(player)}
+            steps.append(_track(player, "support_case_opened", **opened))
         steps.append(self._opened(player))
         player.plan = steps[::-1]
         self._here.append(player)
@@ -299,6 +318,12 @@ class Casino:
     def _opened(self, player: Simulated) -> Emitted:
         game, kind = player.game
         return _track(player, "game_opened", game=game, game_type=kind)
+
+
+def _written(player: Simulated) -> dict[str, str]:
+    """Return what the player writes to support, in their language; of other languages nothing."""
+    words = _WORDS.get(player.traits["locale"][:2])
+    return {"text": words[crc32(player.case.encode()) % len(words)]} if words else {}
 
 
 def _track(player: Simulated, name: str, **properties: Any) -> Emitted:

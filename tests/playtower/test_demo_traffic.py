@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from ml.tone import tone_of
 from playtower.demo_traffic import STAKES, VIPS, Casino, Emitted, RealPlayer, read_players, run, stake_weights
 
 REGULAR = RealPlayer("Low-Risk", 20, 40.0, 40.0, 25, 100.0, 500, 0.25, 250.0)
@@ -193,3 +194,16 @@ async def test_a_wrong_key_ends_it() -> None:
     gateway.refusals = [httpx.Response(401)]
     with pytest.raises(httpx.HTTPStatusError):
         await gateway.fed()
+
+
+def test_players_write_to_support_in_their_language_and_some_are_angry() -> None:
+    casino = Casino(5, 300)
+    locales = {player.id: str(player.traits["locale"]) for player in casino.players}
+    events = [one for one in events_of(casino, 60_000) if one.get("event") == "support_case_opened"]
+    said = [(locales[one["userId"]][:2], one["properties"].get("text", "")) for one in events if "userId" in one]
+    assert {language for language, text in said if text} == {"en", "uk", "ru"}
+    assert {language for language, text in said if not text} <= {"de", "pl", "pt"}
+    tones = {
+        (language, tone_of(text, language).language, tone_of(text, language).mood) for language, text in said if text
+    }
+    assert tones == {(language, language, mood) for language in ("en", "uk", "ru") for mood in ("negative", "")}
