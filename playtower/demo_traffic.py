@@ -58,7 +58,7 @@ _PLACE_WEIGHTS = [place[4] for place in _PLACES]
 _DEVICES = ("mobile", "mobile", "mobile", "desktop", "tablet")
 _METHODS = ("card", "card", "bank_transfer", "wallet")
 _TOPICS = ("payout", "bonus", "login", "game")
-_WORDS = {  # what is written to support, by language: one who is angry, two who ask
+WORDS = {  # what is written to support, by language: one who is angry, two who ask
     "en": (
         "Where is my payout? I have been waiting for three days, this is disgusting!",
         "Hello, how do I change my phone number?",
@@ -322,7 +322,7 @@ class Casino:
 
 def _written(player: Simulated) -> dict[str, str]:
     """Return what the player writes to support, in their language; of other languages nothing."""
-    words = _WORDS.get(player.traits["locale"][:2])
+    words = WORDS.get(player.traits["locale"][:2])
     return {"text": words[crc32(player.case.encode()) % len(words)]} if words else {}
 
 
