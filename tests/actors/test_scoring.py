@@ -164,9 +164,20 @@ def test_a_timer_that_comes_in_the_middle_of_a_session_is_set_again_and_scores_n
 def test_a_timer_that_is_not_the_armed_one_changes_nothing() -> None:
     ann = Ann()
     ann.does()
+    ann.waits(2 * DAY)
     before = ann.state
-    assert ann.take(TimerFired("ann", "rescore", "", NOON + 7)) == ()
+    ann.now += DAY + HOUR  # the net would say something else by now
+    assert ann.take(TimerFired("ann", "rescore", "", NOON + GAP)) == ()
     assert ann.state is before
+
+
+def test_another_model_of_the_same_opinion_is_recorded_as_the_one_that_said_it() -> None:
+    ann = Ann()
+    ann.does()
+    ann.told = Told(ann.told.programme, 0, "seed", model(2))
+    (scored,) = [effect for effect in ann.does("deposit_completed") if isinstance(effect, Scored)]
+    assert (scored.before, scored.value, scored.version) == (0.1192, 0.1192, 2)
+    assert ann.state.scores.held["churn"].model == 2
 
 
 def test_an_event_pulls_a_late_timer_forward() -> None:
