@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from domain.calendar import DAY_MS
 from ml.evaluation import rows as judged
@@ -167,25 +167,21 @@ def _as_judged(rows: Rows, place: int) -> judged.Rows:
 
 
 def _kinds(model: Model, rows: Rows, split: Split, which: Bools) -> tuple[Kind, ...]:
+    """Return the model's figures on one kind of rows, head by head."""
+    ripe, before = split.test(rows) & which[:, None], split.fit(rows) | split.check(rows)
     found = []
-    ripe = split.test(rows) & which[:, None]
-    before = split.fit(rows) | split.check(rows)
     for number, head in enumerate(model.artefact.heads):
         place = _place(head)
         test = ripe[:, place]
         if not test.any():
             continue
         told, label = model.predict(rows.vector[test])[:, number], rows.label[test, place]
-        kind = Kind(head.name, int(test.sum()), float(label.mean()), float(told.mean()))
-        if head.kind == "logit":
-            all_before = rows.label[before[:, place], place]
-            figures = Judge(label, told, float(all_before.mean())).figures()
-            kind = Kind(
-                kind.head, kind.rows, kind.rate, kind.told, figures.roc_auc, figures.brier_skill, figures.ece
-            )  # fmt: skip
-        else:
-            kind = Kind(kind.head, kind.rows, kind.rate, kind.told, rank=_spearman(told, label))
-        found.append(kind)
+        kind = Kind(head.name, len(label), float(label.mean()), float(told.mean()))
+        if head.kind == "count":
+            found.append(structs.replace(kind, rank=_spearman(told, label)))
+            continue
+        figures = Judge(label, told, float(rows.label[before[:, place], place].mean())).figures()
+        found.append(structs.replace(kind, roc_auc=figures.roc_auc, brier_skill=figures.brier_skill, ece=figures.ece))
     return tuple(found)
 
 
