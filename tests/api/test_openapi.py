@@ -36,6 +36,15 @@ PATHS = {
     ("get", "/v1/players/{id}/patterns"),
     ("get", "/v1/reports/messages"),
     ("get", "/v1/channels"),
+    ("get", "/v1/models"),
+    ("post", "/v1/models"),
+    ("get", "/v1/models/live"),
+    ("get", "/v1/models/publications"),
+    ("get", "/v1/models/{version}"),
+    ("get", "/v1/models/{version}/artefact"),
+    ("post", "/v1/models/{version}/publish"),
+    ("post", "/v1/models/rollback"),
+    ("get", "/v1/players/{id}/scores"),
     ("get", "/v1/players/{id}/exclusion"),
     ("delete", "/v1/players/{id}/exclusion"),
 }
@@ -68,7 +77,7 @@ def test_an_endpoint_is_documented(document: dict[str, Any], method: str, path: 
 
 def test_bodies_of_the_tower_show_an_example(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
-    for name in ("ReviewBody", "LinkBody", "ExposureBody", "Device", "MessageBody", "ExclusionBody"):
+    for name in ("ReviewBody", "LinkBody", "ExposureBody", "Device", "MessageBody", "ExclusionBody", "PublishModelBody"):
         assert "example" in schemas[name], name
 
 
