@@ -22,6 +22,7 @@ from crm.journeys.reasons import explain
 from domain.decisions import Decision, Outcome, decode_decision
 from domain.ids import partition_of
 from store.keys import CHANNELS, PLAYERS, TOWER
+from store.models import Models
 from store.ports import Unavailable
 from store.programmes import Programmes
 
@@ -86,6 +87,13 @@ def _sent_for(view: StoreView) -> set[int]:
     return {partition for courier in couriers if courier["alive"] for partition in courier["partitions"]}
 
 
+async def _model(context: Context) -> dict[str, int]:
+    models = Models(context.redis, context.intake)
+    live = await models.live()
+    passed = await models.passed(live.number)
+    return {"version": live.version, "publication": live.number, "passed": passed.passed, "of": passed.of}
+
+
 @router.get(
     "/metrics",
     summary="Metrics in the Prometheus text format",
@@ -111,6 +119,7 @@ async def metrics(context: Ctx) -> Response:
             "at": "2026-11-22T09:00:00.000Z",
             "durability": "strict",
             "programme": {"version": 7, "passed": 32, "of": 32},
+            "model": {"version": 3, "publication": 5, "passed": 32, "of": 32},
             "backlog": 0,
             "partitions": [{"partition": 0, "owner": "host-1", "epoch": 1, "backlog": 0, "programme": 7}],
             "hosts": [{"name": "host-1", "lane": "players", "alive": True, "players": 120, "dedicated": {"vip": 4711}}],
@@ -139,6 +148,7 @@ async def status(context: Ctx, _: ReportsReader) -> dict[str, Any]:
         "durability": durability,
         "gateway": context.settings.gateway_id,
         "programme": {"version": view.version, "passed": passed, "of": len(lanes)},
+        "model": await _model(context),
         "backlog": sum(lane.backlog for lane in view.lanes),
         "entries": sum(lane.entries_done for lane in lanes),
         "partitions": [

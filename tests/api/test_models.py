@@ -66,6 +66,9 @@ async def test_a_kept_model_scores_once_it_is_published_and_the_one_before_after
     assert await churn(world, "amelia") == (0.8808, 2)
     assert (await world.http.get("/v1/players/amelia")).json()["segments"] == ["at-risk"]
 
+    status = (await world.http.get("/v1/status")).json()
+    assert status["model"] == {"version": 2, "publication": 2, "passed": PARTITIONS, "of": PARTITIONS}
+
     assert (await asked(world, "rollback"))["version"] == 1
     await world.happen("amelia", "deposit_completed", "m-4", properties={"amount": 500})
     assert await churn(world, "amelia") == (0.1192, 1)
