@@ -1,1 +1,1 @@
-"""Models: features, scores, tone, patterns. What runs in a turn is pure; training and evaluation have rooms of their own."""
+"""Models: features, scores, tone, patterns. What runs in a turn is pure; training and evaluation are apart."""

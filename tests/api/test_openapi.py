@@ -77,7 +77,15 @@ def test_an_endpoint_is_documented(document: dict[str, Any], method: str, path: 
 
 def test_bodies_of_the_tower_show_an_example(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
-    for name in ("ReviewBody", "LinkBody", "ExposureBody", "Device", "MessageBody", "ExclusionBody", "PublishModelBody"):
+    for name in (
+        "ReviewBody",
+        "LinkBody",
+        "ExposureBody",
+        "Device",
+        "MessageBody",
+        "ExclusionBody",
+        "PublishModelBody",
+    ):
         assert "example" in schemas[name], name
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from gamification.config import KINDS
 from domain.durations import duration_s
+from gamification.config import KINDS
 from gamification.programme import InvalidProgramme, compile_rules
 from tests.gamification.playing import mission, points
 
