@@ -13,6 +13,7 @@ from api.views import heartbeat
 from crm.connectors import CHANNEL_OF, connected_channels
 from crm.tower.why import explain
 from store.keys import HOSTS, claims
+from store.ports import in_all
 from store.queue import RedisQueue
 
 router = APIRouter(prefix="/v1", tags=["Channels"])
@@ -90,7 +91,7 @@ class Seen:
 
 async def read_channels(context: Context) -> Seen:
     """Read what waits and what the couriers that are alive say."""
-    waiting = await RedisQueue(context.redis).waiting(list(range(context.partitions)))
+    waiting = in_all(await RedisQueue(context.redis).waiting(list(range(context.partitions))))
     pipe: Any = context.redis.pipeline(transaction=False)
     pipe.time()
     pipe.hgetall(HOSTS)
@@ -100,7 +101,7 @@ async def read_channels(context: Context) -> Seen:
     at = seconds * 1_000 + micros // 1_000
     beats = [beat for value in hosts.values() if (beat := heartbeat(value)).get("lane") == "channels"]
     alive = [beat for beat in beats if at - int(beat.get("at", 0)) < ALIVE_MS]
-    seen = Seen(len(alive), waiting, sum(claimed))
+    seen = Seen(len(alive), {room: found.all for room, found in waiting.items()}, sum(claimed))
     for beat in alive:
         for channel, told in (beat.get("channels") or {}).items():
             seen.channels.setdefault(channel, []).append(told)

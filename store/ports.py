@@ -2,7 +2,7 @@
 (``tests/simulation/model.py``), held together by one conformance suite.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
@@ -230,6 +230,16 @@ class Waiting(NamedTuple):
 
     all: int
     due: int  # those of them whose turn it is by now
+
+
+def in_all(waiting: Mapping[int, Mapping[tuple[str, str], Waiting]]) -> dict[tuple[str, str], Waiting]:
+    """Add up what waits in several partitions, by channel and lane."""
+    total: dict[tuple[str, str], Waiting] = {}
+    for rooms in waiting.values():
+        for room, here in rooms.items():
+            there = total.get(room, Waiting(0, 0))
+            total[room] = Waiting(there.all + here.all, there.due + here.due)
+    return total
 
 
 class Queue(Protocol):

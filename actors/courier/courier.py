@@ -36,7 +36,7 @@ from actors.courier.successor import Successor
 from actors.ownership import CONTROL_EVERY_MS, LEASE_MS, RENEW_EVERY_MS, Heartbeat, Ownership
 from store.keys import CHANNELS
 from store.lives import Life, Lives
-from store.ports import Claim, LaneStore, Queue, Refused, Token, Unavailable, Verdict, Waiting
+from store.ports import Claim, LaneStore, Queue, Refused, Token, Unavailable, Verdict, Waiting, in_all
 from store.provider_ids import ProviderIds
 from store.reach import Reached
 
@@ -51,6 +51,7 @@ STEP_S = 0.2  # between two looks at what is still in flight then
 
 
 _NOTHING: tuple[list[Claim], list[int]] = ([], [])  # of a call that was refused
+NONE_WAITING = Waiting(0, 0)
 
 
 class Programmes(Protocol):
@@ -261,7 +262,8 @@ class Courier(Ownership):
 
     async def _pass(self, lane: str, now: int) -> bool:
         """Fill the rooms of one kind of lines; True when all of some channel's room was used."""
-        rooms = await self._rooms.open(lane, self._due_now(), now)
+        due = {room: waits.due for room, waits in in_all(self._waiting).items() if waits.due}
+        rooms = await self._rooms.open(lane, due, now)
         claimed: Counter[str] = Counter()
         try:
             if rooms:
@@ -270,13 +272,6 @@ class Courier(Ownership):
         finally:
             self._rooms.close(rooms, claimed)
         return any(claimed[channel] >= room for channel, room in rooms.items())
-
-    def _due_now(self) -> Counter[tuple[str, str]]:
-        """Return how many messages may be claimed now, by channel and lane."""
-        total: Counter[tuple[str, str]] = Counter()
-        for rooms in self._waiting.values():
-            total.update({room: waits.due for room, waits in rooms.items() if waits.due})
-        return total
 
     async def _claim(self, lane: str, rooms: Mapping[str, int], claimed: Counter[str]) -> None:
         """Claim from one partition after the other that has something due, until the rooms are full.
@@ -386,20 +381,14 @@ class Courier(Ownership):
         except (Unavailable, RedisError, OSError):
             return
 
-    def _all_waiting(self) -> Counter[tuple[str, str]]:
-        total: Counter[tuple[str, str]] = Counter()
-        for rooms in self._waiting.values():
-            total.update({room: waits.all for room, waits in rooms.items()})
-        return total
-
     def _describe(self, beat: Heartbeat) -> None:
         beat.stopped = self._broken | {str(p): why for p, why in self._settling.broken.items()}
         counts = self._settling.landings
         beat.entries = sum(sum(words.values()) for words in counts.values())
-        now, waiting = self._clock.now_ms(), self._all_waiting()
+        now, waiting = self._clock.now_ms(), in_all(self._waiting)
         beat.channels = {
             channel: {
-                "waiting": {lane: waiting[channel, lane] for lane in ("urgent", "bulk")},
+                "waiting": {lane: waiting.get((channel, lane), NONE_WAITING).all for lane in ("urgent", "bulk")},
                 "in_flight": sum(provider.in_flight for provider in self._providers.of(channel)),
                 "open": not self._teller.closure(channel).reason,
                 "reason": self._teller.closure(channel).reason,
