@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import uvloop
@@ -20,8 +20,9 @@ from bench.processes import Steal
 from bench.provider import PROBE, Provider
 from crm.tower.airspace import Airspace, changed_parts
 from crm.tower.turn import take_tower_turn
-from domain.decisions import encode_decision, encode_delivery
+from domain.decisions import decode_decision, encode_decision, encode_delivery
 from domain.entries import Fact, LogEntry, MessageRequest, decode_entry, encode_entry
+from domain.ids import partition_of
 from playtower.client import Client
 from store.keys import TOWER
 
@@ -99,8 +100,10 @@ def run(options: Options) -> dict[str, Any]:
         "sent_per_s": round(report["received"] / sending_s, 1),
         "lost": max(0, known - report["people"]),
         "doubled": report["received"] - report["people"],
-        "clearance_alone": alone["in_app"],
-        "clearance_beside": beside["in_app"],
+        "clearance_alone": alone["clearance"],
+        "clearance_beside": beside["clearance"],
+        "frame_alone": alone["in_app"],
+        "frame_beside": beside["in_app"],
         "sms_alone": alone["sms"],
         "sms_beside": beside["sms"],
         "tower_entries": came,
@@ -116,7 +119,11 @@ def run(options: Options) -> dict[str, Any]:
         *(
             (f"transactional {where}, {when}", f"p50 {found['p50_ms']} ms, p99 {found['p99_ms']} ms")
             for when, probed in (("alone", alone), ("beside", beside))
-            for where, found in (("to the frame", probed["in_app"]), ("to the SMS provider", probed["sms"]))
+            for where, found in (
+                ("to clearance", probed["clearance"]),
+                ("to the frame", probed["in_app"]),
+                ("to the SMS provider", probed["sms"]),
+            )
         ),
     ]
     show("tower: decisions, and a broadcast at a provider's limit", rows, result["machine"], options)
@@ -162,6 +169,7 @@ async def _probe(engine: Engine, provider: Provider, run_id: str, seconds: float
     """Ask for transactional messages at scheduled times; milliseconds to the frame, and to the provider."""
     player = f"probe-{run_id}"
     due: dict[str, float] = {}
+    asked_at: dict[str, float] = {}  # by request id
     frames: list[float] = []
     headers = {"Authorization": engine.authorization}
     async with httpx.AsyncClient(base_url=engine.url, headers=headers, timeout=10) as http:
@@ -175,7 +183,10 @@ async def _probe(engine: Engine, provider: Provider, run_id: str, seconds: float
             reading = asyncio.create_task(_read(socket, due, frames))
             began, count = time.monotonic() + 0.5, round(seconds * PROBES_PER_S)
             await asyncio.gather(
-                *(_ask(http, player, f"{run_id}-{n}", began + n / PROBES_PER_S, n % 2 == 0, due) for n in range(count))
+                *(
+                    _ask(http, player, f"{run_id}-{n}", began + n / PROBES_PER_S, n % 2 == 0, due, asked_at)
+                    for n in range(count)
+                )
             )
             await asyncio.sleep(3.0)
             reading.cancel()
@@ -185,10 +196,38 @@ async def _probe(engine: Engine, provider: Provider, run_id: str, seconds: float
     asked = {name: at for name, at in due.items() if name.startswith("sms:")}
     arrived = [(sms[name[4:]] - at) * 1000 for name, at in asked.items() if name[4:] in sms]
     in_app_asked = count - count // 2
-    return {"in_app": summary(frames, in_app_asked - len(frames)), "sms": summary(arrived, len(asked) - len(arrived))}
+    cleared = _cleared_ms(engine, player, asked_at)
+    return {
+        "clearance": summary(cleared, count - len(cleared)),
+        "in_app": summary(frames, in_app_asked - len(frames)),
+        "sms": summary(arrived, len(asked) - len(arrived)),
+    }
 
 
-async def _ask(http: httpx.AsyncClient, player: str, name: str, at: float, in_app: bool, due: dict[str, float]) -> None:
+def _cleared_ms(engine: Engine, player: str, asked_at: dict[str, float]) -> list[float]:
+    """Return the milliseconds from when each message was due to be asked for until its clearance was in the store.
+
+    A decision's place in the tower's history is the store's wall clock when it was written.
+    """
+    since_boot = time.time() - time.monotonic()
+    history = TOWER.history(partition_of(player, engine.partitions), player)
+    found: dict[str, float] = {}
+    for place, fields in cast("list[tuple[bytes, dict[bytes, bytes]]]", engine.redis.xrange(history)):
+        decision = decode_decision(fields[b"d"])
+        if decision.outcome == "cleared" and decision.request_id in asked_at:
+            found.setdefault(decision.request_id, int(place.partition(b"-")[0]) - since_boot * 1000)
+    return [at - asked_at[request] * 1000 for request, at in found.items()]
+
+
+async def _ask(
+    http: httpx.AsyncClient,
+    player: str,
+    name: str,
+    at: float,
+    in_app: bool,
+    due: dict[str, float],
+    asked_at: dict[str, float],
+) -> None:
     await asyncio.sleep(max(0.0, at - time.monotonic()))
     due[name if in_app else f"sms:{name}"] = at
     body = {
@@ -199,7 +238,8 @@ async def _ask(http: httpx.AsyncClient, player: str, name: str, at: float, in_ap
         "variables": {"n": name},
         "idempotency_key": name,
     }
-    (await http.post("/v1/messages", json=body)).raise_for_status()
+    answer = await http.post("/v1/messages", json=body)
+    asked_at[answer.raise_for_status().json()["request_id"]] = at
 
 
 async def _read(socket: ClientConnection, due: dict[str, float], frames: list[float]) -> None:
