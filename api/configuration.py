@@ -20,8 +20,9 @@ from api.pages import Cursor, Limit, answers, instant, page, page_by_name, wait_
 from api.views import compiled
 from crm.schedule import REVIEW, opened
 from domain.errors import BadRequest, Forbidden, Invalid, NotFound, PreconditionFailed, TooLarge
+from store.announcing import Passed
 from store.documents import Documents, from_yaml
-from store.programmes import EtagMismatch, Passed, Stored, digest
+from store.programmes import EtagMismatch, Stored, digest
 
 router = APIRouter(prefix="/v1", tags=["Configuration"])
 

@@ -10,21 +10,17 @@ Fields of the versions hash: ``last``; ``<v>`` the artefact; ``key:<k>`` -> v; `
 highest of those.
 """
 
-import asyncio
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from domain.entries import ModelPublished, encode_entry
 from domain.errors import NotFound
-from store.client import is_transient
+from store.announcing import Announcing
 from store.intake import Intake
-from store.keys import MODEL_PUBLICATIONS, MODEL_VERSIONS, PLAYERS
-from store.ports import Unavailable
-from store.programmes import LOOK_EVERY_S, Passed
+from store.keys import MODEL_PUBLICATIONS, MODEL_VERSIONS
 
 BYTES_MAX = 2_000_000  # of an artefact; ours has some 60 KB
 SHIPPED = 0  # version of the model in the package
@@ -37,12 +33,6 @@ if had then return had end
 local n = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'last', 1))
 redis.call('HSET', KEYS[1], n, ARGV[2], 'key:' .. ARGV[1], n)
 return n
-"""
-_RAISE = """
-local cur = tonumber(redis.call('HGET', KEYS[1], 'published') or '0')
-redis.call('HSET', KEYS[1], 'told:' .. ARGV[1], '1')
-if tonumber(ARGV[1]) > cur then redis.call('HSET', KEYS[1], 'published', ARGV[1]) end
-return 'OK'
 """
 _encoder = msgspec.json.Encoder(order="deterministic")
 
@@ -69,7 +59,7 @@ class Publication(Struct, frozen=True):
     number: int = 0  # not stored: its field names it
 
 
-class Models:
+class Models(Announcing):
     """Artefacts and publications of one store.
 
     Args:
@@ -77,8 +67,7 @@ class Models:
     """
 
     def __init__(self, redis: Redis, intake: Intake | None = None) -> None:
-        self._redis = redis
-        self._intake = intake
+        super().__init__(redis, intake)
 
     async def put(self, artefact: bytes, key: str, info: ModelInfo) -> int:
         """Keep an artefact, which has been checked, as the next version; the same key gives the same version again."""
@@ -127,11 +116,8 @@ class Models:
 
     async def tell(self, publication: Publication) -> None:
         """Append the publication's entry to every partition's log, each once, and mark it as told."""
-        assert self._intake is not None, "publishing needs an intake"
-        intake, number = self._intake, publication.number
-        body = encode_entry(ModelPublished(publication.version, number))
-        await asyncio.gather(*(intake.append_internal(p, f"model:{number}", body) for p in range(intake.partitions)))
-        await self._ask(self._redis.eval(_RAISE, 1, MODEL_PUBLICATIONS, str(number)))
+        body = encode_entry(ModelPublished(publication.version, publication.number))
+        await self._announce(MODEL_PUBLICATIONS, publication.number, f"model:{publication.number}", body)
 
     async def resume(self) -> list[int]:
         """Complete what a crash cut short: publications later than the live one, and not told to all."""
@@ -141,23 +127,8 @@ class Models:
             await self.tell(await self._publication(number))
         return list(range(live + 1, last + 1))
 
-    async def passed(self, number: int) -> Passed:
-        """Return how many partitions have come to a publication, or a later one."""
-        assert self._intake is not None, "the number of partitions comes from the intake"
-        pipe = self._redis.pipeline(transaction=False)
-        for p in range(self._intake.partitions):
-            pipe.hget(PLAYERS.meta(p), "part")
-        parts = await self._ask(pipe.execute())
-        return Passed(sum(part_publication(part) >= number for part in parts), self._intake.partitions)
-
-    async def wait_passed(self, number: int, timeout_s: float) -> Passed:
-        """Wait until all partitions have come to a publication, or the time runs out."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_s
-        while not (passed := await self.passed(number)).all and loop.time() < deadline:  # noqa: ASYNC110
-            # the hosts' commits tell nobody here; a look is one pipeline
-            await asyncio.sleep(min(LOOK_EVERY_S, max(deadline - loop.time(), 0)))
-        return passed
+    def _come_to(self, part: bytes | None) -> int:
+        return part_publication(part)
 
     async def _publication(self, number: int) -> Publication:
         data = await self._ask(self._redis.hget(MODEL_PUBLICATIONS, str(number)))
@@ -168,17 +139,6 @@ class Models:
         last = int(await self._ask(self._redis.hget(key, "last")) or 0)
         numbers = list(range(last, max(0, last - LISTED_MAX), -1))
         return numbers, await self._ask(self._redis.hmget(key, [f"{prefix}{n}" for n in numbers])) if numbers else []
-
-    async def _ask(self, asked: Any) -> Any:
-        """Await a reply.
-
-        Raises:
-            Unavailable: the store did not answer.
-        """
-        try:
-            return await asked
-        except (RedisError, OSError) as error:
-            raise (Unavailable(str(error)) if is_transient(error) else error) from error
 
 
 def _read(number: int, data: bytes) -> Publication:

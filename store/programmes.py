@@ -19,24 +19,16 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from domain.entries import ProgrammePublished, encode_entry
 from domain.errors import Busy
-from store.client import is_transient
+from store.announcing import LOOK_EVERY_S, Announcing
 from store.documents import Documents
 from store.intake import Intake
-from store.keys import PLAYERS, PROGRAMME_DRAFT, PROGRAMME_VERSIONS
-from store.ports import Unavailable
+from store.keys import PROGRAMME_DRAFT, PROGRAMME_VERSIONS
 
 CONTENT_CACHE_MAX = 20
-LOOK_EVERY_S = 0.02
-_RAISE = """
-local cur = tonumber(redis.call('HGET', KEYS[1], 'published') or '0')
-redis.call('HSET', KEYS[1], 'told:' .. ARGV[1], '1')
-if tonumber(ARGV[1]) > cur then redis.call('HSET', KEYS[1], 'published', ARGV[1]) end
-return 'OK'
-"""
 LOCK_MS = 15_000
 _LOCK = "{programme}:publishing"
 _UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
@@ -70,18 +62,7 @@ class VersionInfo(Struct, frozen=True):
     content_of: int = 0  # a roll-back: the version whose content it has
 
 
-class Passed(Struct, frozen=True):
-    """How many partitions run a version, or a higher one."""
-
-    passed: int
-    of: int
-
-    @property
-    def all(self) -> bool:
-        return self.passed >= self.of
-
-
-class Programmes:
+class Programmes(Announcing):
     """Draft and versions of one store.
 
     Args:
@@ -89,8 +70,7 @@ class Programmes:
     """
 
     def __init__(self, redis: Redis, intake: Intake | None = None) -> None:
-        self._redis = redis
-        self._intake = intake
+        super().__init__(redis, intake)
         self._contents: dict[int, Documents] = {}
 
     # --- draft --------------------------------------------------------------------------------------------------------
@@ -225,11 +205,8 @@ class Programmes:
 
     async def tell(self, version: int) -> None:
         """Append the version's entry to every partition's log, each once, and mark it as told."""
-        assert self._intake is not None, "publishing needs an intake"
         body = encode_entry(ProgrammePublished(version))
-        intake = self._intake
-        await asyncio.gather(*(intake.append_internal(p, f"publish:{version}", body) for p in range(intake.partitions)))
-        await self._ask(self._redis.eval(_RAISE, 1, PROGRAMME_VERSIONS, str(version)))
+        await self._announce(PROGRAMME_VERSIONS, version, f"publish:{version}", body)
 
     async def resume(self) -> list[int]:
         """Complete what a crash cut short: versions stored, higher than the live one, and not told to all."""
@@ -240,23 +217,8 @@ class Programmes:
             await self.tell(version)
         return unfinished
 
-    async def passed(self, version: int) -> Passed:
-        """Return how many partitions run the version or a higher one."""
-        assert self._intake is not None, "the number of partitions comes from the intake"
-        pipe = self._redis.pipeline(transaction=False)
-        for p in range(self._intake.partitions):
-            pipe.hget(PLAYERS.meta(p), "part")
-        parts = await self._ask(pipe.execute())
-        return Passed(sum(part_version(part) >= version for part in parts), self._intake.partitions)
-
-    async def wait_passed(self, version: int, timeout_s: float) -> Passed:
-        """Wait until all partitions have passed the version, or the time runs out."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_s
-        while not (passed := await self.passed(version)).all and loop.time() < deadline:  # noqa: ASYNC110
-            # the hosts' commits tell nobody here; a look is one pipeline
-            await asyncio.sleep(min(LOOK_EVERY_S, max(deadline - loop.time(), 0)))
-        return passed
+    def _come_to(self, part: bytes | None) -> int:
+        return part_version(part)
 
     # --- below --------------------------------------------------------------------------------------------------------
 
@@ -272,17 +234,6 @@ class Programmes:
             if word == "ETAG":
                 raise EtagMismatch(current) from error
             raise
-
-    async def _ask(self, asked: Any) -> Any:
-        """Await a reply.
-
-        Raises:
-            Unavailable: the store did not answer.
-        """
-        try:
-            return await asked
-        except (RedisError, OSError) as error:
-            raise (Unavailable(str(error)) if is_transient(error) else error) from error
 
 
 def _stored(field: str, value: bytes) -> Stored:
@@ -311,4 +262,4 @@ def part_version(part: bytes | None) -> int:
     return next((int(value) for value in state if isinstance(value, int)), 0)
 
 
-__all__ = ["Documents", "EtagMismatch", "Passed", "Programmes", "Stored", "VersionInfo", "digest", "etag_of"]
+__all__ = ["Documents", "EtagMismatch", "Programmes", "Stored", "VersionInfo", "digest", "etag_of"]
