@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from redis.exceptions import RedisError
 
+from actors.models import ModelVersions
 from api.auth import Principal, require
 from api.channels import list_channels, read_channels
 from api.context import Context, Ctx
@@ -87,11 +88,18 @@ def _sent_for(view: StoreView) -> set[int]:
     return {partition for courier in couriers if courier["alive"] for partition in courier["partitions"]}
 
 
-async def _model(context: Context) -> dict[str, int]:
+async def _model(context: Context) -> dict[str, Any]:
+    """Tell which model is in force, and whether this release can use it: one that it cannot use scores nobody."""
     models = Models(context.redis, context.intake)
     live = await models.live()
     passed = await models.passed(live.number)
-    return {"version": live.version, "publication": live.number, "passed": passed.passed, "of": passed.of}
+    return {
+        "version": live.version,
+        "publication": live.number,
+        "usable": await ModelVersions(models).ensure(live.version) is not None,
+        "passed": passed.passed,
+        "of": passed.of,
+    }
 
 
 @router.get(
@@ -119,7 +127,7 @@ async def metrics(context: Ctx) -> Response:
             "at": "2026-11-22T09:00:00.000Z",
             "durability": "strict",
             "programme": {"version": 7, "passed": 32, "of": 32},
-            "model": {"version": 3, "publication": 5, "passed": 32, "of": 32},
+            "model": {"version": 3, "publication": 5, "usable": True, "passed": 32, "of": 32},
             "backlog": 0,
             "partitions": [{"partition": 0, "owner": "host-1", "epoch": 1, "backlog": 0, "programme": 7}],
             "hosts": [{"name": "host-1", "lane": "players", "alive": True, "players": 120, "dedicated": {"vip": 4711}}],

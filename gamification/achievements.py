@@ -2,8 +2,9 @@
 
 from domain.effects import AchievementReached
 from domain.entries import Event
+from domain.event_fields import field_value
 from gamification.rewards import ask_for_message, described, grant, local_text
-from gamification.rules import AMOUNT_MAX, AchievementRule, field_value, whole_amount
+from gamification.rules import AMOUNT_MAX, AchievementRule, whole_amount
 from gamification.working import Turn
 
 

@@ -22,18 +22,12 @@ from pydantic import (
 
 from domain.conditions import ConditionError, validate_condition
 from domain.durations import duration_s
+from domain.event_fields import check_path
 
 AMOUNT_MAX = 2**53  # exact in every JSON reader
 WINDOW_MAX_S = 366 * 86_400
 ITEMS_MAX = 100  # tasks, stages, levels, rewards
 _NO_JOURNEY = {"journey": "the game's rules know no journey"}
-
-
-def _path(value: str) -> str:
-    root, *keys = value.split(".")
-    if root not in ("properties", "context") or not keys or not all(keys):
-        raise ValueError(f"expected properties.<name> or context.<name>, got {value!r}")
-    return value
 
 
 def _condition(value: dict[str, Any] | None, info: ValidationInfo) -> dict[str, Any] | None:
@@ -45,7 +39,7 @@ Name = Annotated[str, Field(min_length=1, max_length=100)]
 LocalText = dict[Annotated[str, Field(min_length=2, max_length=16)], Annotated[str, Field(max_length=1_000)]]
 Amount = Annotated[int, Field(strict=True, gt=0, le=AMOUNT_MAX)]
 Duration = Annotated[int, BeforeValidator(duration_s)]
-FieldPath = Annotated[str, Field(max_length=200), AfterValidator(_path)]
+FieldPath = Annotated[str, Field(max_length=200), AfterValidator(check_path)]
 Where = Annotated[dict[str, Any] | None, AfterValidator(_condition)]
 
 

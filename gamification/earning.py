@@ -2,8 +2,9 @@
 
 from domain.calendar import local_day
 from domain.entries import Event
+from domain.event_fields import field_value
 from gamification.ledger import post
-from gamification.rules import EarnRule, field_value, whole_amount
+from gamification.rules import EarnRule, whole_amount
 from gamification.working import Turn
 
 

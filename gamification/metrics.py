@@ -14,8 +14,9 @@ from math import ceil, isfinite
 from operator import itemgetter
 
 from domain.entries import Event
+from domain.event_fields import field_value
 from domain.player import Metric
-from gamification.rules import AMOUNT_MAX, MetricRule, field_value
+from gamification.rules import AMOUNT_MAX, MetricRule
 
 UNIQUE_MAX = 256  # distinct values counted exactly; further ones are not
 SUM_MAX = 2**62  # a sum that would pass it stays; MessagePack integers end at 2**63

@@ -10,11 +10,12 @@ from msgspec.structs import replace
 from domain.calendar import local_day, local_week
 from domain.effects import MissionCompleted, MissionProgressed, MissionStatus
 from domain.entries import Event
+from domain.event_fields import field_value
 from domain.player import MissionProgress
 from domain.step import UniqueKey
 from gamification import claims, cycles
 from gamification.rewards import ask_for_message, described, local_text
-from gamification.rules import MissionRule, TaskRule, field_value, whole_amount
+from gamification.rules import MissionRule, TaskRule, whole_amount
 from gamification.working import Turn
 
 _NEW = MissionProgress()

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from domain.calendar import as_ms, known_zone
 from domain.conditions import Condition, ConditionError, compile_condition
+from domain.event_fields import keys_of
 from gamification import config
 from gamification.metrics import ring_of
 from gamification.references import Documents, Models, circles, of_kind, reference_errors
@@ -19,7 +20,6 @@ from gamification.rules import (
     AchievementRule,
     EarnRule,
     EventRules,
-    FieldPath,
     Holds,
     Level,
     LevelSystem,
@@ -130,7 +130,7 @@ class _Compiler:
     def _metric(self, doc_id: str, model: config.MetricConfig) -> MetricRule:
         width_ms, buckets = ring_of(model.window)
         return MetricRule(
-            doc_id, model.event, model.aggregate, _keys(model.field), _holds(model.where), width_ms, buckets
+            doc_id, model.event, model.aggregate, keys_of(model.field), _holds(model.where), width_ms, buckets
         )
 
     def _earn(self, doc_id: str, model: config.EarnRuleConfig) -> EarnRule:
@@ -140,7 +140,7 @@ class _Compiler:
             _holds(model.where),
             model.currency,
             model.amount,
-            per_field=_keys(model.per.field) if model.per else (),
+            per_field=keys_of(model.per.field) if model.per else (),
             per_unit=model.per.unit if model.per else 1,
             max_per_day=model.max_per_day or 0,
         )
@@ -174,7 +174,7 @@ class _Compiler:
             model.name,
             model.event,
             _holds(model.where),
-            _keys(model.sum),
+            keys_of(model.sum),
             tuple(Stage(stage.at, _rewards_of(stage.rewards)) for stage in model.stages),
             _message(model.message),
         )
@@ -222,7 +222,7 @@ def _task(model: config.Task) -> TaskRule:
         model.event,
         compile_condition(model.where),
         _holds(model.where),
-        _keys(model.sum),
+        keys_of(model.sum),
         (model.target if model.sum else model.count) or 1,
     )
 
@@ -243,10 +243,6 @@ def _levels(doc_id: str, model: config.LevelsConfig) -> LevelSystem:
 
 def _holds(tree: dict[str, Any] | None) -> Holds:
     return None if tree is None else compile_condition(tree).holds
-
-
-def _keys(path: str | None) -> FieldPath:
-    return tuple(path.split(".")) if path else ()
 
 
 def _rewards_of(rewards: tuple[config.Reward, ...]) -> tuple[Reward, ...]:

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from domain.conditions import Condition, Context
-from domain.entries import Event
+from domain.event_fields import Keys
 from domain.player import MissionProgress
 
-FieldPath = tuple[str, ...]  # ("properties", "amount")
 Holds = Callable[[Context], bool] | None  # none: always
 Aggregate = Literal["count", "sum", "max", "last", "unique", "since"]
 Recurrence = Literal["none", "daily", "weekly", "on_completion"]
@@ -32,7 +31,7 @@ class MetricRule:
     id: str
     event: str
     aggregate: Aggregate
-    field: FieldPath
+    field: Keys
     where: Holds
     width_ms: int  # of a bucket; 0: one bucket for all time
     buckets: int  # in the window
@@ -45,7 +44,7 @@ class EarnRule:
     where: Holds
     currency: str
     amount: int
-    per_field: FieldPath  # empty: amount an event
+    per_field: Keys  # empty: amount an event
     per_unit: int
     max_per_day: int  # 0: no cap
 
@@ -56,7 +55,7 @@ class TaskRule:
     event: str
     where: Condition
     holds: Holds
-    sum: FieldPath  # empty: counts events
+    sum: Keys  # empty: counts events
     expected: int
 
 
@@ -93,7 +92,7 @@ class AchievementRule:
     name: Mapping[str, str]
     event: str
     where: Holds
-    sum: FieldPath  # empty: counts events
+    sum: Keys  # empty: counts events
     stages: tuple[Stage, ...]
     message: Message | None
 
@@ -153,18 +152,6 @@ class Rules:
         if progress.status != "in_progress" or progress.programme == self.version:
             return mission
         return self.mission_at(mission.id, progress.programme) or mission
-
-
-def field_value(event: Event, path: FieldPath) -> object:
-    """Return the value at a path of the event, None when there is none."""
-    if len(path) == 2 and path[0] == "properties":  # nearly every rule
-        return event.properties.get(path[1])
-    value: object = event.properties if path[0] == "properties" else event.context
-    for key in path[1:]:
-        if not isinstance(value, dict):
-            return None
-        value = value.get(key)
-    return value
 
 
 def whole_amount(value: object) -> int:

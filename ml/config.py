@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from domain.durations import duration_s
 from domain.entries import Event
+from domain.event_fields import check_path, field_value, keys_of
 from ml.features import SESSION_GAP_MS, Kind, Signal
 from ml.pattern_config import PatternConfig, PatternPlan, compile_patterns
 
@@ -23,15 +24,8 @@ _DAY_S = 86_400
 _OTHER = Signal("other")
 
 
-def _path(value: str) -> str:
-    root, *keys = value.split(".")
-    if root not in ("properties", "context") or not keys or not all(keys):
-        raise ValueError(f"expected properties.<name> or context.<name>, got {value!r}")
-    return value
-
-
 EventName = Annotated[str, Field(min_length=1, max_length=200)]
-FieldPath = Annotated[str, Field(max_length=200), AfterValidator(_path)]
+FieldPath = Annotated[str, Field(max_length=200), AfterValidator(check_path)]
 Duration = Annotated[int, BeforeValidator(duration_s)]
 
 
@@ -130,8 +124,8 @@ class ModelPlan:
         rule = self.rules.get(event.name)
         if rule is None:
             return _OTHER
-        amount = _value(event, rule.amount) if rule.amount else None
-        game = _value(event, rule.game) if rule.game else None
+        amount = field_value(event, rule.amount) if rule.amount else None
+        game = field_value(event, rule.game) if rule.game else None
         return Signal(rule.kind, _number(amount) / rule.units, game if isinstance(game, str) else "")
 
 
@@ -150,20 +144,7 @@ def compile_models(config: ModelsConfig) -> ModelPlan | None:
 
 def _rule(kind: Kind, said: SignalConfig, minor_units: int) -> SignalRule:
     units = 1.0 if kind == "session" else float(minor_units)
-    return SignalRule(kind, _keys(said.amount), _keys(said.game), units)
-
-
-def _keys(path: str | None) -> tuple[str, ...]:
-    return tuple(path.split(".")) if path else ()
-
-
-def _value(event: Event, path: tuple[str, ...]) -> object:
-    value: object = event.properties if path[0] == "properties" else event.context
-    for key in path[1:]:
-        if not isinstance(value, dict):
-            return None
-        value = value.get(key)
-    return value
+    return SignalRule(kind, keys_of(said.amount), keys_of(said.game), units)
 
 
 def _number(value: object) -> float:

@@ -1,6 +1,5 @@
 """``playtower evaluate``: the net beside everything simpler, on the same rows, in the same run."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from playtower.terminal import Json, err, fail, out, print_json
+from playtower.terminal import Json, err, fail, need_extra_train, out, print_json
 
 if TYPE_CHECKING:
     from ml.evaluation.bootstrap import Interval
@@ -26,7 +25,6 @@ _FIGURES = {
     "ece": "ECE",
     "lift": "lift 10 %",
 }
-NEEDED = ("torch", "sklearn", "lightgbm")
 
 
 def evaluate(
@@ -38,8 +36,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Judge the models on real logs, each beside a constant, simple rules, logistic regression and boosted trees."""
-    if missing := [name for name in NEEDED if find_spec(name) is None]:
-        raise fail(f"{', '.join(missing)} is missing: install playtower\\[train]", 2)
+    need_extra_train()
     if data is not None and not data.is_dir():
         raise fail(f"--data: expected a folder, got {data}", 2)
     from ml.evaluation import report, tasks

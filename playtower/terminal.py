@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,8 @@ from domain.errors import EngineError
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+EXTRA_TRAIN = {"torch": "torch", "sklearn": "scikit-learn", "lightgbm": "lightgbm"}  # module -> package
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on the last line.")]
 DataDir = Annotated[Path | None, typer.Option(help="Where everything is kept (default: ./data).")]
@@ -42,3 +45,17 @@ def print_json(wanted: bool, value: Any) -> None:
     if wanted:
         sys.stdout.flush()
         typer.echo(json.dumps(value, default=str))
+
+
+def need_extra_train() -> None:
+    """Refuse a command that trains or judges models where the extra ``train`` is not installed.
+
+    Raises:
+        typer.Exit: it is not; what is missing and how to get it is printed.
+    """
+    if missing := [package for module, package in EXTRA_TRAIN.items() if find_spec(module) is None]:
+        raise fail(
+            f"this command needs {', '.join(missing)}, which the engine does without: "
+            "make install-dev in a clone, or pip install 'playtower\\[train]'",
+            2,
+        )

@@ -6,7 +6,6 @@ when the challenger won; one that lost is ``refused.json``, beside the same card
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,14 +15,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from playtower.terminal import DataDir, Json, err, fail, out, print_json
+from playtower.terminal import DataDir, Json, err, fail, need_extra_train, out, print_json
 
 if TYPE_CHECKING:
     from ml.net import Model
     from ml.training.run import Trained
     from ml.training.runners import Runner
 
-NEEDED = ("torch", "sklearn", "lightgbm")
 PUBLISHABLE, REFUSED, CARD, REPORT = "churn.json", "refused.json", "card.md", "report.json"
 
 
@@ -47,8 +45,7 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train the churn model and judge it against the one in force. Exit 1 when it is not better."""
-    if missing := [name for name in NEEDED if find_spec(name) is None]:
-        raise fail(f"{', '.join(missing)} is missing: install playtower\\[train]", 2)
+    need_extra_train()
     from domain.errors import EngineError
     from ml.training import run
     from ml.training.split import NotEnough

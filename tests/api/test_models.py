@@ -11,7 +11,7 @@ from actors.models import shipped
 from domain.entries import ModelPublished, read_entry
 from playtower.audit import audit
 from store.keys import PLAYERS
-from store.models import Models, Publication
+from store.models import ModelInfo, Models, Publication
 from tests.api.world import PARTITIONS, World, world_of
 from tests.conftest import Server
 from tests.ml.made import artefact
@@ -48,6 +48,16 @@ async def churn(world: World, player: str) -> tuple[float, int]:
     return score["value"], score["model"]
 
 
+async def test_status_says_that_the_model_in_force_cannot_be_used(world: World) -> None:
+    """As after an upgrade to a release with other features: it scores nobody, and an operator must see why."""
+    await world.publish(PROGRAMME)
+    models = Models(world.redis, world.context.intake)
+    version = await models.put(b'{"made": "for another release"}', "old", ModelInfo(0))
+    await models.publish(version, "old")
+    status = (await world.http.get("/v1/status")).json()
+    assert (status["model"]["version"], status["model"]["usable"]) == (version, False)
+
+
 async def test_a_kept_model_scores_once_it_is_published_and_the_one_before_after_a_roll_back(world: World) -> None:
     first = await kept(world, CALM, note="calm", publish=True)
     await world.publish(PROGRAMME)
@@ -67,7 +77,7 @@ async def test_a_kept_model_scores_once_it_is_published_and_the_one_before_after
     assert (await world.http.get("/v1/players/amelia")).json()["segments"] == ["at-risk"]
 
     status = (await world.http.get("/v1/status")).json()
-    assert status["model"] == {"version": 2, "publication": 2, "passed": PARTITIONS, "of": PARTITIONS}
+    assert status["model"] == {"version": 2, "publication": 2, "usable": True, "passed": PARTITIONS, "of": PARTITIONS}
 
     assert (await asked(world, "rollback"))["version"] == 1
     await world.happen("amelia", "deposit_completed", "m-4", properties={"amount": 500})

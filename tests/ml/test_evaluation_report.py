@@ -132,10 +132,11 @@ def test_a_folder_that_is_not_there_is_a_wrong_call() -> None:
 
 
 def test_without_the_extra_the_command_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("playtower.evaluate.NEEDED", ("torch", "a_module_that_nobody_wrote"))
+    monkeypatch.setattr("playtower.terminal.EXTRA_TRAIN", {"a_module_that_nobody_wrote": "a-package"})
     answer = CliRunner().invoke(app, ["evaluate"])
     assert answer.exit_code == 2
-    assert "a_module_that_nobody_wrote is missing: install playtower[train]" in answer.stderr
+    assert "needs a-package" in answer.stderr
+    assert "pip install 'playtower[train]'" in answer.stderr
 
 
 @pytest.mark.slow
