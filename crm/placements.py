@@ -4,7 +4,7 @@ Nothing is queued and nothing waits: the best candidate that may be shown now is
 The gate goes first, as for every channel: an excluded player sees a fallback that advertises nothing, or nothing.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Annotated, Any
 
@@ -64,9 +64,10 @@ class CappingConfig(Document):
 
 
 class PlacementConfig(Document):
-    """A slot of a page or an app."""
+    """A slot of a page or an app. With ``choose`` what was learnt takes the place of weights (``choices/<id>``)."""
 
     candidates: Annotated[tuple[CandidateConfig, ...], Field(max_length=CANDIDATES_MAX)] = ()
+    choose: Id | None = None
     fallback: FallbackConfig | None = None
     capping: CappingConfig | None = None
 
@@ -91,6 +92,15 @@ class Placement(Struct, frozen=True):
     candidates: tuple[Candidate, ...] = ()
     fallback: Candidate | None = None
     per_day: int = 0  # 0: as often as asked
+    choice: str = ""  # which of equal candidates is left to it; "": to their weights
+
+
+class Learnt(Struct, frozen=True):
+    """A choice (``choices/<id>``) as a slot asks it, for one player at one moment."""
+
+    arms: frozenset[str]
+    obstacle: Callable[[str], str]  # code of why the player may not get an arm; "": nothing stands against it
+    draw: Callable[[tuple[str, ...]], str]  # one of the arms that may be shown
 
 
 class Choice(Struct, frozen=True):
@@ -119,28 +129,31 @@ def choose(
     player: str,
     day: int,
     shown: Mapping[str, int],
+    learnt: Learnt | None = None,
 ) -> Choice:
     """Choose what the slot shows to a player now.
 
     In this order each candidate is passed over: outside its time; the player is excluded (``excluded``); a consent
-    is withdrawn or missing; shown often enough today (``cap_reached``); its condition does not hold (``where``).
+    is withdrawn or missing; shown often enough today (``cap_reached``); its condition does not hold (``where``); the
+    slot's choice does not let the player have it.
 
     Args:
         context: Its ``now`` is the moment.
         day: The player's local day; who sees which of equal candidates is drawn by it.
         shown: How often each template was shown today in this slot.
+        learnt: The slot's choice; it draws one of equal candidates that are its arms.
     """
     passed: list[tuple[str, str]] = []
     open_: list[Candidate] = []
     for candidate in placement.candidates:
         if open_ and candidate.priority < open_[0].priority:
             break
-        if reason := _obstacle(candidate, placement, context, allowed, shown):
+        if reason := _obstacle(candidate, placement, context, allowed, shown, learnt):
             passed.append((candidate.template, reason))
         else:
             open_.append(candidate)
     if open_:
-        return Choice(_drawn(open_, f"{placement.slot}|{player}|{day}"), passed_over=tuple(passed))
+        return Choice(_drawn(open_, f"{placement.slot}|{player}|{day}", learnt), passed_over=tuple(passed))
     fallback = placement.fallback
     if fallback is not None:
         reason = _gate(fallback, allowed)
@@ -151,7 +164,12 @@ def choose(
 
 
 def _obstacle(
-    candidate: Candidate, placement: Placement, context: Context, allowed: Allowed, shown: Mapping[str, int]
+    candidate: Candidate,
+    placement: Placement,
+    context: Context,
+    allowed: Allowed,
+    shown: Mapping[str, int],
+    learnt: Learnt | None,
 ) -> str:
     if context.now < candidate.since or (candidate.until and context.now >= candidate.until):
         return "not_its_time"
@@ -161,7 +179,9 @@ def _obstacle(
         return reason
     if placement.per_day and shown.get(candidate.template, 0) >= placement.per_day:
         return "cap_reached"
-    return "" if candidate.where is None or candidate.where(context) else "where"
+    if candidate.where is not None and not candidate.where(context):
+        return "where"
+    return learnt.obstacle(candidate.template) if learnt is not None and candidate.template in learnt.arms else ""
 
 
 def _gate(candidate: Candidate, allowed: Allowed) -> str:
@@ -186,8 +206,11 @@ def _gate(candidate: Candidate, allowed: Allowed) -> str:
     return ""
 
 
-def _drawn(candidates: Sequence[Candidate], seed: str) -> Candidate:
-    """Return one of equal candidates, drawn by weight: the same for the same seed."""
+def _drawn(candidates: Sequence[Candidate], seed: str, learnt: Learnt | None) -> Candidate:
+    """Return one of equal candidates: by the slot's choice, else by weight, which is the same for the same seed."""
+    if learnt is not None and candidates[0].template in learnt.arms:
+        by_arm = {candidate.template: candidate for candidate in candidates}
+        return by_arm[learnt.draw(tuple(by_arm))]
     if len(candidates) == 1:
         return candidates[0]
     drawn = int.from_bytes(blake2b(seed.encode(), digest_size=8).digest(), "big") / 2**64
@@ -239,6 +262,28 @@ def _broken_references(
         for kind, names in (("segment", where.segments), ("metric", where.metrics)):
             for name in sorted(names - documents.get(f"{kind}s", {}).keys()):
                 yield f"candidates[{n}].where: expected the id of a {kind}, got {name!r}"
+    if config.choose:
+        yield from _broken_choice(config, config.choose, documents.get("choices", {}))
+
+
+def _broken_choice(config: PlacementConfig, name: str, choices: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield why a choice cannot decide between the candidates."""
+    if name not in choices:
+        yield f"choose: expected the id of a choice, got {name!r}"
+        return
+    arms = list(choices[name].get("arms") or {})
+    templates = [one.template for one in config.candidates]
+    for arm in arms:
+        if (found := templates.count(arm)) != 1:
+            yield f"choose: expected each arm of {name!r} as the template of one candidate, got {found} with {arm!r}"
+    equal = {one.priority for one in config.candidates if one.template in arms}
+    if len(equal) > 1:
+        yield f"choose: expected arms of one priority, got {' '.join(map(str, sorted(equal)))}"
+    for n, one in enumerate(config.candidates):
+        if one.priority in equal and one.template not in arms:
+            yield f"candidates[{n}]: expected another priority than that of the arms of {name!r}, got {one.priority}"
+        if one.template in arms and one.weight != 1:
+            yield f"candidates[{n}].weight: expected none beside `choose`, got {one.weight:g}"
 
 
 def _compiled(slot: str, config: PlacementConfig) -> Placement:
@@ -261,6 +306,7 @@ def _compiled(slot: str, config: PlacementConfig) -> Placement:
         tuple(sorted(candidates, key=lambda candidate: -candidate.priority)),
         Candidate(fallback.template, fallback.purpose, fallback.product or "") if fallback else None,
         config.capping.per_day if config.capping else 0,
+        config.choose or "",
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from crm.placements import Allowed, Candidate, Choice, Placement, choose, compile_placements
+from crm.placements import Allowed, Candidate, Choice, Learnt, Placement, choose, compile_placements
 from domain.conditions import compile_condition
 from domain.context import PlayerContext
 from domain.player import Profile, Snapshot
@@ -16,9 +16,9 @@ NEVER = compile_condition({"field": "player.traits.vip", "op": "eq", "value": Tr
 
 def chosen(*candidates: Candidate, fallback: Candidate | None = None, per_day: int = 0, **told: Any) -> Choice:
     placement = Placement("banner", tuple(sorted(candidates, key=lambda one: -one.priority)), fallback, per_day)
-    allowed, shown = told.get("allowed", Allowed()), told.get("shown", {})
+    allowed, shown, by = told.get("allowed", Allowed()), told.get("shown", {}), told.get("learnt")
     context = PlayerContext(Snapshot("amelia", 1, Profile(told.get("traits", {}))), now=NOW)
-    return choose(placement, context, allowed, player=told.get("player", "amelia"), day=1, shown=shown)
+    return choose(placement, context, allowed, player=told.get("player", "amelia"), day=1, shown=shown, learnt=by)
 
 
 def offer(name: str = "offer", purpose: str = "promo", **more: Any) -> Candidate:
@@ -142,3 +142,77 @@ def test_what_passes_exclusions_as_legal_needs_a_template_that_is_marked_as_a_no
     assert errors_of("offer") == [
         f"placements/x: {path}.template: expected a template with `legal: true`, got 'offer' without it"
     ]
+
+
+SPRING, AUTUMN = offer("spring"), offer("autumn")
+
+
+def learnt(arm: str = "autumn", refused: str = "", drawn_of: list[tuple[str, ...]] | None = None) -> Learnt:
+    """A choice between spring and autumn that draws ``arm``, and lets nobody have ``refused``."""
+
+    def draw(arms: tuple[str, ...]) -> str:
+        (drawn_of if drawn_of is not None else []).append(arms)
+        return arm if arm in arms else arms[0]
+
+    return Learnt(frozenset(("spring", "autumn")), lambda name: "not_eligible" if name == refused else "", draw)
+
+
+def test_a_choice_draws_one_of_the_equals_that_may_be_shown() -> None:
+    asked: list[tuple[str, ...]] = []
+    assert chosen(SPRING, AUTUMN, learnt=learnt(drawn_of=asked)).candidate == AUTUMN
+    capped = chosen(SPRING, AUTUMN, learnt=learnt(drawn_of=asked), per_day=1, shown={"autumn": 1})
+    assert (capped.candidate, capped.passed_over) == (SPRING, (("autumn", "cap_reached"),))
+    assert asked == [("spring", "autumn"), ("spring",)]
+
+
+def test_an_arm_that_the_choice_keeps_from_the_player_is_passed_over_and_says_so() -> None:
+    found = chosen(SPRING, AUTUMN, learnt=learnt(refused="autumn"))
+    assert (found.candidate, found.passed_over) == (SPRING, (("autumn", "not_eligible"),))
+
+
+@pytest.mark.parametrize("priority", [1, -1])
+def test_a_choice_has_no_say_over_candidates_of_other_priorities(priority: int) -> None:
+    other, asked = offer("other", priority=priority), list[tuple[str, ...]]()
+    found = chosen(SPRING, AUTUMN, other, learnt=learnt(drawn_of=asked))
+    assert (found.candidate == other) is (priority > 0) is not asked
+
+
+@pytest.mark.parametrize(
+    ("candidates", "problem"),
+    [
+        pytest.param(
+            [{"template": "spring"}],
+            "choose: expected each arm of 'season' as the template of one candidate, got 0 with 'autumn'",
+            id="an arm that is no candidate",
+        ),
+        pytest.param(
+            [{"template": "spring"}, {"template": "autumn", "priority": 2}],
+            "choose: expected arms of one priority, got 0 2",
+            id="arms of different priorities",
+        ),
+        pytest.param(
+            [{"template": "spring"}, {"template": "autumn"}, {"template": "other"}],
+            "candidates[2]: expected another priority than that of the arms of 'season', got 0",
+            id="a rival that is no arm",
+        ),
+        pytest.param(
+            [{"template": "spring", "weight": 3}, {"template": "autumn"}],
+            "candidates[0].weight: expected none beside `choose`, got 3",
+            id="a weight",
+        ),
+        pytest.param([{"template": "spring"}, {"template": "autumn"}], "", id="as it should be"),
+    ],
+)
+def test_a_choice_fits_its_candidates(candidates: list[dict[str, Any]], problem: str) -> None:
+    errors: list[str] = []
+    templates = {name: {"channel": "in_app"} for name in ("spring", "autumn", "other")}
+    document = {"choose": "season", "candidates": [one | {"purpose": "promo"} for one in candidates]}
+    choices = {"season": {"arms": {"spring": {}, "autumn": {}}}}
+    compile_placements({"placements": {"x": document}, "templates": templates, "choices": choices}, errors)
+    assert errors == ([f"placements/x: {problem}"] if problem else [])
+
+
+def test_a_choice_that_is_not_there_is_named() -> None:
+    errors: list[str] = []
+    compile_placements({"placements": {"x": {"choose": "season"}}}, errors)
+    assert errors == ["placements/x: choose: expected the id of a choice, got 'season'"]
