@@ -1,4 +1,4 @@
-"""A player's whole turn: the models', the game's rules, the CRM's, and what the tower must hear of it. Pure."""
+"""A player's whole turn: tone and models, the game's rules, the CRM's, and what the tower must hear of it. Pure."""
 
 from collections.abc import Callable
 
@@ -9,6 +9,7 @@ from actors.requests import asked, finish
 from crm.facts import Heard, hear, on_asked, tells
 from crm.facts.exclusions import exclude
 from crm.facts.reach import REACH, is_same_reach, look
+from crm.facts.tones import TONE, Record, tone_in
 from crm.identity import after_merge, is_joined
 from crm.turn import cause_of, follow_up
 from crm.turn import take_turn as take_crm_turn
@@ -36,7 +37,7 @@ class Told(Struct, frozen=True):
 
 
 def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
-    """Take a whole turn: the models', the game's rules, the CRM's, then what the tower must hear of it."""
+    """Take a whole turn: tone and models, the game's rules, the CRM's, then what the tower must hear of it."""
     programme = told.programme
     what = entry.entry
     if state.identity.merged_into:
@@ -45,10 +46,12 @@ def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
         return Step(state)
     draws = Draws(told.store_seed, told.partition, entry.offset)
     is_harm = False
+    tone = tone_in(what, state.air, entry.at)
+    begun = with_parts(state, air={**state.air, TONE: tone}) if tone and tone != state.air.get(TONE) else state
     if programme.models is None:
-        step = take_turn(programme.rules, state, entry, draws)
+        step = take_turn(programme.rules, begun, entry, draws)
     else:
-        step = take_models_turn(programme.models, told.model, state, entry)
+        step = take_models_turn(programme.models, told.model, begun, entry)
         is_harm = shows_harm(step.effects, programme.models.patterns)
         step = joined(step, take_turn(programme.rules, step.state, entry, draws))
     step = _with_crm(programme, state, step, entry)
@@ -57,7 +60,7 @@ def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
     is_quiet = not is_news and not step.requests and not is_harm
     if is_quiet and not isinstance(what, Command) and not _may_reach_other(state, after):
         return step  # nearly every event
-    heard = _heard(programme, what, after, entry.at)
+    heard = _heard(programme, what, after, entry.at, tone)
     if is_harm:  # in this very commit: what the game or a journey has just asked for is refused too
         exclude(heard, "harm", entry.at, {})
     if _may_reach_other(state, after) or not is_same_reach(after.air, heard.air):
@@ -96,7 +99,7 @@ def _may_reach_other(before: Snapshot, after: Snapshot) -> bool:
     return traits is not before.profile.traits or (bool(traits) and REACH not in after.air)
 
 
-def _heard(programme: Programme, what: Entry, after: Snapshot, at: int) -> Heard:
+def _heard(programme: Programme, what: Entry, after: Snapshot, at: int, tone: Record | None) -> Heard:
     """Hear what the entry tells, asking conditions of the player as the turn has left them."""
     crm = programme.crm
     scene = PlayerContext(
@@ -107,7 +110,7 @@ def _heard(programme: Programme, what: Entry, after: Snapshot, at: int) -> Heard
         now=at,
         zone=crm.timezone,
     )
-    return hear(crm.facts, what, after.air, at=at, cause=entry_id(what), scene=scene)
+    return hear(crm.facts, what, after.air, at=at, cause=entry_id(what), scene=scene, tone=tone)
 
 
 def _with_crm(programme: Programme, before: Snapshot, step: Step[Snapshot], entry: LogEntry) -> Step[Snapshot]:

@@ -8,9 +8,11 @@ from typing import Any, Protocol
 
 from msgspec import structs
 
+from crm.choices.chance import NO_CHANCE, Chance
+from domain.choices import Choices
 from domain.effects import Effect, MessageWithdrawn
 from domain.entries import Entry, Event, MessageRequest, TimerFired, Withdrawn
-from domain.player import Balance, Identity, JourneyRecord, Profile, Segments, Snapshot, scores_of
+from domain.player import Balance, Identity, JourneyRecord, Profile, Segments, Snapshot, last_tone, scores_of
 from domain.step import Grant, GroupOp, Step, TimerOp
 
 MESSAGE_LIFE_MS = 86_400_000  # a request older than this is not worth sending
@@ -37,6 +39,7 @@ class Turn:
         cause: Id of the event, command, timer or walk behind the turn.
         event: What the client sent, if this turn is an event's.
         by: Why segments change in this turn, as ``SegmentEntered.by`` names it.
+        chance: What draws need.
     """
 
     __slots__ = (
@@ -44,6 +47,8 @@ class Turn:
         "before",
         "by",
         "cause",
+        "chance",
+        "choices",
         "effects",
         "entered",
         "event",
@@ -82,6 +87,7 @@ class Turn:
         timezone: str,
         event: Event | None = None,
         by: str = "event",
+        chance: Chance = NO_CHANCE,
     ) -> None:
         self.world = world
         self.before = before
@@ -94,6 +100,8 @@ class Turn:
         self.segments: Segments = start.segments
         self.journeys: dict[str, JourneyRecord] = start.journeys
         self.identity: Identity = start.identity
+        self.choices: Choices = start.choices
+        self.chance = chance
         self.profile: Profile = start.profile
         self.traits: Mapping[str, Any] = start.profile.traits
         self.zone = start.profile.timezone or timezone
@@ -118,6 +126,11 @@ class Turn:
     def scores(self) -> Mapping[str, float]:
         """As the models' part of this turn has left them; made when asked for, which few conditions do."""
         return scores_of(self.start)
+
+    @property
+    def tone(self) -> Mapping[str, Any]:
+        """Return the mood last said or read, this turn's text included."""
+        return last_tone(self.start)
 
     def metric(self, metric_id: str) -> int | float | None:
         """Return a metric's value at turn time."""
@@ -163,6 +176,7 @@ class Turn:
         product: str = "",
         goal: dict[str, Any] | None = None,
         ask_person: bool = False,
+        tells: bool = False,
     ) -> None:
         """Ask the tower to tell the player. ``key`` names the occurrence; the actor makes the request's id of it.
 
@@ -185,6 +199,7 @@ class Turn:
                 source=source,
                 goal=goal or {},
                 ask_person=ask_person,
+                tells=tells,
             )
         )
 
@@ -201,9 +216,15 @@ class Turn:
             or self.journeys is not start.journeys
             or self.identity is not start.identity
             or self.profile is not start.profile
+            or self.choices is not start.choices
         ):
             state = structs.replace(
-                start, profile=self.profile, segments=self.segments, journeys=self.journeys, identity=self.identity
+                start,
+                profile=self.profile,
+                segments=self.segments,
+                journeys=self.journeys,
+                identity=self.identity,
+                choices=self.choices,
             )
         return Step(
             state,

@@ -125,6 +125,8 @@ _BARE = {
     "player.level": "level_of(c.levels)",
     "player.since.first_seen": "seconds_since(c.first_seen_at, c.now)",
     "player.since.last_seen": "seconds_since(c.last_seen_at, c.now)",
+    "player.since.tone": "seconds_since(c.tone.get('at', 0), c.now)",
+    **{f"player.tone.{name}": f"c.tone.get({name!r})" for name in ("mood", "polarity", "confidence", "language")},
     "now.hour": "hour_of(c.now, c.zone)",
     "now.weekday": "weekday_of(c.now, c.zone)",
     "now.date": "date_of(c.now, c.zone)",

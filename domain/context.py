@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from domain.entries import Event
-from domain.player import Balance, Snapshot, scores_of
+from domain.player import Balance, Snapshot, last_tone, scores_of
 
 MAIN_LEVELS = "main"  # the level system that ``player.level`` means
 _NOTHING: Mapping[str, Any] = {}
@@ -26,6 +26,8 @@ class Context(Protocol):
     def levels(self) -> Mapping[str, str]: ...
     @property
     def scores(self) -> Mapping[str, float]: ...
+    @property
+    def tone(self) -> Mapping[str, Any]: ...  # {mood, at, confidence, polarity, language, ...}; {}: nothing was said
     @property
     def journey(self) -> Mapping[str, Any]: ...
     @property
@@ -68,6 +70,7 @@ class PlayerContext:
         "now",
         "scores",
         "segment",
+        "tone",
         "traits",
         "wallet",
         "zone",
@@ -92,6 +95,7 @@ class PlayerContext:
         self.wallet: Mapping[str, Balance] = snapshot.wallet
         self.levels: Mapping[str, str] = snapshot.progress.levels
         self.scores = scores_of(snapshot) if scores is None else scores
+        self.tone = last_tone(snapshot)
         self.journey = journey
         self.now = now
         self.zone = profile.timezone or zone

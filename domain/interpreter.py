@@ -51,6 +51,10 @@ def _held(parts: list[str], context: Context) -> Any:
             return _seconds(context.first_seen_at, context.now)
         case ["player", "since", "last_seen"]:
             return _seconds(context.last_seen_at, context.now)
+        case ["player", "since", "tone"]:
+            return _seconds(context.tone.get("at", 0), context.now)
+        case ["player", "tone", name]:
+            return context.tone.get(name)
         case ["now", unit]:
             return _local(as_datetime(context.now, context.zone), unit)
         case _:

@@ -114,6 +114,9 @@ def _leaf(node: Node) -> Timing | None:
     if subject == "player.since.last_seen":
         since = _since(op, value)
         return since and (lambda c: since(c.last_seen_at, c.now))
+    if subject == "player.since.tone":
+        since = _since(op, value)
+        return since and (lambda c: since(c.tone.get("at", 0), c.now))
     return None
 
 

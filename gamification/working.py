@@ -9,7 +9,7 @@ from typing import Any
 from domain.conditions import PlayerContext
 from domain.effects import Effect
 from domain.entries import Event, MessageRequest, TimerFired
-from domain.player import Balance, Metric, MissionProgress, Profile, Progress, Snapshot, scores_of
+from domain.player import Balance, Metric, MissionProgress, Profile, Progress, Snapshot, last_tone, scores_of
 from domain.step import Step, TimerOp, UniqueKey
 from gamification.metrics import metric_value, next_change
 from gamification.rules import Rules
@@ -83,6 +83,11 @@ class Turn:
     def scores(self) -> Mapping[str, float]:
         """As the models' part of this turn has left them; made when asked for, which few conditions do."""
         return scores_of(self.start)
+
+    @property
+    def tone(self) -> Mapping[str, Any]:
+        """Return the mood last said or read, this turn's text included."""
+        return last_tone(self.start)
 
     @property
     def journey(self) -> Mapping[str, Any]:

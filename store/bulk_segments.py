@@ -22,6 +22,8 @@ from store.archive.query import over
 
 Documents = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
+_OF_MODELS = ("player.scores.", "player.tone.", "player.since.tone")
+
 
 class Members(Struct):
     """Who was in which segment, in one partition."""
@@ -56,7 +58,7 @@ def question(
         why += [
             f"{field} is what a model said at the time, which is not computed from the archive"
             for field in sorted(condition.fields)
-            if field.startswith("player.scores.")
+            if field.startswith(_OF_MODELS)
         ]
         why += [refused[other] for other in sorted(condition.segments) if other in refused]
         if why:

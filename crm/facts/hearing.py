@@ -49,7 +49,14 @@ def _differs(context: Mapping[str, Any], told: Mapping[str, Any], name: str) -> 
 
 
 def hear(
-    rules: FactRules, entry: Entry, told: Mapping[str, Any], *, at: int, cause: str, scene: Context | None = None
+    rules: FactRules,
+    entry: Entry,
+    told: Mapping[str, Any],
+    *,
+    at: int,
+    cause: str,
+    scene: Context | None = None,
+    tone: tones.Record | None = None,
 ) -> Heard:
     """Return what the tower must hear of an entry, and what the store's gates must know.
 
@@ -61,11 +68,14 @@ def hear(
         at: Turn time, ms. What an event says of itself is at its own time: a case opened at 12:00 was open at 12:05,
             wherever it was queued.
         scene: The player after the rules' part of the turn, with the event, for contexts and goals.
+        tone: What ``tones.tone_in`` found in the entry. It may be in ``told`` already, and is news all the same.
     """
     heard = Heard(entry.player, told, at, cause)
+    if tone is not None:
+        heard.tell(tones.TONE, tone, again=told.get(tones.TONE) is tone)
     match entry:
         case Event():
-            _on_event(heard, rules, entry, scene or PlayerContext(Snapshot(entry.player), entry, now=at))
+            _on_event(heard, rules, entry, scene or PlayerContext(Snapshot(entry.player), entry, now=at), tone)
         case Command(name="exclude", args=args):
             exclusions.exclude(heard, exclusions.reason_of(args.get("reason")), at, args)
         case Command(name="readmit", args=args):
@@ -85,14 +95,14 @@ def facts_of(entry: Entry, told: Mapping[str, Any], *, at: int = 0, rules: FactR
 
     ``exclusions`` is ``{reason: {since, until, ends_by_itself}}`` and ``excluded`` the strictest of them, ``consent``
     all answers by key, ``consent_pending`` the keys that wait for a confirmation, ``support_case`` ``{open, since,
-    cases, mood, mood_at}``, ``tone`` ``{mood, at, confidence, polarity, language, model}``, ``round_in_play`` ``{open,
-    since}``, ``context:<id>`` ``{open, since, until}``, ``reach`` ``{channel: digest}``, ``suppressed`` ``{channel:
-    {digest: reason}}``, ``timezone`` and ``locale`` names, ``merged_into`` an id.
+    cases, mood, mood_at}``, ``tone`` ``{mood, at, confidence, polarity, language, model, by}``, ``round_in_play``
+    ``{open, since}``, ``context:<id>`` ``{open, since, until}``, ``reach`` ``{channel: digest}``, ``suppressed``
+    ``{channel: {digest: reason}}``, ``timezone`` and ``locale`` names, ``merged_into`` an id.
     """
     if not tells(rules, entry, told):
         return []
     cause = str(getattr(entry, "id", getattr(entry, "cause", "")))
-    heard = hear(rules, entry, told, at=at, cause=cause)
+    heard = hear(rules, entry, told, at=at, cause=cause, tone=tones.tone_in(entry, told, at))
     return [Fact(entry.player, name, value, at, cause) for name, value in heard.facts.items()]
 
 
@@ -108,7 +118,7 @@ def on_asked(heard: Heard, requests: Iterable[MessageRequest]) -> None:
     goals.watch(heard, requests)
 
 
-def _on_event(heard: Heard, rules: FactRules, event: Event, scene: Context) -> None:
+def _on_event(heard: Heard, rules: FactRules, event: Event, scene: Context, tone: tones.Record | None) -> None:
     name = event.name
     places.on_event(heard, event)
     if "consent" in event.traits:
@@ -138,8 +148,8 @@ def _on_event(heard: Heard, rules: FactRules, event: Event, scene: Context) -> N
         _on_message(heard, event, outcome)
     if name in rules.contexts:
         contexts.on_event(heard, event, rules.contexts[name], scene)
-    if name in tones.SPOKEN or (outcome_of(event) == "replied"):
-        tones.on_event(heard, event, scene, rules.mood_lasts_ms)
+    if tone is not None:
+        tones.on_event(heard, event, scene, rules.mood_lasts_ms, tone)
     goals.on_event(heard, event, scene)
 
 

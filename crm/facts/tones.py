@@ -6,12 +6,15 @@ Words are read where the platform has said no mood itself. What is not clearly a
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from crm.facts import cases, contexts
 from crm.facts.stop_words import asks_to_stop
 from crm.facts.turn import Heard
 from domain.context import Context
-from domain.entries import Event
-from ml.tone import Tone, tone_of
+from domain.entries import Entry, Event, Merged
+from domain.receipts import outcome_of
+from ml.tone import tone_of
 
 TONE = "tone"
 SPOKEN = frozenset(
@@ -23,25 +26,43 @@ SPOKEN = frozenset(
 """Events in which a player speaks to the operator; an answer to a message (``message_replied``) is one, too."""
 _TEXTS = ("text", "message", "comment", "body")
 _MOOD = "negative_mood"  # the built-in context
+_POLARITY = {"negative": -1.0, "positive": 1.0}
+_parts: msgspec.msgpack.Decoder[dict[str, Any]] = msgspec.msgpack.Decoder(dict[str, Any])
+_NOTHING_TOLD = b"\x80"  # an empty map
+
+Record = dict[str, Any]
+"""What is told of a tone: {mood, at, confidence, polarity, language, model, by}; its age is since ``at``, ms."""
 
 
-def on_event(heard: Heard, event: Event, scene: Context, lasts_ms: int | None) -> None:
+def tone_in(entry: Entry, told: Mapping[str, Any], at: int) -> Record | None:
+    """Return the tone that an entry brings; None when it brings none, or an older one than is known.
+
+    It is asked first in the turn, so that every condition of the turn sees it; ``hear`` takes it from there.
+
+    Args:
+        told: The part ``air`` of the snapshot.
+        at: Turn time, ms.
+    """
+    if isinstance(entry, Event):
+        found = _of_event(entry, told, at)
+    elif isinstance(entry, Merged):
+        found = _parts.decode(entry.parts.get("air", _NOTHING_TOLD)).get(TONE)
+    else:
+        return None
+    return found if found and found["at"] >= (told.get(TONE) or {}).get("at", 0) else None
+
+
+def on_event(heard: Heard, event: Event, scene: Context, lasts_ms: int | None, tone: Record) -> None:
     """Take the mood of what an event says in words: of the open support case, and of the built-in context.
 
     Args:
         lasts_ms: How long the context lasts; None: no hold of the policy names it, or it is the operator's own.
     """
-    text = _text_of(event)
-    if not text or cases.says_mood(event) or asks_to_stop(text):
+    if cases.says_mood(event):  # the case and the context hear that by themselves
         return
-    tone = tone_of(text, str(heard.air.get("locale") or ""))
-    at = min(event.occurred_at, heard.at)
-    if not tone.mood or at < (heard.air.get(TONE) or {}).get("at", 0):
-        return
-    heard.tell(TONE, _record(tone, at))
-    cases.on_mood(heard, tone.mood, at)
+    cases.on_mood(heard, tone["mood"], tone["at"])
     if lasts_ms is not None:
-        occasion = contexts.Occasion(_MOOD, None, begins=tone.mood == "negative", lasts_ms=lasts_ms)
+        occasion = contexts.Occasion(_MOOD, None, begins=tone["mood"] == "negative", lasts_ms=lasts_ms)
         contexts.on_event(heard, event, (occasion,), scene)
 
 
@@ -52,21 +73,49 @@ def join(heard: Heard, theirs: Mapping[str, Any]) -> None:
         heard.tell(TONE, found)
 
 
-def _record(tone: Tone, at: int) -> dict[str, Any]:
-    """Return what is told of a tone; whose age is since ``at``, ms."""
-    return {
-        "mood": tone.mood,
-        "at": at,
-        "confidence": tone.confidence,
-        "polarity": tone.polarity,
-        "language": tone.language,
-        "model": tone.model,
-    }
+def speaks(event: Event) -> bool:
+    """Tell whether a player speaks to the operator in an event."""
+    return event.name in SPOKEN or outcome_of(event) == "replied"
 
 
-def _text_of(event: Event) -> str:
+def text_of(event: Event) -> str:
+    """Return what a player says in words, "" where that is nothing, or only a wish to get no more messages."""
     for name in _TEXTS:
         said = event.properties.get(name)
         if isinstance(said, str) and said.strip():
-            return said
+            return "" if asks_to_stop(said) else said
     return ""
+
+
+def _of_event(event: Event, told: Mapping[str, Any], at: int) -> Record | None:
+    if not speaks(event):
+        return None
+    at = min(event.occurred_at, at)
+    if cases.says_mood(event):
+        return _said(event, at)
+    if not (text := text_of(event)):
+        return None
+    tone = tone_of(text, str(event.context.get("locale") or told.get("locale") or ""))
+    if not tone.mood:
+        return None
+    return _record(tone.mood, at, tone.confidence, tone.polarity, tone.language, tone.model, "weights")
+
+
+def _said(event: Event, at: int) -> Record:
+    """Return what the platform says itself, in a word or as a number below or above 0."""
+    mood = "neutral" if event.properties.get("mood") == "neutral" else cases.mood_of(event) or "neutral"
+    said = event.properties.get("sentiment")
+    polarity = float(max(-1, min(1, said))) if isinstance(said, int | float) else _POLARITY.get(mood, 0.0)
+    return _record(mood, at, 1.0, polarity, "", 0, "platform")
+
+
+def _record(mood: str, at: int, confidence: float, polarity: float, language: str, model: int | str, by: str) -> Record:
+    return {
+        "mood": mood,
+        "at": at,
+        "confidence": confidence,
+        "polarity": polarity,
+        "language": language,
+        "model": model,
+        "by": by,
+    }

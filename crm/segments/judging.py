@@ -13,7 +13,7 @@ from crm.working import Turn
 from domain.conditions import next_change
 from domain.effects import SegmentEntered, SegmentLeft
 from domain.entries import Entry, Merged, TimerFired
-from domain.player import Segments, Snapshot
+from domain.player import Segments, Snapshot, last_tone
 from domain.step import GroupOp
 
 TIMER = "segments"
@@ -79,6 +79,8 @@ def _touched(index: Touched, turn: Turn) -> Iterator[str]:
         for score, names in index.scores:
             if start.scores.held.get(score) is not before.scores.held.get(score):
                 yield from names
+    if index.tone and last_tone(start) is not last_tone(before):
+        yield from index.tone
     if turn.profile is not before.profile:
         yield from _touched_by_profile(index, turn)
 

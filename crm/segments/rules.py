@@ -31,6 +31,7 @@ class Touched:
     last_seen: tuple[tuple[str, int], ...] = ()  # segment, and the least silence in ms whose end may change it
     segments: Mapping[str, Ids] = field(default_factory=dict)  # segment -> those that name it
     scores: tuple[tuple[str, Ids], ...] = ()
+    tone: Ids = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,10 @@ def _index(conditions: Mapping[str, Condition]) -> Touched:
                 balances.add(rest, name)
             elif root == "scores":
                 scores.add(rest.partition(".")[0], name)
-            elif root in ("level", "since"):
-                bare.add(rest or root, name)
+            elif root in ("level", "tone"):
+                bare.add(root, name)
+            elif root == "since":
+                bare.add(rest, name)
     return Touched(
         traits.pairs(),
         metrics.pairs(),
@@ -122,6 +125,7 @@ def _index(conditions: Mapping[str, Condition]) -> Touched:
         tuple((name, _least_silence_ms(conditions[name])) for name in bare.of("last_seen")),
         dict(naming.pairs()),
         scores.pairs(),
+        bare.of("tone"),
     )
 
 

@@ -35,6 +35,7 @@ ADA = Snapshot(
     ),
     wallet={"points": Balance(40, 90)},
     progress=Progress(levels={"club": "founder", "main": "gold"}),
+    air={"tone": {"mood": "negative", "at": 1_795_391_399_000 - 90_000, "polarity": -0.8, "confidence": 0.9}},
 )
 METRICS: dict[str, int | None] = {"deposits_7d": 0, "best_win": None}
 
@@ -107,6 +108,10 @@ UNKNOWN = leaf("event.properties.nothing", "eq", 1)
         pytest.param(leaf("player.since.first_seen", "gte", 1_795_391_399 - 1000), True, id="seconds since first seen"),
         pytest.param(leaf("player.since.last_seen", "gte", 0), False, id="never seen is unknown"),
         pytest.param(leaf("player.since.last_seen", "exists", False), True, id="and known to be"),
+        pytest.param(leaf("player.tone.mood", "eq", "negative"), True, id="the mood"),
+        pytest.param(leaf("player.tone.polarity", "lte", -0.8), True, id="the polarity"),
+        pytest.param(leaf("player.tone.language", "eq", "uk"), False, id="a language that was not told"),
+        pytest.param(leaf("player.since.tone", "between", [0, 999]), True, id="seconds since the mood was said"),
         pytest.param(leaf("now.hour", "eq", 23), True, id="the local hour"),
         pytest.param(leaf("now.weekday", "in", [6, 7]), True, id="the weekend"),
         pytest.param(leaf("now.date", "between", ["2026-11-22", "2026-11-30"]), True, id="local dates compare as text"),
@@ -182,6 +187,7 @@ def nested(depth: int) -> dict[str, Any]:
         pytest.param({"metric": "m", "op": "contains", "value": 1}, "where.op", id="a metric contains nothing"),
         pytest.param({"metric": "m", "op": "eq", "value": "1"}, "where.value", id="a metric is a number"),
         pytest.param(leaf("player.since.birth", "gt", 1), "where.field", id="since what"),
+        pytest.param(leaf("player.tone.colour", "eq", "red"), "where.field", id="tones have no such thing"),
         pytest.param(leaf("now.month", "eq", 1), "where.field", id="no such part of now"),
         pytest.param(leaf("journey", "exists"), "where.field", id="the whole journey"),
         pytest.param(leaf("event.properties.born", "anniversary"), "where.op", id="an anniversary of an event"),
@@ -239,6 +245,9 @@ FIELDS = st.sampled_from(
         "player.scores.churn",
         "player.since.first_seen",
         "player.since.last_seen",
+        "player.since.tone",
+        "player.tone.mood",
+        "player.tone.polarity",
         "now.hour",
         "now.weekday",
         "journey.a",
@@ -300,7 +309,9 @@ def test_compiled_and_interpreted_agree(
     zone: str,
 ) -> None:
     event = Event("ada", "e1", "ab", 1, properties, context=traits) if present else None
-    player = Snapshot("ada", profile=Profile(traits, first_seen_at=now - 700 * ago), wallet={"points": Balance(2, 2)})
+    air = {"tone": {"mood": "ab", "polarity": -1.0, "at": now - 900 * ago}} if ago else {}
+    profile = Profile(traits, first_seen_at=now - 700 * ago)
+    player = Snapshot("ada", profile=profile, wallet={"points": Balance(2, 2)}, air=air)
     asked = PlayerContext(
         player,
         event,

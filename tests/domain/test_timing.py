@@ -30,7 +30,9 @@ def leaf(field: str, op: str, value: Any = None) -> dict[str, Any]:
 
 def context(now: int, zone: str = LISBON, *, seen: int = SEEN, **traits: Any) -> PlayerContext:
     profile = Profile(traits, first_seen_at=seen, last_seen_at=seen)
-    return PlayerContext(Snapshot("ada", profile=profile), now=now, zone=zone, segment={"in": True, "out": False}.get)
+    air = {"tone": {"mood": "negative", "at": seen}} if seen else {}
+    state = Snapshot("ada", profile=profile, air=air)
+    return PlayerContext(state, now=now, zone=zone, segment={"in": True, "out": False}.get)
 
 
 def changes(tree: dict[str, Any], now: int, zone: str = LISBON, **traits: Any) -> int:
@@ -54,6 +56,8 @@ WEEK_SILENT = leaf("player.since.last_seen", "gte", 7 * 86_400)
         pytest.param(leaf("player.since.first_seen", "between", [5, 8]), SEEN + 5000, SEEN + 9000, id="between ends"),
         pytest.param(leaf("player.since.first_seen", "gte", 4.2), SEEN, SEEN + 5000, id="fractions count up"),
         pytest.param(leaf("player.since.first_seen", "exists"), SEEN, 0, id="seen for ever"),
+        pytest.param(leaf("player.since.tone", "lt", 86_400), SEEN, SEEN + DAY, id="a mood's age"),
+        pytest.param(leaf("player.tone.mood", "eq", "negative"), SEEN, 0, id="a mood stays until another is said"),
         pytest.param(leaf("player.since.first_seen", "eq", "5"), SEEN, 0, id="text is never a number of seconds"),
         pytest.param(leaf("now.hour", "gte", 18), moment("2026-11-02 09:30"), moment("2026-11-02 18:00"), id="evening"),
         pytest.param(
@@ -167,7 +171,7 @@ def test_most_conditions_have_no_timing() -> None:
 SECONDS = st.one_of(st.integers(-2, 200_000), st.sampled_from([0, 1, 3600, 86_400, 86_399]), st.floats(0, 10_000))
 NUMBERS = st.sampled_from(["eq", "ne", "gt", "gte", "lt", "lte"])
 TIMED = st.one_of(
-    st.tuples(st.sampled_from(["first_seen", "last_seen"]), NUMBERS, SECONDS).map(
+    st.tuples(st.sampled_from(["first_seen", "last_seen", "tone"]), NUMBERS, SECONDS).map(
         lambda drawn: leaf(f"player.since.{drawn[0]}", drawn[1], drawn[2])
     ),
     st.lists(SECONDS, min_size=2, max_size=2).map(lambda v: leaf("player.since.first_seen", "between", sorted(v))),

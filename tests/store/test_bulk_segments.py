@@ -384,12 +384,13 @@ def test_a_metric_by_the_players_state_at_the_time_is_refused_with_a_sentence() 
     assert list(some.refused) == ["vips", "others"]
 
 
-def test_a_segment_by_a_score_is_refused_with_a_sentence() -> None:
-    documents = programme({"bets": BETS}, {"leaving": leaf("player.scores.churn", "gte", 0.7)})
+@pytest.mark.parametrize("field", ["player.scores.churn", "player.tone.polarity", "player.since.tone"])
+def test_a_segment_by_what_a_model_said_is_refused_with_a_sentence(field: str) -> None:
+    documents = programme({"bets": BETS}, {"leaving": leaf(field, "gte", 0.7)})
     compiled = compile_programme(1, documents)
     asked = question(compiled.crm.segments, compiled.rules.metrics, documents)
     assert asked.refused == {
-        "leaving": "player.scores.churn is what a model said at the time, which is not computed from the archive"
+        "leaving": f"{field} is what a model said at the time, which is not computed from the archive"
     }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from crm.facts import FactRules, Heard, hear, tells
 from crm.facts.reach import is_same_reach, look
 from crm.facts.rules import compile_facts
+from crm.facts.tones import tone_in
 from crm.tower.config import PolicyConfig
 from crm.tower.policy import compile_policy
 from domain.effects import ConsentChanged
@@ -47,7 +48,8 @@ class Ears:
         cause = str(getattr(entry, "id", getattr(entry, "cause", "")))
         if not tells(self.rules, entry, self.air):
             return Heard("ann", self.air, self.now, cause)
-        heard = hear(self.rules, entry, self.air, at=self.now, cause=cause)
+        tone = tone_in(entry, self.air, self.now)
+        heard = hear(self.rules, entry, self.air, at=self.now, cause=cause, tone=tone)
         if not is_same_reach(self.air, heard.air):
             look(heard, self.traits)
         self._keep(heard)

@@ -26,6 +26,9 @@ def excluded(reason: str, since: int, until: int | None = None) -> dict[str, Any
     }
 
 
+TOLD_BY_THE_PLATFORM = {"at": 7, "confidence": 1.0, "language": "", "model": 0, "by": "platform"}
+
+
 @pytest.mark.parametrize(
     ("entry", "told", "expected"),
     [
@@ -75,7 +78,10 @@ def excluded(reason: str, since: int, until: int | None = None) -> dict[str, Any
         pytest.param(
             event("support_case_opened", properties={"case_id": "c1", "sentiment": -0.7}),
             {},
-            {"support_case": {"open": True, "since": 1000, "cases": ["c1"], "mood": "negative", "mood_at": 1000}},
+            {
+                "support_case": {"open": True, "since": 1000, "cases": ["c1"], "mood": "negative", "mood_at": 1000},
+                "tone": TOLD_BY_THE_PLATFORM | {"mood": "negative", "polarity": -0.7},
+            },
             id="a case in a bad mood",
         ),
         pytest.param(

@@ -84,6 +84,25 @@ def test_what_the_platform_says_goes_before_what_is_read(said: dict[str, Any], m
 
 
 @pytest.mark.parametrize(
+    ("said", "tone"),
+    [
+        pytest.param({"mood": "angry"}, ("negative", -1.0), id="in a word"),
+        pytest.param({"sentiment": 0.3}, ("positive", 0.3), id="as a number"),
+        pytest.param({"sentiment": 40}, ("positive", 1.0), id="of another scale"),
+        pytest.param({"sentiment": 0}, ("neutral", 0.0), id="neither"),
+        pytest.param({"mood": "neutral"}, ("neutral", 0.0), id="neither, in a word"),
+    ],
+)
+def test_what_the_platform_says_is_the_tone(said: dict[str, Any], tone: tuple[str, float]) -> None:
+    ann = Ears()
+    ann.event("comment_left", text=PLEASED["uk"])
+    ann.now += MINUTE
+    ann.event("comment_left", text=ANGRY["uk"], **said)
+    found = ann.air["tone"]
+    assert (found["mood"], found["polarity"], found["by"], found["at"]) == (*tone, "platform", NOON + MINUTE)
+
+
+@pytest.mark.parametrize(
     "name", ["comment_left", "complaint_opened", "feedback_given", "review_left", "support_case_updated"]
 )
 def test_without_an_open_case_the_built_in_context_begins(name: str) -> None:
