@@ -101,7 +101,7 @@ async def list_publications(context: Ctx, _: Reader, limit: Limit = 50, cursor: 
     status_code=201,
     summary="Keep an artefact as the next version",
     description="The body is what `playtower train` wrote. It is refused when its checksum does not fit, or when it "
-    "was made for other features than this release computes. `publish=true` has it score at once.",
+    "reads features that this release does not compute. `publish=true` has it score at once.",
     responses=answers(_MODEL, 401, 403, 413, 422, 503, ok=201),
     openapi_extra={
         "requestBody": {

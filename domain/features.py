@@ -7,6 +7,7 @@ no list of events: the part stays under ``BYTES_MAX`` whatever the player does.
 from msgspec import Struct
 
 BYTES_MAX = 900  # of the stored form
+RESPONSES_MAX = 4  # messages remembered as responded to: who clicks one has mostly opened it just before
 
 
 class Faded(Struct, frozen=True, gc=False, array_like=True):
@@ -33,13 +34,34 @@ NOTHING = Faded()
 NONE_SEEN = Spread()
 
 
+class Buys(Struct, frozen=True, gc=False, array_like=True):
+    """Deposits and purchases by day: two of one day are one decision to pay. What models of repeat buying ask for."""
+
+    days: int = 0  # UTC days with one; 0: never, and the rest is empty
+    first_at: int = 0  # ms, the first of all
+    last_at: int = 0  # ms, the newest
+    spent: float = 0.0  # all of them together
+
+
+class Messages(Struct, frozen=True, gc=False, array_like=True):
+    """Messages that went out to the player, and what the player did with them."""
+
+    received: Faded = NOTHING
+    responded: Faded = NOTHING  # opened or clicked; each message once
+    last: tuple[int, ...] = ()  # 32 bits of the ids of those responded to last, the newest last
+
+
+NEVER_BOUGHT = Buys()
+NO_MESSAGES = Messages()
+
+
 class Features(Struct, frozen=True, gc=False, array_like=True):
     """Of one player. Times are event time in ms, money is in major units of the programme's currency.
 
     A session is what lies between two silences longer than the session gap (``ml.features.SESSION_GAP_MS``).
     """
 
-    events: int = 0  # signals taken in; 0: none yet, all else is empty
+    events: int = 0  # signals taken in; 0: none yet, all else but messages is empty
     first_at: int = 0
     last_at: int = 0  # of the newest signal; an older one counts as if it were this old
     days: int = 0  # UTC days with a signal: bit 0 is the day of ``last_at``, bit 63 is 63 days before it
@@ -68,3 +90,5 @@ class Features(Struct, frozen=True, gc=False, array_like=True):
     hour_cos: float = 0.0  # of the UTC hour as an angle, summed over signals and fading as ``signals.month`` does
     hour_sin: float = 0.0
     games: int = 0  # 64 bits; each game sets the one that its name hashes to
+    buys: Buys = NEVER_BOUGHT
+    messages: Messages = NO_MESSAGES

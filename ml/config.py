@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from domain.durations import duration_s
 from domain.entries import Event
 from domain.event_fields import check_path, field_value, keys_of
+from domain.receipts import TYPE, outcome_of
 from ml.features import SESSION_GAP_MS, Kind, Signal
 from ml.pattern_config import PatternConfig, PatternPlan, compile_patterns
 
@@ -22,6 +23,7 @@ PRESENCE = frozenset(("track", "page", "screen"))  # identify, group and alias a
 
 _DAY_S = 86_400
 _OTHER = Signal("other")
+_MESSAGES: Mapping[str, Kind] = {"sent": "received", "opened": "responded", "clicked": "responded"}  # by outcome
 
 
 EventName = Annotated[str, Field(min_length=1, max_length=200)]
@@ -118,9 +120,12 @@ class ModelPlan:
     patterns: PatternPlan | None = None  # None: not watched
 
     def signal(self, event: Event) -> Signal | None:
-        """Return what the event means to the models; None when it does not show the player to be there."""
+        """Return what the event means to the models; None: nothing.
+
+        What became of a message is told (``ml.features.MESSAGE_KINDS``), and does not show the player to be there.
+        """
         if event.type not in PRESENCE or event.name in self.ignored:
-            return None
+            return _message(event) if event.type == TYPE else None
         rule = self.rules.get(event.name)
         if rule is None:
             return _OTHER
@@ -140,6 +145,11 @@ def compile_models(config: ModelsConfig) -> ModelPlan | None:
         frozenset(config.ignore),
         compile_patterns(config.patterns, config.session_gap * 1000),
     )
+
+
+def _message(event: Event) -> Signal | None:
+    kind, name = _MESSAGES.get(outcome_of(event)), event.properties.get("message_id")
+    return Signal(kind, game=name) if kind and isinstance(name, str) else None
 
 
 def _rule(kind: Kind, said: SignalConfig, minor_units: int) -> SignalRule:

@@ -12,13 +12,15 @@ from math import asinh, cos, hypot, isfinite, log, log1p, pi, sin
 from typing import Literal
 from zlib import crc32
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from domain.calendar import DAY_MS
-from domain.features import NONE_SEEN, NOTHING, Faded, Features, Spread
+from domain.features import NEVER_BOUGHT, NONE_SEEN, NOTHING, RESPONSES_MAX, Buys, Faded, Features, Messages, Spread
 from ml.sums import SD_PRIOR, added, deviation, faded, faded_month, month_fade, noted
 
-Kind = Literal["bet", "win", "deposit", "withdrawal", "purchase", "session", "other"]
+Kind = Literal["bet", "win", "deposit", "withdrawal", "purchase", "session", "other", "received", "responded"]
+MESSAGE_KINDS = frozenset(("received", "responded"))  # what was sent to a player shows nobody to be there
+BUYS = frozenset(("deposit", "purchase"))
 
 SESSION_GAP_MS = 30 * 60_000
 AMOUNT_MAX = 1e12  # major units; more counts as this much
@@ -65,10 +67,19 @@ NAMES = (
     "since_purchase",
     "hour_regularity",  # 0: any hour of the day, 1: always the same
     "games",  # log(1 + how many different ones), estimated; 267 and more are one
+    "buy_days",  # log(1 + UTC days with a deposit or a purchase); this one and the next three are what
+    "buy_span",  # ``ml.lifetime`` reads: log(1 + days from the first of them to the newest)
+    "buy_age",  # log(1 + days since the first), whole ones as in the span
+    "buy_mean",  # log(1 + what was paid on such a day on average)
+    "messages_28",  # log(1 + fading sum) of messages that went out to the player
+    "responses_28",  # of those opened or clicked
+    "response_share",  # of the former to the latter, drawn towards ``SHARE_PRIOR`` where there were few; 0 to 1
 )
 
 _Session = tuple[int, int, float, float, float, Spread, int, int, Spread]  # sessions_all to lengths, as in ``Features``
 _Payments = tuple[Faded, Faded, Faded, Faded, Faded, Faded, Faded, Faded]
+
+SHARE_PRIOR, _SHARE_COUNT = 0.25, 4.0  # of messages responded to, and how many messages this counts as
 
 _DAYS_MASK = 2**64 - 1
 _GAP_PRIOR = 12.0  # log(1 + seconds) of a silence of two days: what is expected of a player with none yet
@@ -80,7 +91,7 @@ class Signal(Struct, frozen=True, gc=False):
 
     Args:
         amount: Money in major units; of ``session`` the seconds that it lasted, when the platform tells.
-        game: What was played, "" when nothing says.
+        game: What was played, "" when nothing says; of ``received`` and ``responded`` the message's id.
     """
 
     kind: Kind
@@ -99,10 +110,12 @@ def update(before: Features, signal: Signal, at: int, *, gap_ms: int = SESSION_G
         gap_ms: The silence after which a session is over.
     """
     kind = signal.kind
+    if kind in MESSAGE_KINDS:
+        return structs.replace(before, messages=_messages(before.messages, signal, at))
     amount = _amount(signal.amount)
     told_ms = int(min(amount, TOLD_SECONDS_MAX) * 1000) if kind == "session" else 0
     if not before.events:
-        return _first(signal, amount, max(at, 1), told_ms)
+        return _first(signal, amount, max(at, 1), told_ms, before.messages)
 
     at = max(at, before.last_at)
     start = max(at - told_ms, before.last_at)  # a session that the platform tells of began before its signal
@@ -127,6 +140,8 @@ def update(before: Features, signal: Signal, at: int, *, gap_ms: int = SESSION_G
         before.hour_cos * fade + cos(angle),
         before.hour_sin * fade + sin(angle),
         before.games | _bit(signal.game),
+        _bought(before.buys, amount, at) if kind in BUYS else before.buys,
+        before.messages,
     )
 
 
@@ -166,6 +181,8 @@ def vector(state: Features, at: int, *, gap_ms: int = SESSION_GAP_MS) -> tuple[f
     _, seconds_7, seconds_28 = faded(state.seconds, at)
     _, staked_7, staked_28 = faded(state.staked, at)
     unset = 64 - state.games.bit_count()
+    buys, messages = state.buys, state.messages
+    received, responded = _month_by(messages.received, at), _month_by(messages.responded, at)
     return (
         log1p(recency),
         log1p(age),
@@ -207,11 +224,18 @@ def vector(state: Features, at: int, *, gap_ms: int = SESSION_GAP_MS) -> tuple[f
         log1p((at - (state.purchases.at or state.first_at)) / DAY_MS),
         min(1.0, hypot(state.hour_cos, state.hour_sin) / state.signals.month),
         log1p(64.0 * log(64.0 / max(unset, 1))),  # linear counting (Whang et al. 1990)
+        log1p(buys.days),
+        log1p(buys.last_at // DAY_MS - buys.first_at // DAY_MS),
+        log1p(_age_days(buys, at)),
+        log1p(buys.spent / buys.days) if buys.days else 0.0,
+        log1p(received),
+        log1p(responded),
+        min(1.0, (responded + SHARE_PRIOR * _SHARE_COUNT) / (received + _SHARE_COUNT)),
     )
 
 
-def _first(signal: Signal, amount: float, at: int, told_ms: int) -> Features:
-    """Return the state after the first signal of all."""
+def _first(signal: Signal, amount: float, at: int, told_ms: int, messages: Messages) -> Features:
+    """Return the state after the first signal of all; messages may have come before it."""
     kind, began = signal.kind, max(at - told_ms, 1)
     one, money = Faded(at, 1.0, 1.0, 1.0), Faded(at, amount, amount, amount)
     spent = told_ms / 1000
@@ -240,6 +264,8 @@ def _first(signal: Signal, amount: float, at: int, told_ms: int) -> Features:
         hour_cos=cos(angle),
         hour_sin=sin(angle),
         games=_bit(signal.game),
+        buys=Buys(1, at, at, amount) if kind in BUYS else NEVER_BOUGHT,
+        messages=messages,
     )
 
 
@@ -292,6 +318,35 @@ def _payments(before: Features, kind: Kind, amount: float, at: int) -> _Payments
     return bets, staked, won, deposits, deposited, withdrawn, purchases, purchased
 
 
+def _bought(before: Buys, amount: float, at: int) -> Buys:
+    """Return what is kept of days with a payment after one more; ``at`` is not before the newest."""
+    is_new = not before.days or at // DAY_MS > before.last_at // DAY_MS
+    return Buys(before.days + is_new, before.first_at or at, at, before.spent + amount)
+
+
+def _messages(before: Messages, signal: Signal, at: int) -> Messages:
+    """Return what is kept of messages after one that went out, or was opened or clicked."""
+    if signal.kind == "received":
+        return structs.replace(before, received=added(before.received, max(at, before.received.at, 1), 1.0))
+    name = crc32(signal.game.encode(errors="replace"))
+    if name in before.last:
+        return before
+    responded = added(before.responded, max(at, before.responded.at, 1), 1.0)
+    return Messages(before.received, responded, (*before.last, name)[-RESPONSES_MAX:])
+
+
+def _month_by(sums: Faded, at: int) -> float:
+    """Return the month's sum at an instant; what was added after it counts as if it had been added then."""
+    return faded_month(sums, max(at, sums.at))
+
+
+def _age_days(buys: Buys, at: int) -> int:
+    """Return the whole UTC days that have passed since the first payment, the present one only once it is over."""
+    if not buys.days:
+        return 0
+    return max(buys.last_at // DAY_MS, (at - 1) // DAY_MS) - buys.first_at // DAY_MS
+
+
 def _amount(value: float) -> float:
     return min(value, AMOUNT_MAX) if isfinite(value) and value > 0 else 0.0
 
@@ -322,6 +377,7 @@ def _of_nobody() -> tuple[float, ...]:
         "gap_sd": SD_PRIOR,
         "session_sd": SD_PRIOR,
         "stake_sd": SD_PRIOR,
+        "response_share": SHARE_PRIOR,
     }
     return tuple(least.values())
 

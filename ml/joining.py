@@ -1,9 +1,10 @@
 """Two players turn out to be one person: what the models know of them is joined (docs/identity.md)."""
 
 import msgspec
+from msgspec import structs
 
 from domain.calendar import DAY_MS
-from domain.features import Features
+from domain.features import NEVER_BOUGHT, NO_MESSAGES, RESPONSES_MAX, Buys, Features, Messages
 from ml.features import SESSION_GAP_MS
 from ml.sums import month_fade, pooled, summed
 
@@ -14,9 +15,11 @@ def joined(first: Features, second: Features, *, gap_ms: int = SESSION_GAP_MS) -
     Sums add up and averages are weighed by what they are of. Days on which both were active are counted once as far
     back as days are known one by one. The newest session is the one of the newer of the two.
     """
-    if not (first.events and second.events):
-        return first if first.events else second
     old, new = sorted((first, second), key=_age)
+    messages = _joined_messages(old.messages, new.messages)
+    if not (first.events and second.events):
+        known = first if first.events else second
+        return known if known.messages == messages else structs.replace(known, messages=messages)
     at = new.last_at
     passed = at // DAY_MS - old.last_at // DAY_MS
     first_at, apart = min(old.first_at, new.first_at), old.days_all + new.days_all
@@ -53,6 +56,27 @@ def joined(first: Features, second: Features, *, gap_ms: int = SESSION_GAP_MS) -
         hour_cos=old.hour_cos * fade + new.hour_cos,
         hour_sin=old.hour_sin * fade + new.hour_sin,
         games=old.games | new.games,
+        buys=_joined_buys(old.buys, new.buys),
+        messages=messages,
+    )
+
+
+def _joined_buys(one: Buys, other: Buys) -> Buys:
+    """Return the payments of both. Which days were the same is not known; there are no more than the span has."""
+    if NEVER_BOUGHT in (one, other):
+        return other if one == NEVER_BOUGHT else one
+    first, last = min(one.first_at, other.first_at), max(one.last_at, other.last_at)
+    days = min(one.days + other.days, last // DAY_MS - first // DAY_MS + 1)
+    return Buys(days, first, last, one.spent + other.spent)
+
+
+def _joined_messages(old: Messages, new: Messages) -> Messages:
+    if NO_MESSAGES in (old, new):
+        return new if old == NO_MESSAGES else old
+    return Messages(
+        summed(old.received, new.received),
+        summed(old.responded, new.responded),
+        (*old.last, *(name for name in new.last if name not in old.last))[-RESPONSES_MAX:],
     )
 
 

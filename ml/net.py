@@ -90,7 +90,7 @@ class Artefact(Struct, frozen=True, forbid_unknown_fields=True):
 
     format: int
     name: str  # churn
-    names: list[str]  # of the features, in order
+    names: list[str]  # of the features it reads, in order: ``ml.features.NAMES``, or fewer
     mean: list[float]
     scale: list[float]  # over 0
     low: list[float]
@@ -133,6 +133,9 @@ class Model:
         self._sloped = self._slopes[:, None] * self._weights[-1]  # (H, inputs), calibrated
         self._levels = self._slopes * self._biases[-1] + self._shifts  # (H,)
         self._evidence = artefact.names.index(artefact.evidence)
+        # A model of an earlier release reads fewer numbers than there are now; None: all of them, as they come.
+        places = [NAMES.index(name) for name in artefact.names]
+        self._places = None if places == list(range(len(NAMES))) else np.array(places)
         self._churns = sorted(
             (head.days, at) for at, head in enumerate(artefact.heads) if head.name.startswith("churn_")
         )
@@ -142,10 +145,10 @@ class Model:
         """Score one player.
 
         Args:
-            vector: (F,) as ``ml.features.vector`` makes it.
+            vector: As ``ml.features.vector`` makes it.
             horizon_days: Of ``churn``. A model without that head takes the one with the nearest, as a ratio.
         """
-        x = np.array(vector)  # (F,)
+        x = self._read(np.array(vector))  # (F,)
         z = np.minimum(np.maximum((x - self._mean) * self._inverse, -_CLIP), _CLIP)
         told = z
         passed: list[NDArray[np.bool_]] = []
@@ -164,13 +167,13 @@ class Model:
             values[far] = min(values[near], values[far])
         churn = self.churn_head(horizon_days)
         values["churn"] = values[self.heads[churn]]
-        return Scores(values, self.confidence(x), self._drivers(z, passed, churn))
+        return Scores(values, self._confidence(x), self._drivers(z, passed, churn))
 
     def predict(self, rows: Floats) -> Floats:
         """Return what the heads tell of many rows at once, for judging a model; not rounded.
 
         Args:
-            rows: (N, F) feature vectors.
+            rows: (N, all features) feature vectors.
 
         Returns:
             (N, H) probabilities, and days of a count.
@@ -188,8 +191,8 @@ class Model:
         return told
 
     def outputs(self, rows: Floats) -> Floats:
-        """Return the heads' outputs (N, H) before calibration, of (N, F) feature vectors."""
-        told: Floats = np.clip((rows - self._mean) * self._inverse, -_CLIP, _CLIP)
+        """Return the heads' outputs (N, H) before calibration, of (N, all features) feature vectors."""
+        told: Floats = np.clip((self._read(rows) - self._mean) * self._inverse, -_CLIP, _CLIP)
         for weight, bias in zip(self._weights[:-1], self._biases[:-1], strict=True):
             told = np.maximum(told @ weight.T + bias, 0.0)
         outputs: Floats = told @ self._weights[-1].T + self._biases[-1]
@@ -203,8 +206,15 @@ class Model:
             self._nearest[horizon_days] = found
         return found
 
-    def confidence(self, x: Floats) -> float:
-        """Return how much a score may be relied on, 0..1, of one vector (F,)."""
+    def confidence(self, vector: Floats) -> float:
+        """Return how much a score may be relied on, 0..1, of one feature vector."""
+        return self._confidence(self._read(vector))
+
+    def _read(self, of: Floats) -> Floats:
+        """Return the columns that the model reads, (F,) or (N, F), of all features."""
+        return of if self._places is None else of[..., self._places]
+
+    def _confidence(self, x: Floats) -> float:
         days = max(0.0, float(x[self._evidence]))
         familiar = np.count_nonzero((x >= self._low) & (x <= self._high)) / len(x)
         return round(self.artefact.trust * days / (days + EVIDENCE_DAYS) * float(familiar), 4)
@@ -240,8 +250,8 @@ def load(data: bytes, version: int = 0) -> Model:
         raise Invalid(f"the model has format {artefact.format}, this engine reads format {FORMAT}")
     if artefact.checksum != checksum(artefact):
         raise Invalid("the model's checksum does not fit its content: it was changed or cut since it was written")
-    if artefact.names != list(NAMES):
-        raise Invalid(f"the model was made for other features: {_difference(artefact.names)}; train it again")
+    if difference := _difference(artefact.names):
+        raise Invalid(f"the model was made for other features: {difference}; train it again")
     if problem := _problem(artefact):
         raise Invalid(f"the model cannot be used: {problem}")
     return Model(artefact, version)
@@ -264,15 +274,14 @@ def _probability(o: float) -> float:
 
 
 def _difference(names: list[str]) -> str:
-    """Return in what the features that a model wants differ from those there are."""
-    missing, extra = [n for n in names if n not in NAMES], [n for n in NAMES if n not in names]
-    if not missing and not extra:
-        return "they are in another order"
-    told = [
-        f"it wants {', '.join(missing[:3])}" if missing else "",
-        f"it lacks {', '.join(extra[:3])}" if extra else "",
-    ]
-    return " and ".join(filter(None, told))
+    """Return in what the features that a model reads are not those there are; "" when it can read them.
+
+    It may lack some: features are added at the end, and a model of an earlier release goes on with those it has.
+    """
+    if unknown := [name for name in names if name not in NAMES]:
+        return f"it wants {', '.join(unknown[:3])}"
+    places = [NAMES.index(name) for name in names]
+    return "" if places == sorted(set(places)) else "they are in another order"
 
 
 def _problem(artefact: Artefact) -> str:

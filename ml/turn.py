@@ -19,7 +19,7 @@ from domain.ids import survivor
 from domain.player import Score, Scores, Snapshot, snapshot_from_parts, with_parts
 from domain.step import Step, TimerOp
 from ml.config import ModelPlan
-from ml.features import opened_session, update, vector
+from ml.features import MESSAGE_KINDS, opened_session, update, vector
 from ml.joining import joined
 from ml.net import Scores as Told
 from ml.patterns import joined as joined_habits
@@ -31,6 +31,7 @@ MOVES_LEAST = 0.005  # of a probability (and of the engagement's share of a week
 SURER_LEAST = 0.05  # of the confidence
 _LOOKS_MS = tuple(days * DAY_MS for days in (1, 2, 4, 8, 16))  # of silence, after the session's end
 _MONEY = ("deposit", "withdrawal", "purchase")
+NOTHING_KNOWN = Features()
 
 
 class Scorer(Protocol):
@@ -65,6 +66,8 @@ def _on_event(plan: ModelPlan, model: Scorer | None, state: Snapshot, at: int, e
     if signal is None:
         return Step(state)
     features = update(state.features, signal, event.occurred_at, gap_ms=plan.session_gap_ms)
+    if signal.kind in MESSAGE_KINDS:
+        return Step(with_parts(state, features=features))
     habits = state.habits
     seen: tuple[PatternChanged, ...] = ()
     if plan.patterns is not None:
@@ -88,22 +91,22 @@ def _on_merged(plan: ModelPlan, model: Scorer | None, state: Snapshot, at: int, 
     """Join what was known of the other profile; whose score it was does not matter, the person gets a new one."""
     parts = {name: data for name, data in merged.parts.items() if name in ("features", "habits")}
     theirs = snapshot_from_parts(merged.source, 0, parts)
-    if not theirs.features.events:
+    if theirs.features == NOTHING_KNOWN:
         return Step(state)
     features = joined(state.features, theirs.features, gap_ms=plan.session_gap_ms)
     habits = joined_habits(state.habits, theirs.habits) if state.features.events else theirs.habits
     after = with_parts(state, features=features, habits=habits)
-    return _looked(plan, model, after, at)
+    return _looked(plan, model, after, at) if features.events else Step(after)
 
 
 def _on_merge_asked(state: Snapshot, asked: MergeAsked) -> Step[Snapshot]:
     """Keep nothing of a profile that is handed over (``crm.identity`` relays it as it was before this turn)."""
     lives_on_elsewhere = asked.into != state.player and survivor(state.player, asked.into) == asked.into
     armed = state.scores.armed
-    if not lives_on_elsewhere or not (state.features.events or state.scores.held or armed):
+    if not lives_on_elsewhere or not (state.features != NOTHING_KNOWN or state.scores.held or armed):
         return Step(state)
     timers = (TimerOp(TimerFired(state.player, TIMER, "", armed), set=False),) if armed else ()
-    return Step(with_parts(state, features=Features(), habits=Habits(), scores=Scores()), timers=timers)
+    return Step(with_parts(state, features=NOTHING_KNOWN, habits=Habits(), scores=Scores()), timers=timers)
 
 
 def _looked(plan: ModelPlan, model: Scorer | None, state: Snapshot, at: int) -> Step[Snapshot]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-KINDS = ("bet", "win", "deposit", "withdrawal", "purchase", "session", "other")
+KINDS = ("bet", "win", "deposit", "withdrawal", "purchase", "session", "other", "received", "responded")
 
 
 class Log(Struct, frozen=True):
@@ -24,7 +24,7 @@ class Log(Struct, frozen=True):
     at: list[int]  # ms since the epoch, UTC, ascending
     kind: list[str]  # of ``KINDS``
     amount: list[float]  # in major units of one currency, 0.0 where there is none
-    game: list[str] = []  # "" for none; the empty list: no row has one
+    game: list[str] = []  # "" for none, of a message its id; the empty list: no row has one
     name: str = ""  # of the source, for the model card
     licence: str = ""  # of the source, for the model card
 

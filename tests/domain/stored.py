@@ -1,5 +1,7 @@
 """One value of every stored kind, all fields set. The bytes kept of them are in ``test_stored_formats``."""
 
+from msgspec import structs
+
 from domain.dispatch import Dispatch
 from domain.effects import (
     AchievementReached,
@@ -53,7 +55,7 @@ from domain.entries import (
     WalkAsked,
     Withdrawn,
 )
-from domain.features import Faded, Features, Spread
+from domain.features import Buys, Faded, Features, Messages, Spread
 from domain.habits import Course, Habits, Hours, Session
 from domain.player import (
     Balance,
@@ -198,6 +200,12 @@ PARTS = {
     "scores": Scores({"churn": Score(0.75, 0.5, (("recency", 0.25),), 3, 7)}, 9),
     "identity": Identity("", 0, ("anon:a1",), {"anon:a1": "merged"}, ("d1",), {"email": "key:email:ab"}, {"x": {}}),
 }
+
+GROWN_FEATURES = structs.replace(  # with fields that were added at the end; ``PARTS`` has them as they were before
+    PARTS["features"],
+    buys=Buys(3, 1, 2, 70.25),
+    messages=Messages(Faded(2, 1.0, 2.0, 4.0), Faded(1, 0.5, 1.0, 1.5), (7, 2**32 - 1)),
+)
 
 CRM_RECORD = HistoryRecord(
     "m1",

@@ -11,7 +11,16 @@ from domain.dispatch import decode_dispatch, encode_dispatch
 from domain.effects import Effect, decode_record, encode_record
 from domain.entries import Entry, Unreadable, decode_entry, encode_entry
 from domain.player import PART_TYPES, Snapshot, changed_parts, snapshot_from_parts, with_parts
-from tests.domain.stored import CRM_RECORD, DISPATCH, ENTRIES, MODEL_RECORD, PARTS, RECORD, TOWER_RECORD
+from tests.domain.stored import (
+    CRM_RECORD,
+    DISPATCH,
+    ENTRIES,
+    GROWN_FEATURES,
+    MODEL_RECORD,
+    PARTS,
+    RECORD,
+    TOWER_RECORD,
+)
 
 ENTRY_BYTES = {
     "event": (
@@ -104,6 +113,10 @@ PART_BYTES = {
         "6c70020181a6616d6f756e7405a26d31a373233105c3"
     ),
 }
+GROWN_BYTES = (  # of the fields that were added to the features
+    "94030102cb4051900000000000939402cb3ff0000000000000cb4000000000000000cb40100000000000009401cb3fe00000"
+    "00000000cb3ff0000000000000cb3ff80000000000009207ceffffffff"
+)
 RECORD_BYTES = (
     "94a26d31aa6265745f706c61636564cf0000019cae6b66009d98a6706f696e7473a6706f696e7473050aaa61646a7573746d"
     "656e7407a861646a7573746564a377687996b26d697373696f6e5f70726f67726573736564a16da462657473030a0294ae6d"
@@ -155,6 +168,15 @@ def test_kept_entries_decode(kind: str) -> None:
 def test_kept_snapshot_parts_decode() -> None:
     parts = {name: bytes.fromhex(data) for name, data in PART_BYTES.items()}
     assert snapshot_from_parts("ada", 9, parts) == with_parts(Snapshot("ada", 9), **PARTS)
+
+
+def test_features_with_their_later_fields_decode() -> None:
+    old, new = PART_BYTES["features"], "dc001f" + PART_BYTES["features"][6:] + GROWN_BYTES
+    assert bytes.fromhex(old)[:3] == b"\xdc\x00\x1d", "an array of 29"
+    parts = {"features": bytes.fromhex(new)}
+    assert snapshot_from_parts("ada", 9, parts).features == GROWN_FEATURES
+    nobody = Snapshot("ada")
+    assert changed_parts(nobody, with_parts(nobody, features=GROWN_FEATURES)) == parts
 
 
 def test_a_kept_history_record_decodes() -> None:

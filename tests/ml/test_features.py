@@ -10,14 +10,16 @@ import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from domain.calendar import DAY_MS
-from domain.features import BYTES_MAX, Faded, Features
-from ml.features import NAMES, SESSION_GAP_MS, Kind, Signal, opened_session, update, vector
+from domain.features import BYTES_MAX, RESPONSES_MAX, Buys, Faded, Features
+from ml.features import BUYS, NAMES, SESSION_GAP_MS, SHARE_PRIOR, Kind, Signal, opened_session, update, vector
 
 MONDAY = 1_772_409_600_000  # 2 March 2026, 00:00 UTC
 MINUTE, HOUR = 60_000, 3_600_000
 KINDS: tuple[Kind, ...] = ("bet", "win", "deposit", "withdrawal", "purchase", "session", "other")
+MESSAGES = st.builds(Signal, st.sampled_from(("received", "responded")), game=st.sampled_from(("a", "b", "c", "d")))
 
 
 DEFINED = {
@@ -61,6 +63,13 @@ DEFINED = {
     "since_purchase": 1.791759,
     "hour_regularity": 0.792085,
     "games": 1.109195,
+    "buy_days": 1.098612,
+    "buy_span": 2.639057,
+    "buy_age": 2.944439,
+    "buy_mean": 3.314186,
+    "messages_28": 1.017820,
+    "responses_28": 0.633181,
+    "response_share": 0.326607,
 }
 LAWS = settings(max_examples=50, deadline=None)
 
@@ -82,7 +91,7 @@ HISTORIES = st.lists(st.builds(Act, WAITS, PLAIN), min_size=1, max_size=20)
 WILD = st.lists(
     st.tuples(
         st.one_of(st.integers(-(2**62), 2**62), st.integers(MONDAY, MONDAY + 400 * DAY_MS)),
-        signals(st.one_of(st.floats(), st.sampled_from((nan, inf, -inf, 1e308, -5.0)))),
+        signals(st.one_of(st.floats(), st.sampled_from((nan, inf, -inf, 1e308, -5.0)))) | MESSAGES,
     ),
     max_size=20,
 )
@@ -201,8 +210,8 @@ def test_whatever_comes_all_numbers_are_finite_and_the_state_stays_small(
 def test_the_fullest_state_is_within_the_bound_that_is_told() -> None:
     state = Features()
     for number in range(2_000):
-        for kind in KINDS:
-            state = update(state, Signal(kind, 1e12, f"game {number}"), MONDAY + number * 45 * MINUTE)
+        for kind in (*KINDS, "received", "responded"):
+            state = update(state, Signal(kind, 1e12, f"game {number}"), MONDAY + number * 45 * MINUTE)  # type: ignore[arg-type]
     assert state.games == 2**64 - 1
     assert all(isfinite(number) for number in vector(state, state.last_at))
     assert 550 < len(msgspec.msgpack.encode(state)) <= BYTES_MAX
@@ -308,9 +317,76 @@ def test_a_player_who_did_nothing_has_a_vector_too() -> None:
 def test_what_a_signal_says_nothing_of_stays_the_same_object(history: list[Act]) -> None:
     state = after(timed(history))
     seen = update(state, Signal("other"), state.last_at)
-    for name in ("bets", "staked", "won", "deposits", "deposited", "withdrawn", "purchases", "purchased", "stakes"):
+    for name in ("bets", "staked", "won", "deposits", "deposited", "withdrawn", "purchases", "purchased", "stakes",
+                 "buys", "messages"):  # fmt: skip
         assert getattr(seen, name) is getattr(state, name)
     assert seen.events == state.events + 1
+
+
+@LAWS
+@given(history=HISTORIES, wait=st.integers(0, 90 * DAY_MS))
+def test_days_with_a_payment_are_those_of_the_calendar(history: list[Act], wait: int) -> None:
+    rows = timed(history)
+    state = after(rows)
+    paid = [(at, signal.amount) for at, signal in rows if signal.kind in BUYS]
+    days = sorted({at // DAY_MS for at, _ in paid})
+    assert state.buys == Buys(
+        len(days), paid[0][0] if paid else 0, paid[-1][0] if paid else 0, pytest.approx(sum(x for _, x in paid))
+    )
+    at = rows[-1][0] + wait
+    now = named(state, at)
+    assert round(exp(now["buy_days"]) - 1, 6) == len(days)
+    if days:
+        assert round(exp(now["buy_span"]) - 1, 6) == days[-1] - days[0]
+        assert round(exp(now["buy_age"]) - 1, 6) == max(days[-1], (at - 1) // DAY_MS) - days[0]
+        assert exp(now["buy_mean"]) - 1 == pytest.approx(sum(x for _, x in paid) / len(days), abs=1e-6)
+
+
+@LAWS
+@given(history=HISTORIES, what=st.lists(st.tuples(st.integers(0, 20), MESSAGES), max_size=8))
+def test_messages_are_counted_and_change_nothing_else(history: list[Act], what: list[tuple[int, Signal]]) -> None:
+    """However many came, and whatever was done with them, the player was no more there than without."""
+    rows = timed(history)
+    plain = after(rows)
+    mixed = list(rows)
+    for place, signal in what:
+        mixed.insert(place, (mixed[min(place, len(mixed) - 1)][0], signal))
+    state = after(mixed)
+    assert structs.replace(state, messages=plain.messages) == plain
+    assert named(state, plain.last_at)["messages_28"] == pytest.approx(
+        log1p(sum(0.5 ** ((plain.last_at - at) / DAY_MS / 28) for at, s in mixed if s.kind == "received")), abs=1e-9
+    )
+    names = {signal.game for _, signal in mixed if signal.kind == "responded"}
+    assert len(state.messages.last) == len(names)
+
+
+def test_a_message_counts_as_responded_to_once() -> None:
+    state = Features()
+    for number in range(6):
+        state = update(state, Signal("received", game=f"req-{number}"), MONDAY + number)
+    for name in ("req-1", "req-1", "req-2", "req-1"):
+        state = update(state, Signal("responded", game=name), MONDAY + HOUR)
+    assert state.messages.received.month == pytest.approx(6)
+    assert state.messages.responded.month == pytest.approx(2)
+    for number in range(100):
+        state = update(state, Signal("responded", game=f"old-{number}"), MONDAY + HOUR)
+    assert len(state.messages.last) == RESPONSES_MAX
+    assert state.events == 0
+    assert named(state, MONDAY) == named(Features(), MONDAY), "of who was never there nothing is known"
+    assert named(update(state, Signal("other"), MONDAY + HOUR), MONDAY + HOUR)["response_share"] == 1
+
+
+def test_who_answers_messages_is_told_from_who_does_not() -> None:
+    def share(sent: int, answered: int) -> float:
+        state = update(Features(), Signal("other"), MONDAY)
+        for number in range(sent):
+            state = update(state, Signal("received", game=f"r{number}"), MONDAY)
+        for number in range(answered):
+            state = update(state, Signal("responded", game=f"r{number}"), MONDAY)
+        return named(state, MONDAY)["response_share"]
+
+    assert share(0, 0) == SHARE_PRIOR
+    assert share(20, 0) < share(1, 0) < SHARE_PRIOR < share(1, 1) < share(20, 20) < 1
 
 
 def test_the_definitions_are_those_that_models_were_trained_with() -> None:
@@ -325,6 +401,9 @@ def test_the_definitions_are_those_that_models_were_trained_with() -> None:
         (-HOUR, Signal("bet", 2.5, "crash")),
         (DAY_MS, Signal("withdrawal", 20.0)),
         (9 * DAY_MS, Signal("purchase", 3.0)),
+        (0, Signal("received", game="req-1")),
+        (0, Signal("received", game="req-2")),
+        (MINUTE, Signal("responded", game="req-2")),
     ]
     state = after(timed([Act(wait, signal) for wait, signal in waits]))
     assert named(state, state.last_at + 5 * DAY_MS) == pytest.approx(DEFINED, abs=1e-6)

@@ -33,6 +33,10 @@ def event(name: str, type: str = "track", **properties: Any) -> Event:
     return Event("ada", "m1", name, 1_772_452_800_000, properties, type=type)
 
 
+def message(outcome: str) -> Event:
+    return event(f"message_{outcome}", "message", message_id="req-1")
+
+
 @pytest.mark.parametrize(
     ("happened", "signal"),
     [
@@ -50,6 +54,11 @@ def event(name: str, type: str = "track", **properties: Any) -> Event:
         pytest.param(event("payout_confirmed"), None, id="unless it is said not to"),
         pytest.param(event("", type="identify"), None, id="a server may tell who is who, in bulk"),
         pytest.param(event("bet_placed", type="alias"), None, id="a name is no bet without its type"),
+        pytest.param(message("sent"), Signal("received", game="req-1"), id="a message that went out"),
+        pytest.param(message("opened"), Signal("responded", game="req-1"), id="it was opened"),
+        pytest.param(message("clicked"), Signal("responded", game="req-1"), id="or clicked"),
+        pytest.param(message("delivered"), None, id="that it came is no second message"),
+        pytest.param(event("message_opened", message_id="req-1"), Signal("other"), id="what a client says of one"),
     ],
 )
 def test_an_event_means(happened: Event, signal: Signal | None) -> None:

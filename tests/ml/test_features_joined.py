@@ -44,10 +44,25 @@ def test_a_history_that_was_told_of_two_is_the_history_of_one(history: list[Act]
     assert (both.days, both.games) == (one.days, one.games)
     assert one.days_all <= both.days_all <= (one.last_at // DAY_MS - one.first_at // DAY_MS + 1)
     assert one.sessions_all <= both.sessions_all
+    assert (both.buys.first_at, both.buys.last_at) == (one.buys.first_at, one.buys.last_at)
+    assert both.buys.spent == pytest.approx(one.buys.spent)
+    assert one.buys.days <= both.buys.days <= both.buys.last_at // DAY_MS - both.buys.first_at // DAY_MS + 1
     for name in SUMS:
         ours, theirs = getattr(both, name), getattr(one, name)
         assert (ours.day, ours.week, ours.month) == pytest.approx((theirs.day, theirs.week, theirs.month), abs=1e-6)
     assert (both.hour_cos, both.hour_sin) == pytest.approx((one.hour_cos, one.hour_sin), abs=1e-6)
+
+
+def test_messages_of_both_count_even_where_one_was_never_there() -> None:
+    told = after([(MONDAY, Signal("received", game="a")), (MONDAY, Signal("responded", game="a"))])
+    here = after([(MONDAY + DAY_MS, Signal("received", game="b")), (MONDAY + DAY_MS, Signal("other"))])
+    for both in (joined(told, here), joined(here, told)):
+        assert both.events == 1
+        assert both.messages.received.month == pytest.approx(1 + 0.5 ** (1 / 28))
+        assert both.messages.last == told.messages.last
+        again = joined(both, told)
+        assert again.messages.last == told.messages.last
+    assert joined(told, told).messages.received.month == 2
 
 
 def test_days_are_counted_once_and_averages_weighed() -> None:

@@ -92,7 +92,7 @@ def test_no_vector_overflows(value: float) -> None:
     [(14, "churn_14d"), (7, "churn_7d"), (1, "churn_7d"), (9, "churn_7d"), (25, "churn_28d"), (365, "churn_28d")],
 )
 def test_churn_is_the_head_whose_horizon_is_nearest(asked: int, head: str) -> None:
-    values = Model(drawn()).score(vector(recency=2.0), asked).values
+    values = Model(drawn(2)).score(vector(recency=2.0), asked).values
     assert len({values[name] for name in HEADS if name.startswith("churn")}) == 3, "a test that cannot fail"
     assert values["churn"] == values[head]
 
@@ -144,6 +144,21 @@ def test_a_driver_is_the_slope_of_the_log_odds_times_the_distance_from_the_mean(
         assert effect == pytest.approx(slope * (row[at] - model.artefact.mean[at]), abs=1e-3)
 
 
+def test_a_model_of_an_earlier_release_goes_on_with_the_features_it_has() -> None:
+    """Features are only ever added at the end of ``NAMES``."""
+    known = NAMES[:40]
+    old = linear({"recency": 1.0, "games": -0.5}, mean=[0.5] * 40, scale=[2.0] * 40, low=[0.0] * 40, high=[9.0] * 40)
+    old = structs.replace(old, names=list(known), layers=[Layer([old.layers[0].weight[0][:40]], [0.25])])
+    model = load(dump(old))
+    row = vector(recency=3.0, games=1.0, days_28=6.0, messages_28=1e9)
+    log_odds = (3.0 - 0.5) / 2 - 0.5 * (1.0 - 0.5) / 2 + 0.25
+    told = model.score(row)
+    assert told.values["churn"] == pytest.approx(1 / (1 + math.exp(-log_odds)), abs=0.0001)
+    assert model.predict(np.array([row]))[0].tolist() == [pytest.approx(told.values["churn"], abs=0.0001)]
+    assert told.confidence == model.confidence(np.array(row)) == pytest.approx(6 / 9, abs=0.0001), "all is familiar"
+    assert {name for name, _ in told.drivers} <= set(known)
+
+
 def test_a_changed_file_is_refused() -> None:
     data = dump(drawn())
     at = data.index(b'"mean":[') + len(b'"mean":[') + 3
@@ -161,7 +176,7 @@ def test_a_changed_file_is_refused() -> None:
         pytest.param(b'{"format":1}', "no model", id="another document"),
         pytest.param(b" " * (BYTES_MAX + 1), "at most", id="too large"),
         pytest.param(dump(drawn(format=2)), "format 2", id="a later format"),
-        pytest.param(dump(drawn(names=[*NAMES[1:], "luck"])), "it wants luck and it lacks recency", id="features"),
+        pytest.param(dump(drawn(names=[*NAMES[1:], "luck"])), "it wants luck", id="features"),
         pytest.param(dump(drawn(names=[*NAMES[1:], NAMES[0]])), "another order", id="order"),
         pytest.param(dump(drawn(scale=[0.0] * WIDTH)), "scale", id="scale"),
         pytest.param(dump(drawn(low=[0.0])), "low has 1", id="length"),

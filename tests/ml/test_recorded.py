@@ -10,6 +10,7 @@ from domain.effects import Scored, decode_record
 from domain.entries import Event, LogEntry
 from domain.player import Scores as Held
 from domain.player import Snapshot
+from ml.features import NAMES
 from ml.net import Scores
 from ml.recorded import AsRecorded
 from tests.actors.test_scoring import HOUR, programme
@@ -60,7 +61,7 @@ def test_a_score_that_nearly_moved_stays_where_it_stayed() -> None:
     live, history = taken(Snapshot("ann"), deposit(1, NOON), model())
     held = live.scores.held["churn"].value
     hair = Elsewhere(0.0051)
-    assert hair.score((0.0,) * 40).values["churn"] - held > 0.005
+    assert hair.score((0.0,) * len(NAMES)).values["churn"] - held > 0.005
     assert scored(taken(live, deposit(2, NOON + 1), hair)[1]) is not None
     again, replayed = taken(live, deposit(2, NOON + 1), AsRecorded(hair, live.scores, None))
     assert scored(replayed) is None

@@ -35,7 +35,8 @@ def test_the_card_is_of_these_bytes(model: Model) -> None:
 def test_it_knows_churn_and_engagement_and_nothing_of_purchases(model: Model) -> None:
     assert set(model.heads) == set(HEADS) - {"purchase_7d"}
     bets = [name for name in NAMES if "bet" in name or "stake" in name or "deposit" in name]
-    zero = [name for at, name in enumerate(NAMES) if all(row[at] == 0 for row in model.artefact.layers[0].weight)]
+    first = model.artefact.layers[0].weight
+    zero = [name for at, name in enumerate(model.artefact.names) if all(row[at] == 0 for row in first)]
     assert bets
     assert set(bets) <= set(zero)
 
