@@ -160,6 +160,7 @@ class Snapshot(Struct, frozen=True, gc=False):
 
 
 _NO_SCORES: Mapping[str, float] = {}
+_NO_TONE: Mapping[str, Any] = {}
 
 
 _NO_TONE: Mapping[str, Any] = {}
@@ -167,6 +168,11 @@ def scores_of(snapshot: Snapshot) -> Mapping[str, float]:
     """Return what ``player.scores.*`` answers."""
     held = snapshot.scores.held
     return {name: score.value for name, score in held.items()} if held else _NO_SCORES
+
+
+def last_tone(snapshot: Snapshot) -> Mapping[str, Any]:
+    """Return what ``player.tone.*`` answers: the mood last said or read (``crm.facts.tones``)."""
+    return snapshot.air.get("tone") or _NO_TONE
 
 
 PART_TYPES: dict[str, Any] = {
