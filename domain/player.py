@@ -163,7 +163,6 @@ _NO_SCORES: Mapping[str, float] = {}
 _NO_TONE: Mapping[str, Any] = {}
 
 
-_NO_TONE: Mapping[str, Any] = {}
 def scores_of(snapshot: Snapshot) -> Mapping[str, float]:
     """Return what ``player.scores.*`` answers."""
     held = snapshot.scores.held
@@ -177,11 +176,6 @@ def last_tone(snapshot: Snapshot) -> Mapping[str, Any]:
 
 PART_TYPES: dict[str, Any] = {
     "profile": Profile,
-def last_tone(snapshot: Snapshot) -> Mapping[str, Any]:
-    """Return what ``player.tone.*`` answers: the mood last said or read (``crm.facts.tones``)."""
-    return snapshot.air.get("tone") or _NO_TONE
-
-
     "wallet": dict[str, Balance],
     "metrics": dict[str, Metric],
     "missions": dict[str, MissionProgress],
