@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from domain.errors import EngineError
 from playtower.archive_commands import archive_app, segments_app
 from playtower.bounces import bounce
+from playtower.choices import choices
 from playtower.evaluate import evaluate
 from playtower.model_commands import models_app
 from playtower.settings import ServeSettings
@@ -29,6 +30,7 @@ app.add_typer(archive_app, name="archive")
 app.add_typer(segments_app, name="segments")
 app.add_typer(models_app, name="models")
 app.command()(bounce)
+app.command()(choices)
 app.command()(evaluate)
 app.command()(train)
 
