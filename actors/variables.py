@@ -11,7 +11,7 @@ from crm.sources import ANY
 from crm.templates import Template
 from domain.calendar import as_datetime
 from domain.entries import Event
-from domain.player import Snapshot
+from domain.player import Snapshot, last_tone
 from gamification.rewards import local_text
 from gamification.view import player_view
 
@@ -100,6 +100,16 @@ def _progress(tasks: list[dict[str, Any]]) -> int:
     return int(100 * sum(done) / len(done)) if done else 0
 
 
+def _tone(scene: Scene) -> dict[str, Any]:
+    """Return the mood last said or read, with its age; {} when none was."""
+    _, state, at, _event = scene
+    told = last_tone(state)
+    if not told:
+        return {}
+    known = {name: told[name] for name in ("mood", "polarity", "confidence", "language")}
+    return known | {"age_s": max(0, at - told["at"]) // 1000}
+
+
 _ROOTS: dict[str, Callable[[Template, Scene], Any]] = {
     "player": _player,
     "event": _event,
@@ -116,6 +126,7 @@ _PARTS: dict[str, Callable[[Scene], Any]] = {
     "levels": lambda scene: scene[1].progress.levels,
     "missions": lambda scene: {mission["id"]: mission for mission in _shown_missions(scene)},
     "segments": lambda scene: sorted(scene[1].segments.member),
+    "tone": _tone,
     "timezone": lambda scene: scene[1].profile.timezone or scene[0].crm.timezone,
     "locale": lambda scene: scene[1].profile.locale or scene[0].crm.locale,
 }

@@ -21,7 +21,7 @@ ROOTS: Mapping[str, frozenset[str]] = {
     "player": frozenset(
         (
             *("id", "traits", "balance", "lifetime", "level", "levels"),
-            *("missions", "segments", "timezone", "locale"),
+            *("missions", "segments", "timezone", "locale", "tone"),
         )
     ),
     "event": frozenset(("id", "name", "properties", "context", "occurred_at")),

@@ -40,6 +40,7 @@ def said(body: str, *, given: dict[str, Any] | None = None, traits: dict[str, An
     entries = [
         Event("ann", "i", "identify", AT, traits=traits or {}, type="identify"),
         Event("ann", "b", "bet_placed", AT, {"game": "chess"}),
+        Event("ann", "c", "review_left", AT - 60_000, {"mood": "angry"}),
         Command("ann", "cmd:m", "message", {"template": "t", "request_id": "req_0_1", "variables": given or {}}),
     ]
     turns, _ = Player(Snapshot("ann")).take([LogEntry(f"{n}-0", AT, entry) for n, entry in enumerate(entries)], told)
@@ -60,6 +61,7 @@ def said(body: str, *, given: dict[str, Any] | None = None, traits: dict[str, An
         ("{{ missions[0].name }}", "a укр"),
         ("{% for m in recommendations.missions %}{{ m.id }}{% endfor %}", "bad"),
         pytest.param("{{ now.date }} {{ now.time }} {{ now.weekday }}", "2026-11-23 00:30 monday", id="in Kyiv"),
+        pytest.param("[{{ player.tone.mood }} {{ player.tone.age_s }}]", "[negative 60]", id="how she sounded"),
         pytest.param("[{{ event.name }}]", "[]", id="a command's turn has no event"),
         ("{{ code }}{{ tone }}", "4711warm"),
     ],
