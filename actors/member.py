@@ -3,6 +3,7 @@
 It pulls from the logs; nothing but start and stop goes through Ray.
 """
 
+import asyncio
 from collections.abc import Callable, Collection
 from typing import Generic, TypeVar
 
@@ -76,12 +77,25 @@ class Member(Ownership, Generic[S]):
             await self._processor.fire()
         self._sweep(now)
         if self._processor.owned:
-            await self._processor.step(0 if self._carrier is not None and self._carrier.is_busy else BLOCK_MS)
-            if self._carrier is not None:
-                await self._carry(self._carrier)
+            await self._work()
         else:
             await self._pause(BLOCK_MS / 1000)
         self.heartbeat.beat += 1
+
+    async def _work(self) -> None:
+        """Take a step; beside it carry what the steps before left behind.
+
+        Each call of the store waits for its disk, so one after the other a live event waited for those of a walk too.
+        Neither is cut short when the other fails: a commit that is cut short puts its partitions in doubt.
+        """
+        if self._carrier is None:
+            await self._processor.step(BLOCK_MS)
+            return
+        block_ms = 0 if self._carrier.is_busy else BLOCK_MS
+        done = await asyncio.gather(self._processor.step(block_ms), self._carry(self._carrier), return_exceptions=True)
+        for failed in done:
+            if isinstance(failed, BaseException):
+                raise failed
 
     def _sweep(self, now: int) -> None:
         """Passivate a bounded number of idle players."""
