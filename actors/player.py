@@ -8,7 +8,6 @@ from msgspec import Struct, field
 
 from actors.deciding import Told, decide, entry_id
 from actors.recent import told as recent_of
-from actors.requests import request_id
 from domain.effects import (
     DuplicateLate,
     DuplicateProposed,
@@ -23,6 +22,7 @@ from domain.effects import (
     encode_reply,
 )
 from domain.entries import Asked, Command, Entry, Event, Fact, LogEntry, MessageRequest, Visited, encode_entry
+from domain.ids import request_id
 from domain.player import Snapshot, changed_parts, with_parts
 from domain.step import Step
 

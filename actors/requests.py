@@ -1,6 +1,5 @@
 """Requests to the tower, made whole: a final id, where they come from, their words in every channel they may take."""
 
-from hashlib import blake2b
 from typing import Any, get_args
 
 from msgspec import structs
@@ -15,17 +14,13 @@ from crm.templates import render
 from crm.tower.policy import CHANNELS
 from domain.effects import Answered
 from domain.entries import Command, Event, LogEntry, MessageRequest
+from domain.ids import request_id as request_id
 from domain.player import Snapshot
 
 MESSAGE_TTL_MS = 24 * 3_600_000  # a request without an expiry
 _PRODUCTS = frozenset(get_args(Product))
 _CONFIRM_KEY = "confirm_key"  # among a template's variables: the consent that its link confirms
 _CONFIRMS = "confirm"  # where ``channels.tracking`` looks for it
-
-
-def request_id(partition: int, player: str, cause: str) -> str:
-    """Return the id of the message request that a cause gives: the same cause, the same request."""
-    return f"req_{partition:x}_{blake2b(f'{player}|{cause}'.encode(), digest_size=12).hexdigest()}"
 
 
 def finish(

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from crm.choices.config import MessageChoiceConfig, check_template
 from crm.fields import Channel, Document, EventName, Id, Product, Purpose, Seconds, Where
 from crm.recurrence import PER_MINUTE_MAX, PLAYER, ScheduleConfig
 
@@ -64,7 +65,8 @@ class SendConfig(Document):
 class CampaignMessageConfig(Document):
     """What is sent, in the words of a journey's message node."""
 
-    template: Id
+    template: Id | None = None
+    choose: MessageChoiceConfig | None = None  # the template, or the channel that is tried first, is drawn
     purpose: Purpose
     # channels in order of preference; none: the tower's choice
     channels: Annotated[tuple[Channel, ...], Field(max_length=6)] = ()
@@ -78,6 +80,11 @@ class CampaignMessageConfig(Document):
     product: Product | None = None  # that it is about: consent is asked for it too
     goal: WhatConfig | None = None  # what it is for: once that happens, it is not sent any more
     ask_person: bool = False  # a person approves it first, whatever the policy says
+
+    @model_validator(mode="after")
+    def _one_template(self) -> "CampaignMessageConfig":
+        check_template(self.template, self.choose)
+        return self
 
 
 class CampaignConfig(Document):

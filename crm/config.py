@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, field_validator
 
 from crm.campaigns import CampaignConfig
+from crm.choices.config import ChoiceConfig
 from crm.content.config import TemplateConfig as TemplateConfig
 from crm.fields import Document, Language
 from crm.fields import language as check_language
@@ -49,4 +50,5 @@ KINDS: dict[str, type[BaseModel]] = {
     "journeys": JourneyConfig,
     "segments": SegmentConfig,
     "placements": PlacementConfig,
+    "choices": ChoiceConfig,
 }

@@ -33,7 +33,7 @@ def _seconds(value: object) -> object:
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
-def _clock_time(value: object) -> object:
+def clock_time(value: object) -> object:
     """Read 1260 as 21:00: YAML takes an unquoted 21:00 for a number of base 60."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1440:
         return f"{value // 60:02}:{value % 60:02}"
@@ -57,7 +57,7 @@ def language(value: str) -> str:
 
 
 Seconds = Annotated[int, BeforeValidator(_seconds), Field(ge=0, le=366 * 86_400)]
-ClockTime = Annotated[str, BeforeValidator(_clock_time), Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+ClockTime = Annotated[str, BeforeValidator(clock_time), Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 Where = Annotated[dict[str, Any] | None, AfterValidator(_condition)]
 Language = Annotated[str, Field(max_length=35)]
 Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]

@@ -7,6 +7,7 @@ from msgspec import Struct
 from pydantic import BaseModel, ValidationError
 
 from crm.campaigns import as_journeys
+from crm.choices.rules import ChoiceRules, compile_choices
 from crm.config import KINDS, PolicyConfig, SettingsConfig, TemplateConfig
 from crm.connectors import connected_channels
 from crm.facts import FactRules, compile_facts
@@ -58,6 +59,7 @@ class CrmRules(Struct, frozen=True):
     watches_players: bool = False  # there are, or were, segments or journeys: turns have a CRM part
     placements: dict[str, Placement] = {}  # by slot
     facts: FactRules = FactRules()
+    choices: ChoiceRules = ChoiceRules()
 
 
 def compile_crm(
@@ -82,8 +84,13 @@ def compile_crm(
     settings = _validated("settings", SettingsConfig, documents, errors, only="main")
     templates = _validated("templates", TemplateConfig, documents, errors)
     segments = compile_segments(version, documents, errors)
+    choices = compile_choices(documents, errors)
     journeys = compile_journeys(
-        version, documents, errors, older={number: rules.journeys for number, rules in older.items()}
+        version,
+        documents,
+        errors,
+        older={number: rules.journeys for number, rules in older.items()},
+        choices=choices,
     )
     placements = compile_placements(documents, errors)
     if "default" in policies:
@@ -104,7 +111,7 @@ def compile_crm(
         journeys=journeys,
         schedules=scheduled_of({**documents.get("journeys", {}), **as_journeys(documents, [])}),
         watches_players=any(r.segments.conditions or r.journeys.journeys for r in older.values())
-        or bool(segments.conditions or journeys.journeys),
+        or bool(segments.conditions or journeys.journeys or choices.choices),
         placements=placements,
         facts=compile_facts(
             policy.contexts,
@@ -112,6 +119,7 @@ def compile_crm(
             double_opt_in=policy.double_opt_in,
             confirm_template=policy.confirm_template,
         ),
+        choices=choices,
     )
 
 

@@ -1,4 +1,4 @@
-"""A player's whole CRM turn, after the game's: identity, segments, journeys, in that order.
+"""A player's whole CRM turn, after the game's: identity, segments, choices, journeys, in that order.
 
 Segments are judged on what the game's rules just changed, and journeys on the segments; so an event moves all three in
 the one turn. Nothing here reads a clock: ``entry.at`` is now.
@@ -6,6 +6,8 @@ the one turn. Nothing here reads a clock: ``entry.at`` is now.
 
 from crm import identity, segments
 from crm.campaigns import LEAVE
+from crm.choices import course
+from crm.choices.chance import NO_CHANCE, Chance
 from crm.journeys import walking
 from crm.programme import CrmRules
 from crm.working import Turn, World
@@ -17,22 +19,31 @@ from domain.step import Step
 _COMMANDS = {"enter_journey": walking.on_enter, "exit_journey": walking.on_exit}
 
 
-def take_turn(rules: CrmRules, world: World, before: Snapshot, state: Snapshot, entry: LogEntry) -> Step[Snapshot]:
+def take_turn(
+    rules: CrmRules,
+    world: World,
+    before: Snapshot,
+    state: Snapshot,
+    entry: LogEntry,
+    chance: Chance = NO_CHANCE,
+) -> Step[Snapshot]:
     """Apply one entry to the player.
 
     Args:
         before: The player before the entry.
         state: The player after the game's part of this turn.
+        chance: What draws of choices need.
     """
     is_about_identity = identity.concerns(state, entry.entry)
-    if not rules.watches_players and not state.journeys and not is_about_identity:
+    if not rules.watches_players and not state.journeys and not state.choices.open and not is_about_identity:
         return Step(state)
-    turn = _turn(rules, world, before, state, entry)
+    turn = _turn(rules, world, before, state, entry, chance)
     if is_about_identity:
         identity.advance(turn, entry.entry)
     if turn.identity.merged_into or state.player.startswith(KEY_PREFIX):  # nobody's turn: no segments, no journeys
         return turn.finished()
     segments.advance(rules.segments, turn, entry.entry)
+    course.advance(rules.choices, turn, entry.entry)
     walking.advance(rules.journeys, turn, entry.entry)
     if isinstance(entry.entry, Visited) and entry.entry.kind == LEAVE:
         _call_off(rules, turn, entry.entry)
@@ -41,9 +52,16 @@ def take_turn(rules: CrmRules, world: World, before: Snapshot, state: Snapshot, 
     return turn.finished()
 
 
-def follow_up(rules: CrmRules, world: World, before: Snapshot, state: Snapshot, entry: LogEntry) -> Step[Snapshot]:
+def follow_up(
+    rules: CrmRules,
+    world: World,
+    before: Snapshot,
+    state: Snapshot,
+    entry: LogEntry,
+    chance: Chance = NO_CHANCE,
+) -> Step[Snapshot]:
     """Judge again after a journey's own reward or profile change; ``before`` is the player without it."""
-    turn = _turn(rules, world, before, state, entry, is_follow_up=True)
+    turn = _turn(rules, world, before, state, entry, chance, is_follow_up=True)
     segments.advance(rules.segments, turn, None)
     walking.advance(rules.journeys, turn, None)
     return turn.finished()
@@ -59,7 +77,14 @@ def _call_off(rules: CrmRules, turn: Turn, visited: Visited) -> None:
 
 
 def _turn(
-    rules: CrmRules, world: World, before: Snapshot, state: Snapshot, entry: LogEntry, *, is_follow_up: bool = False
+    rules: CrmRules,
+    world: World,
+    before: Snapshot,
+    state: Snapshot,
+    entry: LogEntry,
+    chance: Chance,
+    *,
+    is_follow_up: bool = False,
 ) -> Turn:
     what = entry.entry
     by = "time" if isinstance(what, TimerFired) else "merged" if isinstance(what, Merged) else "event"
@@ -72,6 +97,7 @@ def _turn(
         timezone=rules.timezone,
         event=what if isinstance(what, Event) and not is_follow_up else None,
         by=by,
+        chance=chance,
     )
 
 

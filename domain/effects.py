@@ -252,6 +252,39 @@ class PatternChanged(Struct, frozen=True, gc=False, tag="pattern_changed", tag_f
     evidence: dict[str, float] = {}  # what was seen beside what is usual, by name
 
 
+class Chose(Struct, frozen=True, gc=False, tag="chose", tag_field="kind", array_like=True):
+    """An arm of a choice was drawn for the player. Recorded with the turn that used it (ADR 0011).
+
+    ``propensity`` and ``context`` are whole numbers, millionths.
+    """
+
+    choice: str
+    arm: str
+    key: str  # names the occasion, as in ``domain.choices.OpenChoice``
+    by: str = "policy"  # policy; floor: by the share of draws that is uniform; holdout; only: no other was eligible
+    propensity: int = 1_000_000  # probability with which this arm was drawn
+    eligible: tuple[str, ...] = ()
+    beliefs: int = 0  # number of the beliefs that it was drawn with
+    context: tuple[int, ...] = ()
+    generation: str = ""
+    asks: str = ""  # node, template, channel, time, placement
+
+
+class ChoiceEnded(Struct, frozen=True, gc=False, tag="choice_ended", tag_field="kind", array_like=True):
+    """A choice's outcome is known, or never will be. What is learnt is counted from these alone (ADR 0011)."""
+
+    choice: str
+    arm: str
+    key: str
+    outcome: str  # rewarded (it came in time), missed (its time is over), void (it says nothing)
+    reward: int = 0  # millionths, 0 to 1,000,000
+    by: str = "policy"
+    propensity: int = 1_000_000
+    context: tuple[int, ...] = ()
+    generation: str = ""
+    reason: str = ""  # of a void: a code of ``crm.choices.reasons``
+
+
 Effect = (
     Posting
     | MissionProgressed
@@ -281,6 +314,8 @@ Effect = (
     | MessageReceipt
     | Scored
     | PatternChanged
+    | Chose
+    | ChoiceEnded
 )
 
 

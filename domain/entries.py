@@ -74,6 +74,13 @@ class ModelPublished(Struct, frozen=True, gc=False, array_like=True, tag="model"
     player: str = ""  # none: it concerns the partition
 
 
+class BeliefsPublished(Struct, frozen=True, gc=False, array_like=True, tag="beliefs", tag_field="entry"):
+    """From here on the partition's choices are drawn with these beliefs; lower numbers are ignored."""
+
+    number: int
+    player: str = ""  # none: it concerns the partition
+
+
 class MessageRequest(Struct, frozen=True, gc=False, array_like=True, tag="request", tag_field="entry"):
     """A wish to send one message to one player, judged by the tower."""
 
@@ -95,6 +102,7 @@ class MessageRequest(Struct, frozen=True, gc=False, array_like=True, tag="reques
     )
     goal: dict[str, Any] = {}  # {"event", "where"}: when it happens the message is not wanted any more
     ask_person: bool = False  # a person must approve it, whatever the policy says
+    tells: bool = False  # the player's own turn is to hear whether it went out (``Landed``): a choice hangs on it
 
 
 class Fact(Struct, frozen=True, gc=False, array_like=True, tag="fact", tag_field="entry"):
@@ -135,6 +143,19 @@ class Receipt(Struct, frozen=True, gc=False, array_like=True, tag="receipt", tag
     detail: str = ""  # code of the reason, or the provider's words
     connector: str = ""
     cause: str = ""
+
+
+class Landed(Struct, frozen=True, gc=False, array_like=True, tag="landed", tag_field="entry"):
+    """The tower's last word about a message whose player is to hear of it, where no courier tells.
+
+    An in-app message is ``sent`` as soon as it is cleared; one that does not go by itself is ``refused`` or ``merged``.
+    """
+
+    player: str
+    request: str
+    outcome: str  # sent, refused, merged
+    channel: str = ""
+    at: int = 0  # ms, the tower's turn
 
 
 class Reviewed(Struct, frozen=True, gc=False, array_like=True, tag="reviewed", tag_field="entry"):
@@ -218,6 +239,19 @@ class KeyClaimed(Struct, frozen=True, gc=False, array_like=True, tag="key_claime
     cause: str = ""
 
 
+class ReadingAsked(Struct, frozen=True, gc=False, array_like=True, tag="reading_asked", tag_field="entry"):
+    """A text of the player that a model outside the turn is to read (``domain.reading``)."""
+
+    player: str
+    id: str  # of the event that has the text, and the player
+    event: str  # id
+    at: int  # ms, when it was said
+    text: str  # without names, addresses and numbers (``crm.facts.redaction``)
+    language: str
+    connector: str  # what reads it
+    cause: str = ""
+
+
 class Unreadable(Struct, frozen=True, gc=False, array_like=True, tag="unreadable", tag_field="entry"):
     """Bytes in a log that are no entry of any version: never written by intake, set aside when found."""
 
@@ -231,10 +265,12 @@ Entry = (
     | TimerFired
     | ProgrammePublished
     | ModelPublished
+    | BeliefsPublished
     | MessageRequest
     | Asked
     | Withdrawn
     | Receipt
+    | Landed
     | Reviewed
     | ChannelChanged
     | Fact
@@ -244,6 +280,7 @@ Entry = (
     | Merged
     | MergeRefused
     | KeyClaimed
+    | ReadingAsked
     | Unreadable
 )
 

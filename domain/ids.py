@@ -3,6 +3,7 @@
 An id is the ``userId``, else ``anon:<anonymousId>``. Intake never consults aliases; after a merge the old id forwards.
 """
 
+from hashlib import blake2b
 from zlib import crc32
 
 ANONYMOUS_PREFIX = "anon:"
@@ -15,6 +16,11 @@ def partition_of(player_id: str, partitions: int) -> int:
     The number of partitions is fixed when a store is created, so this never moves a player.
     """
     return crc32(player_id.encode()) % partitions
+
+
+def request_id(partition: int, player: str, cause: str) -> str:
+    """Return the id of the message request that a cause gives: the same cause, the same request."""
+    return f"req_{partition:x}_{blake2b(f'{player}|{cause}'.encode(), digest_size=12).hexdigest()}"
 
 
 def is_anonymous(player_id: str) -> bool:

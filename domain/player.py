@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
+from domain.choices import Choices
 from domain.features import Features
 from domain.habits import Habits
 
@@ -157,6 +158,7 @@ class Snapshot(Struct, frozen=True, gc=False):
     scores: Scores = Scores()
     features: Features = Features()
     habits: Habits = Habits()
+    choices: Choices = Choices()
 
 
 _NO_SCORES: Mapping[str, float] = {}
@@ -187,6 +189,7 @@ PART_TYPES: dict[str, Any] = {
     "scores": Scores,
     "features": Features,
     "habits": Habits,
+    "choices": Choices,
 }
 _encoder = msgspec.msgpack.Encoder()
 _decoders = {name: msgspec.msgpack.Decoder(kind) for name, kind in PART_TYPES.items()}

@@ -6,6 +6,8 @@ What the game keeps (balances, missions, metrics, traits) is moved by ``gamifica
 from msgspec import structs
 
 from crm import segments
+from crm.choices import course
+from crm.choices import merge as choices
 from crm.identity import duplicates, links
 from crm.journeys import merge as journeys
 from crm.working import Turn
@@ -47,6 +49,7 @@ def join(turn: Turn, merged: Merged) -> None:
     )
     if merged.source not in turn.identity.links and len(turn.identity.links) < links.LINKS_MAX:
         links.mark(turn, merged.source, "merged")
+    choices.join(turn, source, turn.journeys)  # before the walks: those get other numbers
     journeys.join(turn, source)
     turn.effects.append(ProfileMerged(source=merged.source))
 
@@ -64,6 +67,7 @@ def _hand_over(turn: Turn, asked: MergeAsked) -> None:
         turn.clear_timer(segments.TIMER, "", held.armed)
     turn.segments = Segments()
     journeys.leave(turn)
+    course.end_all(turn)
     duplicates.withdraw(turn)
     turn.identity = structs.replace(turn.identity, merged_into=asked.into, merged_at=turn.at, keys={})
     turn.effects.append(ProfileMerged(into=asked.into))

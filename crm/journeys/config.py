@@ -18,10 +18,12 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from crm.choices.config import ArmId, MessageChoiceConfig, check_template
 from crm.fields import Channel, ClockTime, Document, EventName, Id, Product, Purpose, Seconds, Where
 from crm.journeys.graph import problems
 from crm.recurrence import ScheduleConfig
 from domain.conditions import Tree, validate_condition
+from ml.choices.plan import ARMS_MAX
 
 NODES_MAX = 100
 STEPS_MAX = 50
@@ -228,7 +230,8 @@ class MessageNode(_Node):
     """Asks the control tower to tell the player something."""
 
     kind: Literal["message"]
-    template: Id
+    template: Id | None = None
+    choose: MessageChoiceConfig | None = None  # the template, or the channel that is tried first, is drawn
     purpose: Purpose
     channels: Annotated[tuple[Channel, ...], Field(max_length=6)] = ()
     tone: Name | None = None
@@ -240,14 +243,23 @@ class MessageNode(_Node):
     goal: EventConfig | None = None  # what it is for: once that happens, it is not sent any more
     ask_person: bool = False  # a person approves it first, whatever the policy says
 
+    @model_validator(mode="after")
+    def _one_template(self) -> "MessageNode":
+        check_template(self.template, self.choose)
+        return self
+
 
 class DelayNode(_Node):
-    """Waits ``for`` a time, then for the next ``until_time`` of the player's clock; or ``until`` a moment."""
+    """Waits ``for`` a time, then for the next ``until_time`` of the player's clock; or ``until`` a moment.
+
+    With ``choose`` the time of the clock is one of a choice's arms.
+    """
 
     kind: Literal["delay"]
     for_: Duration | None = Field(None, alias="for")
     until_time: ClockTime | None = None
     until: Moment | None = None
+    choose: Id | None = None
 
     @property
     def waits(self) -> bool:
@@ -255,8 +267,10 @@ class DelayNode(_Node):
 
     @model_validator(mode="after")
     def _one_way(self) -> "DelayNode":
-        if (self.until is None) == (self.for_ is None and self.until_time is None):
+        if (self.until is None) == (self.for_ is None and self.until_time is None and self.choose is None):
             raise ValueError("expected `for`, `until_time` or both, or else `until`")
+        if self.choose is not None and self.until_time is not None:
+            raise ValueError("expected either `until_time` or `choose`, which draws it")
         return self
 
 
@@ -321,6 +335,19 @@ class SplitNode(_Node):
     def ways_on(self) -> list[tuple[str, str | None]]:
         # a path without `next` takes the node's own
         return [(f"paths[{n}].next", path.next or self.next) for n, path in enumerate(self.paths)]
+
+
+class ChooseNode(_Node):
+    """Goes the way of the arm that a choice draws; ``next`` when none of them is for the player."""
+
+    kind: Literal["choose"]
+    choice: Id
+    arms: Annotated[dict[ArmId, Id | None], Field(min_length=2, max_length=ARMS_MAX)]
+
+    @property
+    def ways_on(self) -> list[tuple[str, str | None]]:
+        # an arm without a node takes the node's own
+        return [*((f"arms.{arm}", target or self.next) for arm, target in self.arms.items()), ("next", self.next)]
 
 
 class RewardNode(_Node):
@@ -401,6 +428,7 @@ NodeConfig = Annotated[
     | WaitNode
     | BranchNode
     | SplitNode
+    | ChooseNode
     | RewardNode
     | ProfileNode
     | WebhookNode

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import structs
 
+from crm.journeys import choosing
 from crm.journeys.config import (
     BranchNode,
+    ChooseNode,
     DelayNode,
     ExitNode,
     FromConfig,
@@ -47,6 +49,8 @@ def run(walk: "Walk", node: Node) -> Way | None:
             return _branch(walk, node)
         case SplitNode():
             return _split(walk, node)
+        case ChooseNode() as choose:
+            return Way(choosing.way_of(walk, choose, key_of(walk)))
         case RewardNode() as reward:
             return _reward(walk, reward)
         case ProfileNode() as profile:
@@ -97,17 +101,22 @@ def when_due(node: Node) -> tuple[Outcome, Reason, str | None]:
 
 
 def _message(walk: "Walk", message: MessageNode) -> Way:
+    template, key = message.template or "", key_of(walk)
     if walk.held.messages >= walk.journey.config.limits.max_messages:
-        walk.step(Outcome.SKIPPED, Reason.MESSAGE_LIMIT, message.next, message.template)
-    elif message.template not in walk.round.rules.templates:
-        walk.step(Outcome.SKIPPED, Reason.TEMPLATE_REMOVED, message.next, message.template)
+        walk.step(Outcome.SKIPPED, Reason.MESSAGE_LIMIT, message.next, template)
+        return Way(message.next)
+    picked = choosing.of_message(walk, message, key)
+    if isinstance(picked, Reason):
+        walk.step(Outcome.SKIPPED, picked, message.next, template)
+    elif picked.template not in walk.round.rules.templates:
+        walk.step(Outcome.SKIPPED, Reason.TEMPLATE_REMOVED, message.next, picked.template)
     else:
         walk.turn.ask_for_message(
-            message.template,
+            picked.template,
             message.purpose,
-            _key(walk),
+            key,
             {**_variables(walk, message.variables), **({"tone": message.tone} if message.tone else {})},
-            channels=message.channels or ("best",),
+            channels=picked.channels,
             life_ms=message.expires * 1000,
             priority=message.priority,
             conflict_group=message.conflict_group,
@@ -115,9 +124,11 @@ def _message(walk: "Walk", message: MessageNode) -> Way:
             product=message.product or "",
             goal=message.goal.model_dump(mode="json", exclude_none=True) if message.goal else None,
             ask_person=message.ask_person,
+            tells=picked.tells,
         )
+        picked.open(walk, key, message.expires * 1000)
         walk.change(messages=walk.held.messages + 1)
-        walk.step(Outcome.SENT, "", message.next, message.template)
+        walk.step(Outcome.SENT, picked.by, message.next, picked.template)
     return Way(message.next)
 
 
@@ -131,7 +142,7 @@ def _webhook(walk: "Walk", webhook: WebhookNode) -> Way:
     walk.turn.ask_for_message(
         webhook.template or "",
         "service",
-        _key(walk),
+        key_of(walk),
         {**_variables(walk, {}), "payload": payload},
         channels=("webhook",),
         # not the walk's own source: a call to another system is not taken back when the walk ends
@@ -207,7 +218,7 @@ def _begin(walk: "Walk", journey: JourneyNode) -> Way:
     return Way(journey.next)
 
 
-def _key(walk: "Walk") -> str:
+def key_of(walk: "Walk") -> str:
     """Name this pass of this node: what it asks for is asked for once."""
     return f"journeys/{walk.journey.id}/{walk.held.number}/{walk.held.taken}"
 

@@ -8,6 +8,7 @@ import msgspec
 from pydantic import ValidationError
 
 from crm.campaigns import as_journeys
+from crm.choices.rules import NONE, ChoiceRules
 from crm.journeys.config import (
     BranchNode,
     EventConfig,
@@ -29,7 +30,12 @@ _WORDS = {"name", "description", "migrate"}  # what may differ between documents
 
 
 def compile_journeys(
-    version: int, documents: Documents, errors: list[str], *, older: Mapping[int, JourneyRules]
+    version: int,
+    documents: Documents,
+    errors: list[str],
+    *,
+    older: Mapping[int, JourneyRules],
+    choices: ChoiceRules = NONE,
 ) -> JourneyRules:
     """Compile the kinds ``journeys`` and ``campaigns``; problems are added as ``kind/id: path: problem``."""
     raw = {**documents.get("journeys", {}), **as_journeys(documents, errors)}
@@ -43,6 +49,7 @@ def compile_journeys(
         frozenset(documents.get("templates", {})),
         _indexed((journey.entry.config.event, journey) for journey in journeys.values()),
         _indexed((_segment_of(journey), journey) for journey in journeys.values()),
+        choices,
     )
 
 

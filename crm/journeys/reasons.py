@@ -13,6 +13,7 @@ class Outcome(StrEnum):
     BEGUN = "begun"
     BRANCHED = "branched"
     SPLIT = "split"
+    CHOSEN = "chosen"
     WAITED = "waited"
     DELAYED = "delayed"
     SKIPPED = "skipped"
@@ -35,6 +36,12 @@ class Reason(StrEnum):
     NO_DATE = "no_date"
     DEFAULT = "default"
     SHARE = "share"
+    POLICY = "policy"
+    FLOOR = "floor"
+    HOLDOUT = "holdout"
+    ONLY = "only"
+    NO_ARM = "no_eligible_arm"
+    CHOICE_REMOVED = "choice_removed"
     GOAL_ALREADY_MET = "goal_already_met"
     STRUGGLE = "struggle"
     DWELL = "dwell"
@@ -90,6 +97,7 @@ _WORDS: dict[str, str] = {
     "begun": "Another journey was begun.",
     "branched": "A way was chosen by conditions.",
     "split": "A way was chosen by the player's stable share.",
+    "chosen": "An arm of a choice was drawn.",
     "waited": "The wait is over.",
     "delayed": "The delay is over.",
     "skipped": "The node was passed over.",
@@ -107,6 +115,12 @@ _WORDS: dict[str, str] = {
     "no_date": "The walk's data has no such time.",
     "default": "No condition held.",
     "share": "By the player's share.",
+    "policy": "Drawn by what was learnt so far.",
+    "floor": "Drawn by chance alone, so that every arm goes on being tried.",
+    "holdout": "The player is one of those who always get this arm, to measure the others against.",
+    "only": "No other arm was open to the player.",
+    "no_eligible_arm": "No arm of the choice is open to the player now.",
+    "choice_removed": "The choice is no longer in the programme.",
     "goal_already_met": "What it is for is done already.",
     "struggle": "The player tried in vain, again and again.",
     "dwell": "The player stayed too long.",

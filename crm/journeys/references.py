@@ -3,7 +3,17 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from crm.journeys.config import JourneyConfig, JourneyNode, MessageNode, RewardNode, WebhookNode, conditions
+from crm.choices.references import of_message, of_node, of_times
+from crm.journeys.config import (
+    ChooseNode,
+    DelayNode,
+    JourneyConfig,
+    JourneyNode,
+    MessageNode,
+    RewardNode,
+    WebhookNode,
+    conditions,
+)
 
 Documents = Mapping[str, Mapping[str, Mapping[str, Any]]]
 Line = tuple[str, str]  # journey, "path: problem"
@@ -27,8 +37,15 @@ def broken_references(configs: Mapping[str, JourneyConfig], documents: Documents
 
 def _of_node(node: object, configs: Mapping[str, JourneyConfig], documents: Documents) -> Iterator[str]:
     match node:
-        case MessageNode(template=template):
-            yield from _template(template, documents, webhook=False)
+        case MessageNode(template=template, choose=choose, channels=channels):
+            if template is not None:
+                yield from _template(template, documents, webhook=False)
+            if choose is not None:
+                yield from of_message(choose, channels, documents)
+        case ChooseNode(choice=choice, arms=arms):
+            yield from of_node(choice, arms, documents)
+        case DelayNode(choose=str(choice)):
+            yield from of_times(choice, documents)
         case WebhookNode(template=str(template)):
             yield from _template(template, documents, webhook=True)
         case RewardNode(currency=currency) if currency not in {_POINTS, *documents.get("currencies", {})}:

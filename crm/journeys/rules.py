@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from crm.choices.rules import NONE, ChoiceRules
 from crm.journeys.config import EntryConfig, JourneyConfig, NodeConfig
 from crm.working import Turn
 from domain.conditions import Condition
@@ -127,3 +128,4 @@ class JourneyRules:
     by_segment: Mapping[tuple[str, str], tuple[Journey, ...]] = field(
         default_factory=dict
     )  # (segment, entered or left)
+    choices: ChoiceRules = NONE  # of this version: a walk of an older one asks these

@@ -13,7 +13,7 @@ A walk keeps the version it began with, until the new one has ``migrate``. At th
 
 from msgspec import structs
 
-from crm.journeys.config import JourneyNode, NodeConfig
+from crm.journeys.config import DelayNode, JourneyNode, NodeConfig
 from crm.journeys.moments import due_at
 from crm.journeys.reasons import Ending, Outcome, Reason
 from crm.journeys.rules import Journey, JourneyRules
@@ -81,7 +81,10 @@ def _move(round_: Round, current: Journey, record: JourneyRecord, own: Journey |
     stays = before is not None and not held.paused and _is_the_same_stay(before.config, after)
     _forget_place(round_, current.id, held)
     since = held.arrived_at if stays else turn.at
-    due = due_at(current.nodes[target], since, turn.zone, held.data) if stays else turn.at
+    due: int | None = turn.at
+    if stays:  # a time that was drawn stays the time
+        is_drawn = isinstance(after, DelayNode) and after.choose is not None
+        due = held.due if is_drawn else due_at(current.nodes[target], since, turn.zone, held.data)
     moved = structs.replace(
         held,
         version=round_.rules.version,
@@ -102,6 +105,8 @@ def _move(round_: Round, current: Journey, record: JourneyRecord, own: Journey |
 def _is_the_same_stay(before: NodeConfig, after: NodeConfig) -> bool:
     if isinstance(before, JourneyNode) and isinstance(after, JourneyNode):
         return before.wait and after.wait and before.journey == after.journey
+    if isinstance(before, DelayNode) and isinstance(after, DelayNode) and before.choose != after.choose:
+        return False
     return before.kind == after.kind and after.waits
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from msgspec import structs
 
-from crm.journeys import nodes
-from crm.journeys.config import JourneyNode
+from crm.choices import course
+from crm.journeys import choosing, nodes
+from crm.journeys.config import DelayNode, JourneyNode
 from crm.journeys.measures import Measures, edges, steps_done
 from crm.journeys.moments import due_at
 from crm.journeys.reasons import Ending, Outcome, Reason
@@ -250,7 +251,14 @@ class Walk:
             return nodes.Way(node.config.skips_to)
         if not node.config.waits:
             return nodes.run(self, node)
-        due = due_at(node, now, self.turn.zone, held.data)
+        due: int | Reason | None
+        if isinstance(node.config, DelayNode) and node.config.choose is not None:
+            due = choosing.time_of(self, node.config, nodes.key_of(self))
+            if isinstance(due, Reason):
+                self.step(Outcome.DELAYED, due, node.config.next)
+                return nodes.Way(node.config.next)
+        else:
+            due = due_at(node, now, self.turn.zone, held.data)
         way = nodes.arrive(self, node, due)
         if way is None:
             self.change(due=due or 0)
@@ -276,6 +284,8 @@ class Walk:
             self.turn.groups.append(GroupOp(self._group(self.place), add=False))
             self.place = ""
         self._disarm()
+        if self.turn.choices.open:
+            course.leave(self.turn, nodes.key_of(self))
         child = self._child()
         if child is not None:
             child.end(Ending.EXIT, Reason.LEFT_BEHIND)

@@ -2,10 +2,13 @@
 
 from msgspec import structs
 
+from domain.choices import Choices, OpenChoice, OwnSums
 from domain.dispatch import Dispatch
 from domain.effects import (
     AchievementReached,
     Answered,
+    ChoiceEnded,
+    Chose,
     CompletionClaimed,
     CompletionExpired,
     ConsentChanged,
@@ -36,12 +39,14 @@ from domain.effects import (
 )
 from domain.entries import (
     Asked,
+    BeliefsPublished,
     ChannelChanged,
     Command,
     Entry,
     Event,
     Fact,
     KeyClaimed,
+    Landed,
     MergeAsked,
     Merged,
     MergeRefused,
@@ -137,6 +142,9 @@ ENTRIES: dict[str, Entry] = {
     "merged": Merged("ada", "anon:a1", {"profile": b"\x90"}, "m1"),
     "merge_refused": MergeRefused("ada", "anon:a1", "bob", "m1"),
     "model": ModelPublished(3, 9, ""),
+    "beliefs": BeliefsPublished(9, ""),
+    "landed": Landed("ada", "req_05_ab", "sent", "in_app", 7),
+    "telling request": structs.replace(FULL_REQUEST, tells=True),
     "key_claimed": KeyClaimed("key:email:ab", "ada", {"name": "Ada"}, "m1"),
 }
 
@@ -189,6 +197,26 @@ PARTS = {
         0.5,
         -0.25,
         2**63 + 5,
+    ),
+    "choices": Choices(
+        (
+            OpenChoice(
+                "winback",
+                "cashback",
+                "journeys/winback/1/2",
+                5,
+                9,
+                250_000,
+                "floor",
+                (1_500_000, -3),
+                "req_05_ab",
+                "0a1b2c3d",
+                "template",
+                True,
+            ),
+        ),
+        {"winback": OwnSums("0a1b2c3d", 4, {"cashback": (3, 1_500_000)})},
+        9,
     ),
     "habits": Habits(
         Session(1, 2, 3, 4, 1.5, 5, 7_200_000, 2.5),
@@ -271,3 +299,19 @@ MODEL_RECORD = HistoryRecord(
         PatternChanged("session_length", "single", {"seconds": 7_200.0, "usual": 1_200.0, "z": 3.5}),
     ),
 )
+
+CHOICE_RECORD = HistoryRecord(
+    "m1",
+    "deposit_completed",
+    5,
+    (
+        Chose(
+            "winback", "cashback", "journeys/winback/1/2", "floor", 250_000, ("cashback", "nothing"), 7,
+            (1_500_000, -3), "0a1b2c3d", "node",
+        ),
+        ChoiceEnded(
+            "winback", "cashback", "journeys/winback/1/2", "void", 500_000, "floor", 250_000, (1_500_000, -3),
+            "0a1b2c3d", "not_sent",
+        ),
+    ),
+)  # fmt: skip
