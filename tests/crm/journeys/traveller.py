@@ -10,12 +10,13 @@ from typing import Any
 
 from msgspec import structs
 
+from crm.choices.chance import Chance
 from crm.programme import CrmRules, compile_crm
 from crm.turn import follow_up, take_turn
 from domain.effects import Effect, JourneyEnded, JourneyEntered, JourneyStepped, SegmentEntered
 from domain.entries import Command, Entry, Event, LogEntry, MessageRequest, TimerFired, Visited
 from domain.player import Balance, Profile, Snapshot, changed_parts, snapshot_from_parts, with_parts
-from domain.step import Grant, Step
+from domain.step import Draws, Grant, Step
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 NOON = 1_772_452_800_000  # Monday 2026-03-02T12:00:00Z
@@ -129,12 +130,15 @@ class Traveller:
         state = self.snapshot
         before = state if before is None else before
         effects: list[Effect] = []
-        step = self._apply(take_turn(self.rules, self.world, before, state, logged), effects)
+        chance = Chance(
+            Draws("seed", 0, f"{state.player}/{logged.offset}")
+        )  # of one partition no two offsets are alike
+        step = self._apply(take_turn(self.rules, self.world, before, state, logged, chance), effects)
         for _ in range(FOLLOW_UPS_MAX):
             if not step.grants and step.state.profile is state.profile:
                 break
             before, state = state, self._granted(step)
-            step = self._apply(follow_up(self.rules, self.world, before, state, logged), effects)
+            step = self._apply(follow_up(self.rules, self.world, before, state, logged, chance), effects)
         self.effects += effects
         self.turns.append((logged.offset, tuple(effects)))
         self.check()
