@@ -6,6 +6,8 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from domain.effects import (
+    ChoiceEnded,
+    Chose,
     DuplicateProposed,
     Effect,
     Forwarded,
@@ -32,6 +34,8 @@ _OPERATORS = (
     Forwarded,
     Scored,
     PatternChanged,
+    Chose,  # who sees what others get, and how likely, can tell what is thought of them
+    ChoiceEnded,
 )
 
 

@@ -271,6 +271,8 @@ def _broken_choice(config: PlacementConfig, name: str, choices: Mapping[str, Map
     if name not in choices:
         yield f"choose: expected the id of a choice, got {name!r}"
         return
+    if choices[name].get("counts_from") == "sent":
+        yield f"choose: expected a choice that counts from chosen, got {name!r} that counts from sent"
     arms = list(choices[name].get("arms") or {})
     templates = [one.template for one in config.candidates]
     for arm in arms:

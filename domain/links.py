@@ -28,6 +28,7 @@ class Link(Struct, frozen=True, array_like=True):
     template: str = ""
     purpose: str = ""
     issued_at: int = 0  # ms
+    draw: str = ""  # exposure: what a choice drew for the slot, <local day>:<number>; "": nothing was drawn
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -41,6 +41,7 @@ class Drawn(Struct, frozen=True):
     by: str  # policy, floor, holdout, only
     x: tuple[int, ...] = ()  # the player as the choice saw them, 1e-6
     n: int = 0  # of the slot's draws on that day
+    generation: str = ""  # of the choice: what its outcomes mean
 
 
 class Exposures:

@@ -7,6 +7,8 @@ import pytest
 from api.masks import EventMask
 from api.visible import for_player, visible_segments
 from domain.effects import (
+    ChoiceEnded,
+    Chose,
     DuplicateProposed,
     Forwarded,
     IdentityLinked,
@@ -40,6 +42,8 @@ def test_a_player_sees_no_journey_and_no_other_player() -> None:
         IdentityLinked("anon:a-1"),
         ProfileMerged("", "zoe"),
         Forwarded("zoe"),
+        Chose("offer", "cashback", "journeys/win-back/1/0"),
+        ChoiceEnded("offer", "cashback", "journeys/win-back/1/0", "rewarded", 1_000_000),
         SegmentLeft("club"),
         POINTS,
     )

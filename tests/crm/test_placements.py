@@ -212,7 +212,18 @@ def test_a_choice_fits_its_candidates(candidates: list[dict[str, Any]], problem:
     assert errors == ([f"placements/x: {problem}"] if problem else [])
 
 
-def test_a_choice_that_is_not_there_is_named() -> None:
+@pytest.mark.parametrize(
+    ("choices", "problem"),
+    [
+        pytest.param({}, "expected the id of a choice, got 'season'", id="not there"),
+        pytest.param(
+            {"season": {"arms": {}, "counts_from": "sent"}},
+            "expected a choice that counts from chosen, got 'season' that counts from sent",
+            id="of messages",
+        ),
+    ],
+)
+def test_a_choice_that_is_none_for_a_slot_is_named(choices: dict[str, Any], problem: str) -> None:
     errors: list[str] = []
-    compile_placements({"placements": {"x": {"choose": "season"}}}, errors)
-    assert errors == ["placements/x: choose: expected the id of a choice, got 'season'"]
+    compile_placements({"placements": {"x": {"choose": "season"}}, "choices": choices}, errors)
+    assert errors == [f"placements/x: choose: {problem}"]
