@@ -74,6 +74,7 @@ class ArmSums(Struct, frozen=True, array_like=True, gc=False):
 
 NOTHING: Final = ArmSums()
 Belief = Mapping[str, ArmSums]  # by arm; an arm that is not there has no outcome yet
+_NO_BELIEF: Final[Belief] = {}
 Counts = Mapping[str, Mapping[str, Mapping[By, ArmSums]]]  # by plan's key, arm, and by what it was drawn
 
 
@@ -85,7 +86,7 @@ class Beliefs(Struct, frozen=True):
 
     def of(self, plan: ChoicePlan) -> Belief:
         """Return what was learnt of a choice; nothing, if it is new or means something else now."""
-        return self.choices.get(plan.key, {})
+        return self.choices.get(plan.key, _NO_BELIEF)
 
 
 def fixed(value: float) -> int:

@@ -27,6 +27,7 @@ OWN_WEIGHT = 10  # outcomes of the player's own at which they count as much as e
 _Z_MAX = 4.0  # standard deviations; what is further out tells no more
 _VARIANCE_MIN = 1e-6  # of a number of the context; what varies less is a constant
 _EDGES = np.linspace(-5.0, 5.0, 41)  # of a standard normal, of the grid that ``best_shares`` integrates over
+_KEPT_MAX = 256
 _TABLE = np.linspace(-8.0, 8.0, 1601)
 _NORMAL = np.array([0.5 * math.erfc(-t / math.sqrt(2.0)) for t in _TABLE])  # read between its points: right to 3e-6
 
@@ -51,8 +52,26 @@ class Fit(NamedTuple):
         return self.theta[:, 0], np.sqrt(self.cov[:, 0, 0])
 
 
+_kept: dict[int, tuple[Belief, ChoicePlan, Fit]] = {}
+
+
 def fitted(plan: ChoicePlan, belief: Belief) -> Fit:
-    """Return what the sums say of the plan's arms, in its order."""
+    """Return what the sums say of the plan's arms, in its order.
+
+    The fits of the last ``_KEPT_MAX`` beliefs are kept, since a belief is never changed and most draws share it: a fit
+    takes longer than all the rest of a draw.
+    """
+    kept = _kept.get(id(belief))
+    if kept is not None and kept[0] is belief and kept[1] == plan:
+        return kept[2]
+    if len(_kept) >= _KEPT_MAX:
+        _kept.clear()
+    fit = _fitted(plan, belief)
+    _kept[id(belief)] = belief, plan, fit  # holding the belief keeps its id its own
+    return fit
+
+
+def _fitted(plan: ChoicePlan, belief: Belief) -> Fit:
     sums = [belief.get(arm, ArmSums()) for arm in plan.arms]
     width = len(plan.context) + 1
     grams = np.array([_gram(one, width) for one in sums])  # (K, D, D)
