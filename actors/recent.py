@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from domain.effects import (
+    Chose,
     Effect,
     JourneyEnded,
     JourneyEntered,
@@ -16,6 +17,7 @@ from domain.effects import (
 )
 
 RECENT_MAX = 20  # of completions or decisions, and of steps of journeys
+CHOICES_MAX = 200  # whose draws are counted each by its name; of those that came first
 
 Told = tuple[int, str, str, str]  # at (ms), player, what, id
 
@@ -27,7 +29,9 @@ _OF: dict[type, Callable[[Any], tuple[str, str]]] = {
     JourneyEntered: lambda effect: ("journey_entered", f"{effect.journey}//"),
     JourneyStepped: lambda effect: ("journey_step", f"{effect.journey}/{effect.node}/{effect.outcome}"),
     JourneyEnded: lambda effect: ("journey_ended", f"{effect.journey}/{effect.node}/{effect.outcome}"),
+    Chose: lambda effect: (_CHOSE, effect.choice),
 }
+_CHOSE = "chose"
 _SEGMENTS = ("segment_entered", "segment_left")
 _JOURNEYS = ("journey_entered", "journey_step", "journey_ended")
 
@@ -43,7 +47,7 @@ class Recent:
     def __init__(self) -> None:
         self.completions: deque[Told] = deque(maxlen=RECENT_MAX)
         self.steps: deque[Told] = deque(maxlen=RECENT_MAX)
-        self.counts: Counter[str] = Counter()  # segment_entered, journey_ended:goal, ...
+        self.counts: Counter[str] = Counter()  # segment_entered, journey_ended:goal, chose:winback, ...
 
     def add(self, rows: Iterable[Told]) -> None:
         """Note what a commit brought."""
@@ -54,5 +58,8 @@ class Recent:
                 self.counts[f"{what}:{row[3].rpartition('/')[2]}" if what == "journey_ended" else what] += 1
             elif what in _SEGMENTS:
                 self.counts[what] += 1
+            elif what == _CHOSE:
+                named = f"{_CHOSE}:{row[3]}"
+                self.counts[named if named in self.counts or len(self.counts) < CHOICES_MAX else f"{_CHOSE}:"] += 1
             else:
                 self.completions.append(row)

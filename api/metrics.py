@@ -100,11 +100,12 @@ _BREAKER = {"open": 1.0, "half_open": 0.5}
 
 
 def _changes_families(view: StoreView) -> list[Metric]:
-    """What the hosts counted of segments and journeys since they started."""
+    """What the hosts counted of segments, journeys and choices since they started."""
     segments = CounterMetricFamily("playtower_segment_changes", "Players in or out", labels=["host", "what"])
     journeys = CounterMetricFamily(
         "playtower_journey_steps", "Entries, steps, ends", labels=["host", "what", "outcome"]
     )
+    draws = CounterMetricFamily("playtower_choice_draws", "Draws of choices", labels=["host", "choice"])
     for beat in view.hosts:
         name = str(beat.get("name", ""))
         for counted, times in sorted(beat.get("counts", {}).items()):
@@ -112,9 +113,11 @@ def _changes_families(view: StoreView) -> list[Metric]:
             subject, _, happened = what.partition("_")
             if subject == "segment":
                 segments.add_metric([name, happened], times)
+            elif subject == "chose":
+                draws.add_metric([name, outcome], times)
             else:
                 journeys.add_metric([name, happened, outcome], times)
-    return [segments, journeys]
+    return [segments, journeys, draws]
 
 
 def _host_families(view: StoreView) -> list[Metric]:

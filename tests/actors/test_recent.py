@@ -1,7 +1,8 @@
 """What a member remembers for the live page and the metrics."""
 
-from actors.recent import RECENT_MAX, Recent, told
+from actors.recent import CHOICES_MAX, RECENT_MAX, Recent, told
 from domain.effects import (
+    Chose,
     Effect,
     JourneyEnded,
     JourneyEntered,
@@ -53,6 +54,14 @@ def test_a_flood_of_steps_drives_no_completion_off_the_page() -> None:
     assert len(kept.completions) == 1
     assert len(kept.steps) == RECENT_MAX
     assert kept.counts["journey_step"] == 500
+
+
+def test_draws_are_counted_by_choice_and_the_names_are_bounded() -> None:
+    kept = recent(*[Chose("winback", "points", "k")] * 3, *[Chose(f"c{n}", "a", "k") for n in range(300)])
+    assert kept.counts["chose:winback"] == 3
+    assert len(kept.counts) == CHOICES_MAX + 1
+    assert (kept.counts.total(), kept.counts["chose:"]) == (303, 301 - CHOICES_MAX)
+    assert not kept.completions, "no draw is shown as news"
 
 
 def test_the_towers_decisions_are_shown_as_they_come() -> None:
