@@ -1,0 +1,1 @@
+"""What matters: volumes unlike any week, numbers that drift from what a model learnt, scores that come true."""
