@@ -42,6 +42,7 @@ _MODEL = {
         "heads": [{"name": "churn_14d", "kind": "logit", "days": 14}],
         "features": ["recency", "tenure"],
         "trust": 1.0,
+        "lifetime": ["next_purchase_days", "ltv_90d"],
         "origin": {"source": "archive", "players": 12000, "metrics": {"churn_14d": {"roc_auc": 0.86}}},
     },
 }

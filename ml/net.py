@@ -20,6 +20,9 @@ would depend on who else was in the batch. Values are rounded to four places, fa
 **Drivers** are the three numbers with the most effect: how far this one is from the population's mean in standard
 deviations, times the slope of churn's log-odds in it at this player (gradient times input, with the mean as baseline;
 Shrikumar et al. 2017). A positive effect makes churn likelier. Numbers that say the same share their effect.
+
+Where the training saw payments, a second model comes along (``ml.lifetime``): it tells of a player who paid what the
+next 90 days bring, and when the next payment comes.
 """
 
 import hashlib
@@ -29,11 +32,13 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
-from msgspec import Struct, structs
+from msgspec import UNSET, Struct, UnsetType, structs
 from numpy.typing import NDArray
 
 from domain.errors import Invalid
+from ml import lifetime
 from ml.features import NAMES
+from ml.lifetime import Lifetime
 
 Floats = NDArray[np.float64]
 
@@ -101,12 +106,16 @@ class Artefact(Struct, frozen=True, forbid_unknown_fields=True):
     trust: float = 1.0
     origin: Origin = Origin()
     checksum: str = ""
+    # What was added later is not written where it is not set, so that the checksum of an older file stays true.
+    lifetime: Lifetime | UnsetType = UNSET
 
 
 class Scores(Struct, frozen=True, gc=False, array_like=True):
     """What a model tells of one player at one time."""
 
-    values: dict[str, float]  # by head, and ``churn``: that of the horizon asked for
+    values: dict[
+        str, float
+    ]  # by head, ``churn`` (that of the horizon asked for), and of who paid those of ``lifetime``
     confidence: float  # 0..1
     drivers: tuple[tuple[str, float], ...]  # feature, and its effect on the log-odds of churn
 
@@ -140,6 +149,7 @@ class Model:
             (head.days, at) for at, head in enumerate(artefact.heads) if head.name.startswith("churn_")
         )
         self._nearest: dict[int, int] = {}  # by the horizon asked for
+        self._lifetime = artefact.lifetime or None
 
     def score(self, vector: Sequence[float], horizon_days: int = CHURN_DAYS) -> Scores:
         """Score one player.
@@ -167,6 +177,8 @@ class Model:
             values[far] = min(values[near], values[far])
         churn = self.churn_head(horizon_days)
         values["churn"] = values[self.heads[churn]]
+        if self._lifetime is not None:
+            values |= lifetime.told(self._lifetime, vector)
         return Scores(values, self._confidence(x), self._drivers(z, passed, churn))
 
     def predict(self, rows: Floats) -> Floats:
@@ -301,6 +313,8 @@ def _problem(artefact: Artefact) -> str:
         return f"there is no feature {artefact.evidence!r} to tell the evidence by"
     if not 0 < artefact.trust <= 1:
         return f"trust is over 0 and at most 1, this is {artefact.trust}"
+    if artefact.lifetime and (fault := lifetime.problem(artefact.lifetime)):
+        return fault
     return _problem_of_heads(artefact.heads) or _problem_of_layers(artefact.layers, width, len(artefact.heads))
 
 
@@ -341,5 +355,6 @@ def describe(model: Model) -> dict[str, Any]:
         "heads": [{"name": head.name, "kind": head.kind, "days": head.days} for head in artefact.heads],
         "features": artefact.names,
         "trust": artefact.trust,
+        "lifetime": list(lifetime.NAMES_TOLD) if artefact.lifetime else [],
         "origin": msgspec.to_builtins(artefact.origin),
     }

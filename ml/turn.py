@@ -21,6 +21,7 @@ from domain.step import Step, TimerOp
 from ml.config import ModelPlan
 from ml.features import MESSAGE_KINDS, opened_session, update, vector
 from ml.joining import joined
+from ml.lifetime import NAMES_TOLD
 from ml.net import Scores as Told
 from ml.patterns import joined as joined_habits
 from ml.patterns import watch
@@ -28,6 +29,7 @@ from ml.patterns import watch
 TIMER = "rescore"
 MODEL = "churn"  # the score that is told; the others come along
 MOVES_LEAST = 0.005  # of a probability (and of the engagement's share of a week): less is noise, and writes nothing
+MOVES_SHARE, MOVES_UNIT = 0.05, 0.5  # of days and money: so much of what it was, and a day or a unit at least half
 SURER_LEAST = 0.05  # of the confidence
 _LOOKS_MS = tuple(days * DAY_MS for days in (1, 2, 4, 8, 16))  # of silence, after the session's end
 _MONEY = ("deposit", "withdrawal", "purchase")
@@ -146,10 +148,14 @@ def is_same(held: Mapping[str, Score], told: Told, *, leeway: float = 0.0) -> bo
     """Tell whether scores have hardly moved, so that those that are held stay."""
     if held.keys() != told.values.keys() or abs(told.confidence - held[MODEL].confidence) >= SURER_LEAST + leeway:
         return False
-    return all(
-        abs(value - held[name].value) < MOVES_LEAST * (7 if name == "engagement" else 1) + leeway
-        for name, value in told.values.items()
-    )
+    return all(abs(value - held[name].value) < _least(name, value) + leeway for name, value in told.values.items())
+
+
+def _least(name: str, value: float) -> float:
+    """Return the least move of a score that counts."""
+    if name in NAMES_TOLD:
+        return max(MOVES_UNIT, MOVES_SHARE * abs(value))
+    return MOVES_LEAST * (7 if name == "engagement" else 1)
 
 
 def _rearmed(plan: ModelPlan, state: Snapshot, at: int) -> tuple[int, tuple[TimerOp, ...]]:

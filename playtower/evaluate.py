@@ -51,12 +51,14 @@ def evaluate(
         reports = report.run(makers, contenders, print_report, draws)
     out.print("Below each figure: 95 % of resampled players. Below accuracy: what it adds to the constant beside it.\n")
     habits = _patterns(data, draws, absent)
+    values = _values(data, draws, absent)
     tones = _tone(data, absent)
     for sentence in absent:
         err.print(f"[yellow]left out[/yellow] {escape(sentence)}")
     answer: dict[str, Any] = {
         "tasks": [report.as_json(one) for one in reports],
         "patterns": habits,
+        "values": values,
         "tone": tones,
         "left_out": absent,
         "draws": draws,
@@ -79,6 +81,25 @@ def _patterns(data: Path | None, draws: int, absent: list[str]) -> dict[str, Any
     print_patterns(habits, WIDTH_MIN)
     told: dict[str, Any] = to_builtins(habits, str_keys=True)
     return told
+
+
+def _values(data: Path | None, draws: int, absent: list[str]) -> list[dict[str, Any]]:
+    """Judge what the next 90 days bring, and when the next payment comes; why a set cannot be judged is ``absent``."""
+    from ml.evaluation import lifetime, report
+    from ml.lifetime import LTV_DAYS
+
+    out.print(f"what the next {LTV_DAYS} days bring, and when the next payment comes")
+    found = []
+    for make in lifetime.tasks(data, draws):
+        judged = make()
+        if isinstance(judged, str):
+            absent.append(judged)
+            continue
+        for line in lifetime.as_text(judged):
+            out.print(line, markup=False)
+        found.append(report.as_json(judged))
+    out.print()
+    return found
 
 
 def _tone(data: Path | None, absent: list[str]) -> list[dict[str, Any]]:

@@ -94,6 +94,7 @@ def report_of(trained: "Trained", path: Path) -> dict[str, Any]:
         "left_out": trained.lacking,
         "losses": [list(epoch) for epoch in trained.losses],
         "warnings": list(trained.warnings),
+        "value": _known(msgspec.to_builtins(trained.value)),
     }
 
 
@@ -116,6 +117,11 @@ def print_trained(trained: "Trained", path: Path) -> None:
         f"{contest.rows:,} rows of {contest.players:,} players judged; Brier score less that of the {contest.against}: "
         + escape(f"[{brier.low:+.5f} {brier.high:+.5f}]")
     )
+    if trained.value is not None:
+        from ml.evaluation.lifetime import as_text
+
+        for text in as_text(trained.value):
+            out.print(text, markup=False)
     for name, reason in trained.lacking.items():
         out.print(f"[yellow]not told[/yellow] {name}: {reason}")
     for warning in trained.warnings:

@@ -15,9 +15,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ml.evaluation import bgnbd
 from ml.evaluation.metrics import Floats
 from ml.evaluation.rows import Rows
+from ml.training import bgnbd
 
 Model = Callable[[Rows, Rows, int], Floats]  # training rows, test rows, horizon in days -> P(gone) of the test rows
 

@@ -113,6 +113,18 @@ def figures(gone: Any, score: Any, base: float) -> Figures:
     return Judge(np.asarray(gone, float), np.asarray(score, float), base).figures()
 
 
+def spearman(one: Floats, other: Floats) -> float:
+    """Return Spearman's rank correlation of (n,) and (n,); ties share their mean rank."""
+    return float(np.corrcoef(_ranks(one), _ranks(other))[0, 1])
+
+
+def _ranks(values: Floats) -> Floats:
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(count)
+    ranks: Floats = (ends - (count - 1) / 2)[place]
+    return ranks
+
+
 def _roc_auc(gone: Floats, stays: Floats) -> float:
     """Area under the ROC curve by trapezoids, which counts a tie as half a win (Mann and Whitney)."""
     if not gone[-1] or not stays[-1]:

@@ -5,9 +5,12 @@ from datetime import UTC, datetime
 from itertools import chain
 
 import numpy as np
+from msgspec import structs
 
 from ml.evaluation.bootstrap import Interval
+from ml.evaluation.lifetime import ValueReport, as_text
 from ml.features import NAMES
+from ml.lifetime import LTV_DAYS
 from ml.net import Artefact
 from ml.training.contest import CHALLENGER, CHAMPION, Contest
 from ml.training.dataset import MOMENT_SHARE, Rows
@@ -23,7 +26,20 @@ _TOLD_AS = {
 }
 
 
-def card(artefact: Artefact, contest: Contest, rows: Rows, split: Split, missing: dict[str, str]) -> str:
+_TOLD_OF_WHO_PAID = {
+    "next_purchase_days": "of who has paid: in how many days the next payment is as likely as not to have come",
+    "ltv_90d": "of who has paid: what the next 90 days are expected to bring, in major units",
+}
+
+
+def card(
+    artefact: Artefact,
+    contest: Contest,
+    rows: Rows,
+    split: Split,
+    missing: dict[str, str],
+    value: ValueReport | None = None,
+) -> str:
     """Return the card as Markdown."""
     parts = (
         [f"# Model card: {artefact.name}", "", *_verdict(contest)],
@@ -31,6 +47,7 @@ def card(artefact: Artefact, contest: Contest, rows: Rows, split: Split, missing
         ["## What it was made of", "", *_data(artefact, rows, split)],
         ["## How it does", "", *_figures(contest), *_kinds(contest)],
         ["## Calibration", "", *_calibration(contest)],
+        *([["## Repeat payments and their value", "", *_value(artefact, value)]] if artefact.lifetime or value else []),
         ["## Confidence", "", *_confidence(artefact, contest)],
         ["## What moves the scores", "", *_drivers(contest)],
         ["## What the data cannot say", "", *_silences(artefact, contest, rows, split, missing)],
@@ -50,6 +67,7 @@ def _verdict(contest: Contest) -> list[str]:
 
 def _heads(artefact: Artefact, missing: dict[str, str]) -> list[str]:
     lines = [f"- `{head.name}`: {_TOLD_AS[head.name]}" for head in artefact.heads]
+    lines += [f"- `{name}`: {text}" for name, text in _TOLD_OF_WHO_PAID.items() if artefact.lifetime]
     return lines + [f"- `{name}` is not told: {reason}" for name, reason in missing.items()]
 
 
@@ -104,6 +122,17 @@ def _calibration(contest: Contest) -> list[str]:
         "",
         *_table(("said", "came true", "rows"), table),
     ]
+
+
+def _value(artefact: Artefact, value: ValueReport | None) -> list[str]:
+    lines = []
+    if artefact.lifetime:
+        numbers = ", ".join(f"{name} {number:.4g}" for name, number in structs.asdict(artefact.lifetime).items())
+        lines.append(f"BG/NBD and gamma-gamma, fitted to all payments of the log (alpha in days): {numbers}.")
+    if value is None:
+        return [*lines, "The log ends too early to judge them on what came later."]
+    about = f"The same fitted to what was known on {_day(value.at)}, judged on the {LTV_DAYS} days after it:"
+    return [*lines, "", about, "", "```text", *as_text(value), "```"]
 
 
 def _confidence(artefact: Artefact, contest: Contest) -> list[str]:

@@ -20,7 +20,7 @@ from domain.calendar import DAY_MS
 from ml.evaluation import rows as judged
 from ml.evaluation.baselines import models
 from ml.evaluation.bootstrap import Interval, difference, intervals, resampled
-from ml.evaluation.metrics import Figures, Judge
+from ml.evaluation.metrics import Figures, Judge, spearman
 from ml.net import Artefact, Head, Model
 from ml.training.dataset import HEADS, Bools, Floats, Rows
 from ml.training.split import Split
@@ -178,7 +178,7 @@ def _kinds(model: Model, rows: Rows, split: Split, which: Bools) -> tuple[Kind, 
         told, label = model.predict(rows.vector[test])[:, number], rows.label[test, place]
         kind = Kind(head.name, len(label), float(label.mean()), float(told.mean()))
         if head.kind == "count":
-            found.append(structs.replace(kind, rank=_spearman(told, label)))
+            found.append(structs.replace(kind, rank=spearman(told, label)))
             continue
         figures = Judge(label, told, float(rows.label[before[:, place], place].mean())).figures()
         found.append(structs.replace(kind, roc_auc=figures.roc_auc, brier_skill=figures.brier_skill, ece=figures.ece))
@@ -208,18 +208,6 @@ def _drivers(model: Model, test: Rows) -> tuple[tuple[str, float, float], ...]:
             effects.setdefault(name, []).append(abs(effect))
     found = [(name, len(each) / len(looked), float(np.mean(each))) for name, each in effects.items()]
     return tuple(sorted(found, key=lambda one: -one[1])[:10])
-
-
-def _spearman(one: Floats, other: Floats) -> float:
-    """Return Spearman's rank correlation; ties share their mean rank."""
-    return float(np.corrcoef(_ranks(one), _ranks(other))[0, 1])
-
-
-def _ranks(values: Floats) -> Floats:
-    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(count)
-    ranks: Floats = (ends - (count - 1) / 2)[place]
-    return ranks
 
 
 def seen_before(champion: Artefact, split: Split, fingerprint: str) -> bool:

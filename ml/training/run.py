@@ -2,9 +2,14 @@
 
 from collections.abc import Callable
 
-from msgspec import Struct, structs
+from msgspec import UNSET, Struct, UnsetType, structs
 
+from domain.calendar import DAY_MS
+from ml.evaluation.lifetime import ValueReport, refusal
+from ml.evaluation.lifetime import judge as judge_value
+from ml.lifetime import NAMES_TOLD, Lifetime
 from ml.net import Artefact, Model, Origin, dump, load
+from ml.training import lifetime
 from ml.training.card import card
 from ml.training.contest import Contest, contest, metrics, seen_before
 from ml.training.dataset import HEADS, Bools, Rows, rows_of
@@ -27,6 +32,7 @@ class Trained(Struct, frozen=True):
     rows: int
     losses: tuple[tuple[float, float], ...]
     warnings: tuple[str, ...] = ()
+    value: ValueReport | None = None  # of the lifetime; None: not told, or the log ends too early to judge it
 
 
 def train(
@@ -59,19 +65,42 @@ def train(
     fitted = _best(rows, split, missing, fits, seed, runner, told)
     artefact = structs.replace(fitted.artefact, trust=trust)
     told("judging", 0.0)
+    life, value = _lifetime(log, split, missing, draws, seed)
     found = contest(Model(artefact), champion, rows, split, draws=draws, seed=seed)
     told("judging", 1.0)
     origin = Origin(
         source=log.name, licence=log.licence, fingerprint=log.fingerprint(), first_at=log.at[0], last_at=log.at[-1],
         split_at=split.test_at, rows=len(rows), players=len(set(log.player)), seed=fitted.seed, metrics=metrics(found),
     )  # fmt: skip
-    artefact = load(dump(structs.replace(artefact, origin=origin))).artefact  # as it will be read, checksum and all
+    artefact = load(
+        dump(structs.replace(artefact, origin=origin, lifetime=life))
+    ).artefact  # as it will be read, checksum and all
     warnings: tuple[str, ...] = ()
     if champion and seen_before(champion.artefact, split, origin.fingerprint):
         warnings = ("the champion was fitted on part of these test rows, so the contest favours it",)
-    return Trained(
-        artefact, found, card(artefact, found, rows, split, missing), missing, split, len(rows), fitted.losses, warnings
-    )
+    text = card(artefact, found, rows, split, missing, value)
+    return Trained(artefact, found, text, missing, split, len(rows), fitted.losses, warnings, value)
+
+
+def _lifetime(
+    log: Log, split: Split, missing: dict[str, str], draws: int, seed: int
+) -> tuple[Lifetime | UnsetType, ValueReport | None]:
+    """Fit when players pay again and how much, to the whole log, and judge a fit to what was known at the split.
+
+    Where it cannot be told ``missing`` is given the reason.
+    """
+    all_of_it = lifetime.buyers_of(log, log.at[-1] + DAY_MS)
+    reason, found, value = lifetime.lacking(all_of_it), None, None
+    if not reason:
+        found = lifetime.fit(all_of_it)
+        reason = "" if found else "the fit found no parameters that can be computed with"
+        judged = judge_value(log, split.test_at, draws, seed)
+        if isinstance(judged, ValueReport):
+            value = judged
+            reason = reason or refusal(judged)
+    if reason:
+        missing[NAMES_TOLD[1]] = reason
+    return found if found and not reason else UNSET, value
 
 
 def _best(

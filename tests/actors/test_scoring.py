@@ -10,7 +10,9 @@ from actors.player import Player, Told
 from actors.programme import Programme, compile_programme
 from domain.effects import Effect, JourneyEntered, Scored, SegmentEntered, SegmentLeft, decode_record
 from domain.entries import Entry, Event, LogEntry, MergeAsked, Merged, TimerFired, decode_entry
+from domain.features import Features
 from domain.player import PART_TYPES, Snapshot, all_parts, snapshot_from_parts
+from ml.lifetime import Lifetime
 from ml.net import Model
 from tests.crm.town import NOON, Town
 from tests.ml.made import model
@@ -196,6 +198,37 @@ def test_a_message_s_receipt_does_not_show_the_player_to_be_there() -> None:
     assert "features" not in ann.written
 
 
+def test_messages_and_what_is_done_with_them_move_the_features_and_nothing_else() -> None:
+    ann = Ann()
+    ann.does()
+    before, scores = ann.state.features, ann.state.scores
+    for outcome in ("sent", "opened", "clicked", "delivered"):
+        ann.take(Event("ann", outcome, f"message_{outcome}", NOON + DAY, {"message_id": "req-1"}, type="message"))
+        assert ann.written <= {"features", "profile"}
+    assert (ann.state.features.events, ann.state.features.last_at) == (before.events, before.last_at)
+    assert (ann.state.features.messages.received.month, ann.state.features.messages.responded.month) == (1, 1)
+    assert ann.state.scores is scores
+
+
+def test_who_pays_is_told_what_comes_of_it() -> None:
+    ann = Ann(scores_with=model(lifetime=Lifetime(1.5, 10.0, 4.0, 8.0, 6.0, 3.5, 15.0)))
+    ann.does()
+    assert "ltv_90d" not in ann.state.scores.held
+    for _ in range(4):
+        ann.now += 6 * DAY
+        (scored,) = [e for e in ann.does("deposit_completed", amount=5_000) if isinstance(e, Scored)]
+    assert scored.scores["ltv_90d"] == ann.state.scores.held["ltv_90d"].value > 100
+    assert 1 < scored.scores["next_purchase_days"] < 10
+    held = ann.state.scores
+    ann.does("deposit_completed", amount=10)
+    assert ann.state.scores is held, "ten cents more: within 5 % it is the same"
+    told = [e.scores for _, e in ann.waits(40 * DAY) if isinstance(e, Scored)]
+    assert told[-1]["ltv_90d"] < scored.scores["ltv_90d"] * 0.6
+    assert "next_purchase_days" in scored.scores
+    assert "next_purchase_days" not in told[-1], "it is likelier that she never pays again"
+    assert "next_purchase_days" not in ann.state.scores.held
+
+
 def test_a_programme_without_models_computes_and_keeps_nothing() -> None:
     ann = Ann(compile_programme(1, {"segments": {"at-risk": AT_RISK}}))
     assert ann.does() == ()
@@ -264,6 +297,23 @@ def test_who_has_no_past_takes_that_of_the_profile_that_joins() -> None:
     assert ann.scores == theirs.scores
 
 
+def test_messages_of_a_profile_that_did_nothing_join_too() -> None:
+    town = Town(programme())
+    town.told = Told(town.told.programme, 0, "seed", model())
+    town.take(Event("ann", "e", "bet_placed", NOON))
+    town.take(Event("anon:a", "m", "message_sent", NOON, {"message_id": "req-1"}, type="message"))
+    town.take(MergeAsked("anon:a", "ann", "login"))
+    (merged,) = [entry for entry in town.on_the_way if isinstance(entry, Merged)]
+    assert town.of("anon:a").features == Features()
+    town.take(merged)
+    assert (town.of("ann").features.events, town.of("ann").features.messages.received.month) == (1, 1)
+    town.take(Event("anon:b", "m", "message_sent", NOON, {"message_id": "req-2"}, type="message"))
+    town.take(MergeAsked("anon:b", "bob", "login"))
+    town.take([entry for entry in town.on_the_way if isinstance(entry, Merged)][-1])
+    assert town.of("bob").features.messages.received.month == 1
+    assert not town.of("bob").scores.held, "of whom nothing is known nothing is told"
+
+
 NAMES = st.sampled_from(("bet_placed", "deposit_completed", "page_viewed", "message_sent"))
 MOMENTS = st.tuples(NAMES, st.integers(0, 30 * DAY), st.integers(-2 * DAY, 5 * MINUTE), st.integers(-(10**6), 10**6))
 
@@ -278,7 +328,9 @@ def test_a_log_gives_the_same_bytes_whatever_the_batches(
     for name, later, skew, amount in moments:
         ann.waits(later)
         kind = "message" if name == "message_sent" else "track"
-        event = Event("ann", f"e{len(ann.log)}", name, ann.now + skew, {"amount": amount}, type=kind)
+        event = Event(
+            "ann", f"e{len(ann.log)}", name, ann.now + skew, {"amount": amount, "message_id": "req-1"}, type=kind
+        )
         ann.take(event)
         ann.log[-1] = LogEntry(ann.log[-1].offset, ann.now, event)
     ann.waits(40 * DAY)

@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from domain.errors import Invalid
+from ml import lifetime
 from ml.features import NAMES
-from ml.net import BYTES_MAX, EVIDENCE_DAYS, HEADS, Artefact, Head, Layer, Model, checksum, dump, load
+from ml.lifetime import Lifetime
+from ml.net import BYTES_MAX, EVIDENCE_DAYS, HEADS, Artefact, Head, Layer, Model, checksum, describe, dump, load
 
 WIDTH = len(NAMES)
 DAYS = NAMES.index("days_28")
+PAYS = Lifetime(0.5, 20.0, 0.8, 2.5, 6.0, 3.5, 15.0)
 VECTORS = st.lists(st.floats(-1e6, 1e6), min_size=WIDTH, max_size=WIDTH).map(tuple)
 
 
@@ -159,6 +162,24 @@ def test_a_model_of_an_earlier_release_goes_on_with_the_features_it_has() -> Non
     assert {name for name, _ in told.drivers} <= set(known)
 
 
+def test_of_who_paid_it_tells_when_and_how_much_they_pay_next() -> None:
+    model = load(dump(drawn(lifetime=PAYS)))
+    paid = vector(buy_days=math.log1p(5), buy_span=math.log1p(28), buy_age=math.log1p(30), buy_mean=math.log1p(20))
+    told = model.score(paid).values
+    assert told == Model(drawn()).score(paid).values | lifetime.told(PAYS, paid)
+    assert told.keys() == {*HEADS, "churn", "ltv_90d", "next_purchase_days"}
+    assert model.score(vector()).values.keys() == {*HEADS, "churn"}
+    assert describe(model)["lifetime"] == ["next_purchase_days", "ltv_90d"]
+    assert describe(Model(drawn()))["lifetime"] == []
+
+
+def test_a_file_without_what_was_added_later_keeps_its_bytes() -> None:
+    """Its checksum was made when there was no such field."""
+    assert b"lifetime" not in dump(drawn())
+    assert b'"lifetime":{"r":' in dump(drawn(lifetime=PAYS))
+    assert load(dump(drawn(lifetime=PAYS))).artefact.lifetime == PAYS
+
+
 def test_a_changed_file_is_refused() -> None:
     data = dump(drawn())
     at = data.index(b'"mean":[') + len(b'"mean":[') + 3
@@ -188,6 +209,7 @@ def test_a_changed_file_is_refused() -> None:
         pytest.param(dump(linear({}, heads=[Head("churn_7d", "logit", 7, -1.0)])), "slope over 0", id="slope"),
         pytest.param(dump(linear({"recency": 1e7})), "beyond 1,000,000", id="weight"),
         pytest.param(dump(drawn(layers=[])), "0 layers", id="no layers"),
+        pytest.param(dump(drawn(lifetime=structs.replace(PAYS, q=0.5))), "q of the lifetime", id="lifetime"),
     ],
 )
 def test_what_is_no_model_for_this_engine_is_refused_with_the_reason(data: bytes, said: str) -> None:

@@ -7,9 +7,9 @@ pytest.importorskip("torch", reason="the extra `train` is not installed")
 pytest.importorskip("sklearn", reason="the extra `train` is not installed")
 
 from ml import data
-from ml.evaluation.bgnbd import BgNbd, fit
 from ml.evaluation.metrics import figures
 from ml.evaluation.rows import Question, Rows, rows_of
+from ml.training.bgnbd import BgNbd, fit
 
 HALF_D = 39 * 7
 

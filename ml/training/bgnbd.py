@@ -15,7 +15,7 @@ import torch
 from msgspec import Struct
 from torch import Tensor
 
-from ml.evaluation.metrics import Floats
+from ml.training.dataset import Floats
 
 STEPS_MAX = 400
 
