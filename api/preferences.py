@@ -12,7 +12,6 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse, JSONResponse
 from msgspec import structs
 from pydantic import BaseModel, ConfigDict
-from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,15 +20,14 @@ from api.bodies import form_of, read_body
 from api.consents import NEVER_GIVEN, Consents, grant, is_withdrawn, read_consents, said_by, withdraw
 from api.context import Ctx
 from api.hosted import button_form, group, hosted_page, paragraph, switch
-from api.hosted_words import consent_name
-from api.links import (
+from api.hosted_links import (
     AGES_DAYS,
     DAY_MS,
     FORM_MAX,
     HTML_PAGE,
     LATER,
     RETRY,
-    BadLink,
+    HostedRoute,
     Token,
     asked_to_confirm,
     link_of,
@@ -38,21 +36,20 @@ from api.links import (
     preferences_path,
     press,
     proof_of,
-    sorry_later,
 )
+from api.hosted_words import consent_name
 from api.masks import check_id
 from api.pages import answers, instant
 from api.persons import owner_of
 from api.receipts import append_event, consent_key
 from domain.entries import Event
-from domain.errors import Busy, StoreDown
-from store.ports import Unavailable
+from domain.errors import Busy
 
 router = APIRouter(tags=["Links"])
+pages = APIRouter(route_class=HostedRoute)
 
 PlayersWriter = Annotated[Principal, Depends(require("players:write"))]
 CONFIRM_WAIT_S = 5.0  # for the turn that says whether there was anything to confirm
-_FAILURES = (Busy, StoreDown, Unavailable, RedisError, OSError)
 _FORM: dict[str, Any] = {
     "requestBody": {
         "content": {
@@ -103,7 +100,7 @@ async def make_link(id: str, body: LinkBody, context: Ctx, _: PlayersWriter) -> 
     return JSONResponse(answer, headers={"Cache-Control": "no-store"})
 
 
-@router.get(
+@pages.get(
     "/preferences/{token}",
     response_class=HTMLResponse,
     summary="The preference centre",
@@ -111,18 +108,13 @@ async def make_link(id: str, body: LinkBody, context: Ctx, _: PlayersWriter) -> 
     responses={**HTML_PAGE, **LATER},
 )
 async def show_preferences(token: Token, request: Request, context: Ctx) -> Response:
-    try:
-        link = link_of(context, request, token, "preferences")
-        held = await read_consents(context, link.player)
-        words = await page_words(context, request, held.player)
-    except BadLink as bad:
-        return bad.page
-    except _FAILURES as error:
-        return sorry_later(request, error)
+    link = link_of(context, request, token, "preferences")
+    held = await read_consents(context, link.player)
+    words = await page_words(context, request, held.player)
     return _page(held, words)
 
 
-@router.post(
+@pages.post(
     "/preferences/{token}",
     response_class=HTMLResponse,
     summary="Change what the player receives",
@@ -132,25 +124,18 @@ async def show_preferences(token: Token, request: Request, context: Ctx) -> Resp
     responses={**HTML_PAGE, **RETRY},
 )
 async def save_preferences(token: Token, request: Request, context: Ctx) -> Response:
-    try:
-        link = link_of(context, request, token, "preferences")
-        form = form_of(await read_body(request, FORM_MAX))
-        press(context, token)
-        held = await read_consents(context, link.player)
-        words = await page_words(context, request, held.player)
-        on, off = _changes(held, form)
-        proof = proof_of(link)
-        await withdraw(context, held.player, off, source="preference_centre", proof=proof)
-        if any(
-            key not in held.purposes for key in on
-        ):  # a channel's consent is one for all purposes: what is off stays so
-            kept = [key for key in held.unsaid if key not in held.on and key not in on]
-            await withdraw(context, held.player, kept, source="preference_centre", proof=proof + NEVER_GIVEN)
-        await grant(context, held.player, on, source="preference_centre", proof=proof)
-    except BadLink as bad:
-        return bad.page
-    except _FAILURES as error:
-        return sorry_later(request, error)
+    link = link_of(context, request, token, "preferences")
+    form = form_of(await read_body(request, FORM_MAX))
+    press(context, token)
+    held = await read_consents(context, link.player)
+    words = await page_words(context, request, held.player)
+    on, off = _changes(held, form)
+    proof = proof_of(link)
+    await withdraw(context, held.player, off, source="preference_centre", proof=proof)
+    if any(key not in held.purposes for key in on):  # a channel's consent is one for all purposes: what is off stays so
+        kept = [key for key in held.unsaid if key not in held.on and key not in on]
+        await withdraw(context, held.player, kept, source="preference_centre", proof=proof + NEVER_GIVEN)
+    await grant(context, held.player, on, source="preference_centre", proof=proof)
     asked = {key for key in on if held.needs_confirmation(key)}
     given = set(on) - asked
     held = structs.replace(
@@ -164,7 +149,7 @@ async def save_preferences(token: Token, request: Request, context: Ctx) -> Resp
     return _page(held, words, said=" ".join([*told, asked_to_confirm(words, asked)] if asked else told))
 
 
-@router.get(
+@pages.get(
     "/confirm/{token}",
     response_class=HTMLResponse,
     summary="Ask whether the player really wants it",
@@ -172,13 +157,8 @@ async def save_preferences(token: Token, request: Request, context: Ctx) -> Resp
     responses={**HTML_PAGE, **LATER},
 )
 async def ask_confirm(token: Token, request: Request, context: Ctx) -> Response:
-    try:
-        link = link_of(context, request, token, "confirm")
-        words = await page_words(context, request, await owner_of(context, link.player))
-    except BadLink as bad:
-        return bad.page
-    except _FAILURES as error:
-        return sorry_later(request, error)
+    link = link_of(context, request, token, "confirm")
+    words = await page_words(context, request, await owner_of(context, link.player))
     ask = words["confirm_ask"].format(what=consent_name(words, link.target))
     body = (
         paragraph(ask) + button_form(words["confirm"], {"action": "confirm"}) + paragraph(words["not_you"], note=True)
@@ -186,7 +166,7 @@ async def ask_confirm(token: Token, request: Request, context: Ctx) -> Response:
     return hosted_page(words, words["confirm_title"], body)
 
 
-@router.post(
+@pages.post(
     "/confirm/{token}",
     response_class=HTMLResponse,
     summary="Confirm a consent (double opt-in)",
@@ -195,28 +175,23 @@ async def ask_confirm(token: Token, request: Request, context: Ctx) -> Response:
     responses={**HTML_PAGE, **RETRY},
 )
 async def confirm(token: Token, request: Request, context: Ctx) -> Response:
-    try:
-        link = link_of(context, request, token, "confirm")
-        await read_body(request, FORM_MAX)
-        press(context, token)
-        player = await owner_of(context, link.player)
-        words = await page_words(context, request, player)
-        # The link's own time: pressed again, it meets the first in its dedupe bucket.
-        at = link.issued_at or context.clock.now_ms()
-        event_id = f"confirm:{sha256(token.encode()).hexdigest()[:32]}"
-        said = {**consent_key(link.target), "source": "confirm_link", "proof": proof_of(link)}
-        event = Event(
-            player, event_id, "consent_confirmed", at, said, reply_to=context.replies.channel, source="link:confirm"
-        )
-        appended = await append_event(context, event)
-        if await context.players.ref(player).applied(appended.offset, CONFIRM_WAIT_S) is None:
-            raise Busy("the turn has not come yet; a retry is safe", retry_after_s=1)
-        is_given = said_by(await context.players.ref(player).state())[0].get(link.target) is True
-        is_given = is_given and not await is_withdrawn(context, player, link.target)
-    except BadLink as bad:
-        return bad.page
-    except _FAILURES as error:
-        return sorry_later(request, error)
+    link = link_of(context, request, token, "confirm")
+    await read_body(request, FORM_MAX)
+    press(context, token)
+    player = await owner_of(context, link.player)
+    words = await page_words(context, request, player)
+    # The link's own time: pressed again, it meets the first in its dedupe bucket.
+    at = link.issued_at or context.clock.now_ms()
+    event_id = f"confirm:{sha256(token.encode()).hexdigest()[:32]}"
+    said = {**consent_key(link.target), "source": "confirm_link", "proof": proof_of(link)}
+    event = Event(
+        player, event_id, "consent_confirmed", at, said, reply_to=context.replies.channel, source="link:confirm"
+    )
+    appended = await append_event(context, event)
+    if await context.players.ref(player).applied(appended.offset, CONFIRM_WAIT_S) is None:
+        raise Busy("the turn has not come yet; a retry is safe", retry_after_s=1)
+    is_given = said_by(await context.players.ref(player).state())[0].get(link.target) is True
+    is_given = is_given and not await is_withdrawn(context, player, link.target)
     told = words["confirmed" if is_given else "not_confirmed"].format(what=consent_name(words, link.target))
     return hosted_page(words, words["preferences"], preferences_link(context, words, link), said=told)
 
@@ -267,3 +242,6 @@ def _page(held: Consents, words: dict[str, str], *, said: str = "") -> Response:
         below = f"<section>{undo}</section>" if undo else ""
     above = paragraph(words["excluded"]) if held.is_excluded else paragraph(words["intro"])
     return hosted_page(words, words["preferences"], above + form + below, said=said)
+
+
+router.include_router(pages)

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from actors.clock import new_id
-from api import links
+from api import hosted_links, links
 from api.pace import Pace
 from domain.dispatch import Dispatch
 from domain.entries import Event, Fact, decode_entry, encode_entry
@@ -48,7 +48,7 @@ async def world(server: Server, redis: Redis) -> AsyncIterator[World]:
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test begins with nothing counted."""
     monkeypatch.setattr(links, "_clicks", Pace(links.CLICKS_PER_MINUTE))
-    monkeypatch.setattr(links, "_presses", Pace(links.PRESSES_PER_MINUTE))
+    monkeypatch.setattr(hosted_links, "_presses", Pace(hosted_links.PRESSES_PER_MINUTE))
 
 
 def token(world: World, kind: LinkKind, player: str = "amelia", **of: Any) -> str:
@@ -187,9 +187,9 @@ async def test_hostile_tokens_do_nothing(idle: World, form: str) -> None:
     ],
 )
 async def test_a_link_that_is_too_old_says_so(idle: World, kind: LinkKind, path: str, days: int) -> None:
-    old = token(idle, kind, target=TARGET, issued_at=idle.context.clock.now_ms() - days * links.DAY_MS)
+    old = token(idle, kind, target=TARGET, issued_at=idle.context.clock.now_ms() - days * hosted_links.DAY_MS)
     assert (await idle.http.get(path.format(old))).status_code == 410
-    young = token(idle, kind, target=TARGET, issued_at=idle.context.clock.now_ms() - (days - 2) * links.DAY_MS)
+    young = token(idle, kind, target=TARGET, issued_at=idle.context.clock.now_ms() - (days - 2) * hosted_links.DAY_MS)
     assert (await idle.http.get(path.format(young))).status_code in (200, 302)
 
 
@@ -236,7 +236,7 @@ async def test_one_click_unsubscribes_whatever_the_body_is(idle: World, body: by
 
 async def test_a_body_that_is_too_long_is_refused_and_changes_nothing(idle: World) -> None:
     path = f"/u/{token(idle, 'unsubscribe', target='promo')}"
-    answer = await idle.http.post(path, content=b"x" * (links.FORM_MAX + 1))
+    answer = await idle.http.post(path, content=b"x" * (hosted_links.FORM_MAX + 1))
     assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
     assert await marks(idle.redis, "amelia") == set()
 
@@ -248,7 +248,7 @@ async def test_the_token_of_one_player_never_concerns_another(idle: World) -> No
 
 
 async def test_pressing_without_end_is_slowed(idle: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(links, "_presses", Pace(1))
+    monkeypatch.setattr(hosted_links, "_presses", Pace(1))
     path = f"/u/{token(idle, 'unsubscribe', target='promo')}"
     assert (await idle.http.post(path)).status_code == 200
     answer = await idle.http.post(path)
