@@ -27,7 +27,7 @@ from playtower.client import Client
 from store.keys import TOWER
 
 KNOWN_EACH = 20  # players for each of ``--players``: 100,000 by default
-LIMIT = 300  # messages a second that the provider allows
+LIMIT = 200  # messages a second that the provider allows: twice what a short code usually may
 PROBES_PER_S = 10
 PROBED_S = 30.0  # alone; beside, for as long as the broadcast may last by the limit, at most:
 BESIDE_MAX_S = 240.0
