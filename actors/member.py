@@ -11,6 +11,8 @@ from redis.asyncio import Redis
 
 from actors.carrier import Carrier
 from actors.clock import Clock
+from actors.notes import FLUSH_EVERY_MS as NOTES_EVERY_MS
+from actors.notes import Notes
 from actors.ownership import CONTROL_EVERY_MS, LEASE_MS, RENEW_EVERY_MS, Heartbeat, Ownership
 from actors.processor import Folded, Processor
 from actors.recent import Recent
@@ -31,6 +33,7 @@ class Member(Ownership, Generic[S]):
     Args:
         dedicated: Tells which players live in processes of their own, for the heartbeat.
         carrier: Carries what commits left for other partitions and walks through the players; the tower has none.
+        notes: Counts what was committed, for whoever watches the whole; the tower has none.
     """
 
     def __init__(
@@ -44,17 +47,21 @@ class Member(Ownership, Generic[S]):
         incarnation: str,
         dedicated: Callable[[], tuple[dict[str, int], int, int]] = lambda: ({}, 0, 0),
         carrier: Carrier | None = None,
+        notes: Notes | None = None,
     ) -> None:
         super().__init__(redis, clock, name=name, lane=lane, incarnation=incarnation)
         self._processor = processor
         self._dedicated = dedicated
         self._carrier = carrier
+        self._notes = notes
         self._recent = Recent()
         processor.on_commit = self._committed
 
     def _committed(self, partition: int, folded: Folded[S]) -> None:
-        """Remember what the live page shows, and what there is to carry."""
+        """Remember what the live page shows, what there is to carry, and what is counted."""
         self._recent.add(folded.recent)
+        if self._notes is not None:
+            self._notes.add(self._processor.owned[partition].batch, folded)
         if self._carrier is not None:
             self._carrier.committed(partition, folded.commit)
 
@@ -76,6 +83,8 @@ class Member(Ownership, Generic[S]):
         if self._is_due("fire", now, FIRE_EVERY_MS):
             await self._processor.fire()
         self._sweep(now)
+        if self._notes is not None and self._is_due("notes", now, NOTES_EVERY_MS):
+            await self._notes.flush()
         if self._processor.owned:
             await self._work()
         else:
@@ -106,6 +115,10 @@ class Member(Ownership, Generic[S]):
         room = SWEEP_MOST
         for partition in owned:
             room -= partition.activations.sweep(room)
+
+    async def _finish(self) -> None:
+        if self._notes is not None:
+            await self._notes.flush()
 
     async def _carry(self, carrier: Carrier) -> None:
         """Do a bounded part of what commits left behind: first the relays somebody waits for, then the walks."""

@@ -12,6 +12,8 @@ from domain.effects import (
     JourneyStepped,
     LevelChanged,
     MissionCompleted,
+    PatternChanged,
+    Scored,
     SegmentEntered,
     SegmentLeft,
 )
@@ -30,9 +32,12 @@ _OF: dict[type, Callable[[Any], tuple[str, str]]] = {
     JourneyStepped: lambda effect: ("journey_step", f"{effect.journey}/{effect.node}/{effect.outcome}"),
     JourneyEnded: lambda effect: ("journey_ended", f"{effect.journey}/{effect.node}/{effect.outcome}"),
     Chose: lambda effect: (_CHOSE, effect.choice),
+    Scored: lambda effect: ("scored", effect.model),
+    PatternChanged: lambda effect: ("pattern", f"{effect.pattern}.{effect.by}"),
 }
 _CHOSE = "chose"
 _SEGMENTS = ("segment_entered", "segment_left")
+DAILY = ("scored", "pattern")  # counted by day only (``actors.notes``)
 _JOURNEYS = ("journey_entered", "journey_step", "journey_ended")
 
 
@@ -61,5 +66,5 @@ class Recent:
             elif what == _CHOSE:
                 named = f"{_CHOSE}:{row[3]}"
                 self.counts[named if named in self.counts or len(self.counts) < CHOICES_MAX else f"{_CHOSE}:"] += 1
-            else:
+            elif what not in DAILY:
                 self.completions.append(row)

@@ -1,0 +1,160 @@
+"""The watcher: looks once a minute whether the volumes of events are unlike any week, and keeps the days' books.
+
+One a store, by a lease; two at once do no harm, since what a look gives is written only over the state it was made
+of. It looks no further than what the partitions have committed: entries that wait are no silence.
+"""
+
+import asyncio
+import sys
+
+from msgspec import structs
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from actors.partition import decode_part
+from domain.calendar import as_datetime
+from ml.watch.alarms import Watched, closed, looked, open_alarm
+from ml.watch.volumes import HOUR_MS
+from store.keys import PLAYERS, players
+from store.ports import Unavailable
+from store.programmes import Programmes
+from store.watched import NAMES_MAX, Books, Told, Watching, WatchStore
+
+ROUND_S = 15.0
+LEASE_MS = 60_000
+SETTLES_MS = 30_000  # hosts add what they counted every 5 s
+GAP_MS = 600_000  # between two looks; then nobody watched, and what is missing is no silence
+FORGET_MS = 28 * 86_400_000  # a name that nobody sends any more
+
+
+class Watcher:
+    """Watches one store."""
+
+    def __init__(self, redis: Redis, *, name: str, partitions: int) -> None:
+        self.store = WatchStore(redis)
+        self._redis = redis
+        self._name = name
+        self._partitions = partitions
+        self._programmes = Programmes(redis)
+        self._zone: tuple[int, str] = (-1, "")  # programme version, and the zone it names
+        self._names: dict[str, Watched] | None = None
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """End after this round."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Watch until stopped; a store that does not answer is waited for."""
+        while not self._stopping.is_set():
+            try:
+                if await self.store.lead(self._name, LEASE_MS):
+                    await self.round()
+                else:
+                    self._names = None
+            except (Unavailable, RedisError, OSError) as error:
+                self._names = None
+                print(f"playtower: watching goes on later: {error!r}", file=sys.stderr, flush=True)  # noqa: T201
+            try:
+                await asyncio.wait_for(self._stopping.wait(), ROUND_S)
+            except TimeoutError:
+                continue
+
+    async def round(self) -> list[Told]:
+        """Look once; what was told. ``self._names`` is what the store has, or None where that is not known."""
+        now, committed = await self._reached()
+        before = await self.store.state()
+        zone = await self._zone_named()
+        if self._names is None:
+            self._names = await self.store.names()
+        names = dict(self._names)
+        state = _resumed(before, now, zone)
+        if zone != before.zone:
+            names = {}
+        counted = max(committed - SETTLES_MS, 0)
+        while (state.hour + 1) * HOUR_MS <= counted:
+            if state.hour * HOUR_MS >= state.since:
+                _close(names, state.hour, await self.store.counted(state.hour), zone)
+            state = structs.replace(state, hour=state.hour + 1)
+        running = await self.store.counted(state.hour)
+        _look(names, await self.store.last(), running, state, counted)
+        gone = [name for name in self._names if name not in names]
+        changed = {name: watched for name, watched in names.items() if watched is not self._names.get(name)}
+        told = [Told(name, w.alarm) for name, w in changed.items() if w.alarm and _is_news(self._names.get(name), w)]
+        if not await self.store.keep(before, state, changed, told, gone):
+            self._names = None
+            return []
+        self._names = names
+        day = as_datetime(now).date().isoformat()
+        if (await self.store.books([day]))[0] is None:
+            await self.store.open_books(day, await books(self._redis, self._partitions, now))
+        return told
+
+    async def _reached(self) -> tuple[int, int]:
+        """Return the store's time, and up to when the partitions have committed everything."""
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.time()
+        for p in range(self._partitions):
+            pipe.hmget(PLAYERS.meta(p), ["in", "done", "off"])
+        (seconds, micros), *metas = await pipe.execute()
+        now = int(seconds) * 1000 + int(micros) // 1000
+        behind = [offset for entered, done, offset in metas if int(entered or 0) > int(done or 0)]
+        waiting = [int((offset or b"0-0").split(b"-")[0]) for offset in behind]
+        return now, min([now, *waiting])
+
+    async def _zone_named(self) -> str:
+        """Return the zone of the live programme's settings; "" is UTC."""
+        version = await self._programmes.live_version()
+        if version != self._zone[0]:
+            _, documents = await self._programmes.current()
+            self._zone = version, str(documents.get("settings", {}).get("main", {}).get("timezone", ""))
+        return self._zone[1]
+
+
+def _resumed(before: Watching, now: int, zone: str) -> Watching:
+    """Return from where to go on: what nobody watched is neither judged nor learnt."""
+    went_on = before.at and 0 <= now - before.at <= GAP_MS and zone == before.zone
+    since = before.since if went_on else now
+    hour = before.hour if went_on else now // HOUR_MS
+    return Watching(now, since, hour, zone)
+
+
+def _close(names: dict[str, Watched], hour: int, counts: dict[str, int], zone: str) -> None:
+    for name in sorted({*names, *counts}):
+        if name in names or len(names) < NAMES_MAX:
+            names[name] = closed(names.get(name, Watched()), hour * HOUR_MS, counts.get(name, 0), zone)
+
+
+def _look(names: dict[str, Watched], last: dict[str, int], running: dict[str, int], state: Watching, now: int) -> None:
+    """Look at all names as they are at ``now``, up to which all was counted."""
+    if now <= state.since or now // HOUR_MS != state.hour:
+        return  # partitions are behind: what was counted since belongs to a later hour
+    for name, watched in list(names.items()):
+        seen = last.get(name, 0)
+        if state.at - seen > FORGET_MS and not open_alarm(watched):
+            del names[name]
+            continue
+        alarm = open_alarm(watched)
+        since = seen if alarm is not None and alarm.what == "stopped" else max(seen, state.since)
+        names[name] = looked(watched, since, running.get(name, 0), now, state.zone)
+
+
+def _is_news(before: Watched | None, after: Watched) -> bool:
+    """Tell whether an alarm was opened or ended."""
+    was = before.alarm if before is not None else None
+    now = after.alarm
+    return now is not None and (was is None or (was.at, was.ended) != (now.at, now.ended))
+
+
+async def books(redis: Redis, partitions: int, at: int) -> Books:
+    """Return the ledger's other sides and the number of players, over all partitions."""
+    pipe = redis.pipeline(transaction=False)
+    for p in range(partitions):
+        pipe.hget(PLAYERS.meta(p), "part")
+        pipe.zcard(players(p))
+    found = await pipe.execute()
+    accounts: dict[str, int] = {}
+    for part in found[::2]:
+        for account, amount in (decode_part(part).accounts if part else {}).items():
+            accounts[account] = accounts.get(account, 0) + amount
+    return Books(at, accounts, sum(map(int, found[1::2])))
