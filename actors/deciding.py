@@ -9,7 +9,7 @@ from actors.requests import asked, finish
 from crm.facts import Heard, hear, on_asked, tells
 from crm.facts.exclusions import exclude
 from crm.facts.reach import REACH, is_same_reach, look
-from crm.facts.tones import TONE, Record, tone_in
+from crm.facts.tones import TONE, Record, ask, tone_in
 from crm.identity import after_merge, is_joined
 from crm.turn import cause_of, follow_up
 from crm.turn import take_turn as take_crm_turn
@@ -61,6 +61,8 @@ def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
     if is_quiet and not isinstance(what, Command) and not _may_reach_other(state, after):
         return step  # nearly every event
     heard = _heard(programme, what, after, entry.at, tone)
+    if programme.tone is not None and isinstance(what, Event):
+        ask(heard, what, programme.tone, after.profile.traits)
     if is_harm:  # in this very commit: what the game or a journey has just asked for is refused too
         exclude(heard, "harm", entry.at, {})
     if _may_reach_other(state, after) or not is_same_reach(after.air, heard.air):

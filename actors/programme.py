@@ -16,6 +16,7 @@ import crm.config
 import crm.intake_config
 import gamification.config
 import ml.config
+import ml.tone_config
 from crm.config import TemplateConfig
 from crm.connectors import ConnectorConfig
 from crm.programme import CrmRules, InvalidCrm, compile_crm
@@ -26,6 +27,7 @@ from gamification.programme import InvalidProgramme, compile_rules
 from gamification.rules import Rules
 from gamification.world import Metrics
 from ml.config import ModelPlan, ModelsConfig, compile_models
+from ml.tone_config import ToneConfig, TonePlan, compile_tone
 from store.documents import Documents
 from store.programmes import Programmes
 
@@ -45,7 +47,11 @@ KINDS: dict[str, type[BaseModel]] = {
     **ml.config.KINDS,
     "connectors": ConnectorConfig,
 }
-SINGLE = {"policies": "default", "settings": "main", "models": ml.config.DOCUMENT}  # kinds of one document
+SINGLE: dict[str, dict[str, type[BaseModel]]] = {  # kinds whose ids are given, with their models
+    "policies": {"default": KINDS["policies"]},
+    "settings": {"main": KINDS["settings"]},
+    "models": {ml.config.DOCUMENT: KINDS["models"], ml.tone_config.DOCUMENT: ToneConfig},
+}
 PLANNED = frozenset(
     ("streaks", "tournaments", "rewards", "minigames", "segments", "journeys", "experiments", "connectors", "webhooks")
 ) - set(KINDS)
@@ -60,6 +66,7 @@ class Programme:
     crm: CrmRules
     metrics: Metrics  # what the CRM's rules may ask of the game's
     models: ModelPlan | None = None  # None: players are not scored, and it costs nothing
+    tone: TonePlan | None = None  # None: what players write is read in their turns alone
 
 
 def check_kind(kind: str) -> type[BaseModel]:
@@ -74,6 +81,16 @@ def check_kind(kind: str) -> type[BaseModel]:
     if kind not in KINDS:
         raise NotFound(f"expected one of {' '.join(sorted(KINDS))}, got the kind {kind[:60]!r}", code="kind_unknown")
     return KINDS[kind]
+
+
+def _model_of(kind: str, name: str) -> type[BaseModel]:
+    """Return the model of a document; of an id that there is not, the kind's.
+
+    Raises:
+        Invalid, NotFound: as ``check_kind``.
+    """
+    model = check_kind(kind)
+    return SINGLE.get(kind, {}).get(name, model)
 
 
 def check_id(name: str) -> str:
@@ -94,7 +111,7 @@ def validate_document(kind: str, name: str, document: object) -> Document:
         Invalid: with ``errors``, one for each problem, naming the path of the bad node.
         NotFound: there is no such kind.
     """
-    model = check_kind(kind)
+    model = _model_of(kind, name)
     check_id(name)
     found, normalised = _validated(kind, name, model, document)
     if found := found or list(_unknown_names({kind: {name: normalised}})):
@@ -188,6 +205,8 @@ def _compile(version: int, documents: Documents, older: Mapping[int, Programme])
         raise _refused(errors)
     settings = documents.get("settings", {}).get("main", {})
     errors += [_problem(line) for line in crm.intake_config.conflicts(documents)]
+    tone, wrong = _tone(documents)
+    errors += wrong
     rules = tower = None
     try:
         rules = compile_rules(
@@ -204,12 +223,22 @@ def _compile(version: int, documents: Documents, older: Mapping[int, Programme])
         errors += [found for line in error.errors if (found := _problem(line)) not in errors]
     if errors or rules is None or tower is None:
         raise _refused(errors)
-    return Programme(version, rules, tower, Metrics(rules), _models(documents))
+    return Programme(version, rules, tower, Metrics(rules), _models(documents), tone)
 
 
 def _models(documents: Documents) -> ModelPlan | None:
     document = documents.get("models", {}).get(ml.config.DOCUMENT)
     return None if document is None else compile_models(ModelsConfig.model_validate(document))
+
+
+def _tone(documents: Documents) -> tuple[TonePlan | None, list[Problem]]:
+    """Return how texts are read outside the turn, and what is wrong with that."""
+    document = documents.get("models", {}).get(ml.tone_config.DOCUMENT)
+    plan = compile_tone(ToneConfig.model_validate(document)) if document is not None else None
+    if plan is None or documents.get("connectors", {}).get(plan.connector, {}).get("kind") == "chat_model":
+        return plan, []
+    detail = f"expected the id of a connector of the kind chat_model, got {plan.connector!r}"
+    return plan, [{"document": f"models/{ml.tone_config.DOCUMENT}", "path": "endpoint", "detail": detail}]
 
 
 def _unknown_names(documents: Mapping[str, Mapping[str, Document]]) -> Iterator[Problem]:
@@ -222,14 +251,14 @@ def _unknown_names(documents: Mapping[str, Mapping[str, Document]]) -> Iterator[
 def _document_problems(documents: Documents) -> Iterator[Problem]:
     for kind, named in sorted(documents.items()):
         try:
-            model = check_kind(kind)
+            check_kind(kind)
         except (Invalid, NotFound) as error:
             yield {"document": kind, "path": "", "detail": error.detail}
             continue
         for name, document in sorted(named.items()):
             if not _ID.fullmatch(name):
                 yield {"document": f"{kind}/{name}", "path": "", "detail": "expected letters, digits, _ . - as the id"}
-            yield from _validated(kind, name, model, document)[0]
+            yield from _validated(kind, name, _model_of(kind, name), document)[0]
 
 
 def _validated(kind: str, name: str, model: type[BaseModel], document: object) -> tuple[list[Problem], Document]:
@@ -237,8 +266,10 @@ def _validated(kind: str, name: str, model: type[BaseModel], document: object) -
         read = model.model_validate(document)
     except ValidationError as error:
         return _without_echoes([_problem(line, f"{kind}/{name}") for line in problems(error)]), {}
-    if kind in SINGLE and name != SINGLE[kind]:
-        problem = f"expected the id {SINGLE[kind]!r}, the only one there is, got {name!r}"
+    if name not in (known := SINGLE.get(kind, {name: model})):
+        ids = " or ".join(map(repr, known))
+        alone = ", the only one there is" if len(known) == 1 else ""
+        problem = f"expected the id {ids}{alone}, got {name!r}"
         return [{"document": f"{kind}/{name}", "path": "", "detail": problem}], {}
     return [], read.model_dump(mode="json", by_alias=True, exclude_unset=True)
 

@@ -31,11 +31,13 @@ from actors.processor import Processor
 from actors.programme import ProgrammeVersions
 from actors.reducers import PlayerReducer, TowerReducer
 from actors.settings import MemberSettings
+from actors.watcher import Watcher
 from channels.factory import make_adapter
 from channels.ports import Adapter
-from crm.connectors import CHANNEL_OF
+from crm.connectors import LINE_OF
 from crm.tower.airspace import Airspace
 from domain.player import Snapshot
+from store.beliefs import BeliefsStore
 from store.client import connect
 from store.closures import Closures
 from store.intake import Intake
@@ -150,7 +152,7 @@ class CourierActor(_Running):
         ids = ProviderIds(redis)
 
         def adapter_of(name: str, document: dict[str, Any]) -> Adapter:
-            channel = CHANNEL_OF[document["kind"]]
+            channel = LINE_OF[document["kind"]]
             inbox = Inbox(redis, intake, ids, clock, connector=name, channel=channel)
             return make_adapter(name, document, on_inbound=inbox.take, token_secret=settings.token_secret)
 

@@ -10,7 +10,7 @@ from api.context import Context, Ctx
 from api.look import ALIVE_MS
 from api.pages import answers, instant
 from api.views import heartbeat
-from crm.connectors import CHANNEL_OF, connected_channels
+from crm.connectors import LINE_OF
 from crm.tower.why import explain
 from store.keys import HOSTS, claims
 from store.ports import in_all
@@ -54,7 +54,8 @@ _CHANNEL = {
 async def list_channels(context: Ctx, _: ReportsReader) -> dict[str, Any]:
     documents = context.programme.documents.get("connectors", {})
     seen = await read_channels(context)
-    names = sorted({*connected_channels(documents), *seen.waiting_by_channel, *seen.channels} - {"in_app"})
+    lines = {LINE_OF[kind] for document in documents.values() if (kind := str(document.get("kind"))) in LINE_OF}
+    names = sorted(lines | seen.waiting_by_channel | seen.channels.keys())
     shown = [{"channel": "in_app", "state": "open", "connectors": []}]
     shown += [_channel(name, documents, seen) for name in names]
     return {"items": shown, "next": None, "couriers": seen.couriers}
@@ -119,7 +120,7 @@ def _channel(name: str, documents: dict[str, dict[str, Any]], seen: Seen) -> dic
     shut = [said for said in told if not said.get("open", True)]
     reason = str(shut[0].get("reason") or "") if shut else ""
     said_of = seen.connectors(name)
-    mine = {id_: doc for id_, doc in documents.items() if CHANNEL_OF.get(str(doc.get("kind"))) == name}
+    mine = {id_: doc for id_, doc in documents.items() if LINE_OF.get(str(doc.get("kind"))) == name}
     order = sorted(mine, key=lambda id_: (mine[id_].get("order", 0), id_))
     return {
         "channel": name,

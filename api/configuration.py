@@ -4,6 +4,7 @@ A write goes to the draft. Publishing checks the draft as a whole, stores it as 
 tells every partition; the answer comes when all of them run it.
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
@@ -13,7 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from actors.clock import new_id
-from actors.programme import KINDS, check_id, check_kind, check_programme, compile_programme, validate_document
+from actors.programme import KINDS, SINGLE, check_id, check_kind, check_programme, compile_programme, validate_document
 from api.auth import Principal, require
 from api.context import Context, Ctx
 from api.pages import Cursor, Limit, answers, instant, page, page_by_name, wait_of
@@ -396,10 +397,19 @@ async def read_version(version: int, context: Ctx, _: ProgrammeReader) -> dict[s
     responses=answers({"items": [{"kind": "missions", "schema": {"type": "object"}}], "next": None}, 401, 403),
 )
 async def list_kinds(_: ProgrammeReader) -> dict[str, Any]:
-    return page([{"kind": kind, "schema": model.model_json_schema()} for kind, model in sorted(KINDS.items())])
+    return page(list(_schemas()))
 
 
 # --- below ---
+
+
+def _schemas() -> Iterator[dict[str, Any]]:
+    for kind, model in sorted(KINDS.items()):
+        ids = SINGLE.get(kind, {})
+        if len(ids) > 1:
+            yield from ({"kind": kind, "id": id_, "schema": ids[id_].model_json_schema()} for id_ in sorted(ids))
+        else:
+            yield {"kind": kind, "schema": model.model_json_schema()}
 
 
 def _may_publish(caller: Principal) -> None:

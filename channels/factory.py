@@ -13,6 +13,7 @@ from channels.secrets import ReadSecret, SecretMissing, read_secret
 from channels.smpp import OnInbound
 from crm.connectors import (
     AnyConnector,
+    ChatModelConnector,
     FcmConnector,
     Secret,
     SmppConnector,
@@ -113,6 +114,11 @@ def _make(
                 for name, value in connector.headers.items()
             }
             return WebhookAdapter(connector, secrets, headers, guard=guard)
+        case ChatModelConnector():
+            from channels.chat_model import ChatModelAdapter
+
+            key = _in_a_header(secret(connector.api_key)) if connector.api_key else ""
+            return ChatModelAdapter(connector, key, guard=guard)
 
 
 def _in_a_header(value: str) -> str:

@@ -30,10 +30,11 @@ class Parcel(Struct, frozen=True):
 
 
 class Sent(Struct, frozen=True):
-    """The provider has it. ``provider_id`` is what its later reports name."""
+    """The provider has it. ``provider_id`` is what its later reports name, ``said`` what a model has read."""
 
     provider_id: str = ""
     detail: str = ""
+    said: Mapping[str, Any] = {}
 
 
 class Retry(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""``connectors/<id>``: the providers by which channels send, as operators write them. The adapters are in ``channels``.
+"""``connectors/<id>``: the providers by which channels send, and models that read. The adapters are in ``channels``.
 
 Secrets are named, never written: a programme is kept in files and shown in consoles.
 """
@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, RootModel, model_validator
 
 from crm.fields import Document, Seconds
+from domain.reading import CHANNEL
 
 CHANNEL_OF = {
     "smtp": "email",
@@ -23,6 +24,8 @@ CHANNEL_OF = {
     "webhook": "webhook",
 }
 """Which channel a kind of connector serves."""
+LINE_OF = {**CHANNEL_OF, "chat_model": CHANNEL}
+"""By which line of the couriers' queue a kind of connector is asked: its channel, or that of what is to be read."""
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _LINE = re.compile(r"[\x20-\x7e]{0,1000}")
@@ -240,6 +243,22 @@ class WebhookConnector(Connector):
         return value
 
 
+class ChatModelConnector(Connector):
+    """A language model that reads texts, at any endpoint with OpenAI's chat completions; a host of one's own, too."""
+
+    kind: Literal["chat_model"]
+    base_url: BaseUrl = "https://api.openai.com/v1"  # before /chat/completions
+    api_key: Secret | None = None  # none: the endpoint asks for none
+    model: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
+    per_day: int = Field(default=5_000, ge=0, le=10_000_000)  # texts of a UTC day, over all couriers
+    json_mode: bool = True  # ask for a JSON object (``response_format``), which some hosts do not know
+    tokens_max: int = Field(default=200, ge=20, le=4_000)  # of an answer; models that think aloud need more
+    rate_per_s: float = Field(default=5, gt=0, le=1_000)
+    burst: int = Field(default=5, ge=1, le=1_000)
+    in_flight_max: int = Field(default=4, ge=1, le=100)
+    allow_private: bool = False  # an endpoint in one's own network
+
+
 def _check_header(name: str, content: object) -> None:
     if not _HEADER.fullmatch(name) or name.lower().startswith(_OWN_HEADERS):
         raise ValueError(f"headers: expected the name of a header that the connector does not write, got {name[:60]!r}")
@@ -259,6 +278,7 @@ AnyConnector = (
     | TelegramConnector
     | WhatsAppConnector
     | WebhookConnector
+    | ChatModelConnector
 )
 MODELS: dict[str, type[Connector]] = {
     "smtp": SmtpConnector,
@@ -269,11 +289,12 @@ MODELS: dict[str, type[Connector]] = {
     "telegram": TelegramConnector,
     "whatsapp": WhatsAppConnector,
     "webhook": WebhookConnector,
+    "chat_model": ChatModelConnector,
 }
 
 
 class _Kind(Document, extra="ignore"):
-    kind: Literal["smtp", "twilio", "smpp", "web_push", "fcm", "telegram", "whatsapp", "webhook"]
+    kind: Literal["smtp", "twilio", "smpp", "web_push", "fcm", "telegram", "whatsapp", "webhook", "chat_model"]
 
 
 class ConnectorConfig(RootModel[Annotated[AnyConnector, Field(discriminator="kind")]]):

@@ -24,7 +24,7 @@ from redis.exceptions import RedisError
 
 from actors.clock import Clock
 from actors.courier import landing
-from actors.courier.budgets import Budgets
+from actors.courier.budgets import Budgets, reading_budget
 from actors.courier.closing import OPEN, Teller, Telling, closure_of
 from actors.courier.landing import Try
 from actors.courier.parcels import Links
@@ -202,7 +202,8 @@ class Courier(Ownership):
         """Use the connectors and budgets of the live programme."""
         _, documents = await self._around.programmes.current()
         await self._providers.follow(documents.get("connectors", {}), now)
-        self._budgets.follow(documents.get("policies", {}).get("default", {}).get("channels", {}))
+        channels = documents.get("policies", {}).get("default", {}).get("channels", {})
+        self._budgets.follow({**channels, **reading_budget(documents)})
         self._has_followed = True
 
     async def _look(self, now: int) -> None:

@@ -19,6 +19,8 @@ from actors.courier.ladder import LADDER_S, End, next_try
 from channels.ports import Rejected, Result, Retry, Sent, Unclear
 from domain.dispatch import Dispatch, encode_dispatch
 from domain.entries import Event, encode_entry
+from domain.reading import CHANNEL as READING
+from domain.reading import read_event
 from domain.receipts import receipt_event
 from store.dead_letters import MESSAGE_FAILED, DeadLetter, encode_dead_letter
 from store.ports import Claim, InFlight, Settlement
@@ -136,6 +138,8 @@ def _over(
     held: Try, word: str, now: int, outcomes: list[Outcome] | None = None, *, detail: str = "", connector: str = ""
 ) -> Landed:
     dispatch = held.dispatch
+    if dispatch.channel == READING:
+        return Landed(word, structs.replace(_kept(held), entries=_readings(dispatch, outcomes or [], now)))
     events = _bounces(dispatch, outcomes or [], now)
     events.append(receipt_event(dispatch, word, now, detail=detail[:500], connector=connector))
     dead = b""
@@ -155,6 +159,16 @@ def _over(
         )
     entries = tuple(encode_entry(event) for event in events)
     return Landed(word, structs.replace(_kept(held), entries=entries, dead=dead))
+
+
+def _readings(dispatch: Dispatch, outcomes: list[Outcome], now: int) -> tuple[bytes, ...]:
+    """Return the event that brings what a model has read; of anything else the player's log is told nothing."""
+    events = [
+        read_event(dispatch, outcome.result.said, now, outcome.connector)
+        for outcome in outcomes
+        if isinstance(outcome.result, Sent)
+    ]
+    return tuple(encode_entry(event) for event in events if event is not None)
 
 
 def _bounces(dispatch: Dispatch, outcomes: list[Outcome], now: int) -> list[Event]:

@@ -11,6 +11,7 @@ from channels.tracking import prepared
 from crm.addresses import Address
 from domain.dispatch import Dispatch
 from domain.links import Link, sign
+from domain.reading import CHANNEL as READING
 
 
 class Links(Struct, frozen=True):
@@ -21,11 +22,13 @@ class Links(Struct, frozen=True):
 
 
 def parcel_of(dispatch: Dispatch, address: Address | None, connector: str, links: Links, now: int) -> Parcel:
-    """Return a dispatch as the parcel for one address; a webhook's (None) has no links for the player."""
+    """Return a dispatch as the parcel for one address; a webhook's and a text's to be read (None) have no links."""
     headers = {"unsubscribe": "", "preferences": ""}
     where = {"public_url": links.public_url, "secret": links.secret}
-    content = prepared(dispatch, dispatch.content, **where, at=dispatch.cleared_at)
-    if dispatch.channel != "webhook":
+    content = dispatch.content
+    if dispatch.channel != READING:
+        content = prepared(dispatch, content, **where, at=dispatch.cleared_at)
+    if dispatch.channel not in ("webhook", READING):
         headers |= links_of(dispatch, **where, at=dispatch.cleared_at)
     return Parcel(
         id=dispatch.id,
@@ -39,7 +42,7 @@ def parcel_of(dispatch: Dispatch, address: Address | None, connector: str, links
         at=now,
         unsubscribe_url=headers["unsubscribe"],
         preferences_url=headers["preferences"],
-        status_url=_status_url(dispatch, connector, links),
+        status_url=_status_url(dispatch, connector, links) if dispatch.channel != READING else "",
     )
 
 

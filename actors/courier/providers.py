@@ -11,7 +11,7 @@ from actors.courier.breaker import Breaker
 from actors.courier.pacing import Pace, throttled
 from channels.ports import Adapter, Parcel, Rejected, Result, Retry, Sent, Unclear
 from crm.addresses import Address
-from crm.connectors import CHANNEL_OF, Connector
+from crm.connectors import LINE_OF, MODELS, Connector
 
 MakeAdapter = Callable[[str, dict[str, Any]], Adapter]
 Log = Callable[[str], None]
@@ -27,7 +27,7 @@ class Provider:
         self.id = name
         self.document = document
         self.kind = str(document["kind"])
-        self.channel = CHANNEL_OF[self.kind]
+        self.channel = LINE_OF[self.kind]
         self.limits, self._invalid = _limits(document)
         self.adapter: Adapter | None = None
         self.error = ""
@@ -166,7 +166,7 @@ class Providers:
             if documents.get(name) != provider.document:
                 self._retired.append(self._all.pop(name))
         for name, document in documents.items():
-            if name not in self._all and str(document.get("kind")) in CHANNEL_OF:
+            if name not in self._all and str(document.get("kind")) in LINE_OF:
                 self._all[name] = Provider(name, dict(document), self._log)
         for provider in self._all.values():
             await provider.make(self._make, now)
@@ -202,7 +202,9 @@ class Providers:
 
 def _limits(document: Mapping[str, Any]) -> tuple[Connector, Exception | None]:
     """Return what a document says of pace and order; of one that no version of ours would publish, the defaults."""
+    fields = MODELS[str(document["kind"])].model_fields
+    limits = {name: document.get(name, fields[name].default) for name in Connector.model_fields}
     try:
-        return Connector.model_validate({k: v for k, v in document.items() if k in Connector.model_fields}), None
+        return Connector.model_validate(limits), None
     except ValueError as error:
         return Connector.model_construct(), error

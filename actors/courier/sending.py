@@ -13,6 +13,7 @@ from actors.courier.providers import Log, Provider, Providers
 from actors.courier.settling import Settling
 from channels.ports import Rejected, Result, Sent, Unclear
 from crm.addresses import Address
+from domain.reading import CHANNEL as READING
 from store.reach import Reached
 
 HELD_MAX_MS = 5_000  # a claim that could not be sent for so long may be late by now
@@ -64,6 +65,8 @@ class Sending:
         """
         dispatch = held.dispatch
         providers = self._providers.of(dispatch.channel)
+        if dispatch.channel == READING:  # it names what shall read it
+            providers = [provider for provider in providers if provider.id == dispatch.template]
         if not self._providers.is_usable(dispatch.channel):
             return landing.returned(held, now, "channel_not_available")
         if now - held.at > HELD_MAX_MS and now >= min(dispatch.send_until, dispatch.expires_at):

@@ -8,6 +8,7 @@ from msgspec import Struct
 from crm.facts import tones
 from crm.facts.contexts import Occasion
 from domain.conditions import compile_condition
+from domain.reading import READ
 from ml.tone import shipped
 
 
@@ -34,6 +35,7 @@ TELLING = frozenset(
         *("device_registered", "device_removed"),
         *("support_case_opened", "support_case_solved", "round_started", "round_ended"),
         *tones.SPOKEN,
+        READ,
     )
 )
 """Events that tell something whatever the policy."""

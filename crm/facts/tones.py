@@ -1,20 +1,26 @@
 """How a player sounds: what they write to support, or of what they think, sets their mood (docs/models.md, Tone).
 
-Words are read where the platform has said no mood itself. What is not clearly angry or pleased changes nothing.
+Words are read where the platform has said no mood itself. What is not clearly angry or pleased changes nothing. Another
+model may be asked to read them too (``ask``): its answer comes later, as an event, and then stands.
 """
 
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from crm.facts import cases, contexts
+from crm.facts.redaction import redacted
 from crm.facts.stop_words import asks_to_stop
 from crm.facts.turn import Heard
 from domain.context import Context
-from domain.entries import Entry, Event, Merged
+from domain.entries import Entry, Event, Merged, ReadingAsked
+from domain.reading import is_reading
 from domain.receipts import outcome_of
 from ml.tone import tone_of
+from ml.tone_config import TonePlan
 
 TONE = "tone"
 SPOKEN = frozenset(
@@ -27,11 +33,16 @@ SPOKEN = frozenset(
 _TEXTS = ("text", "message", "comment", "body")
 _MOOD = "negative_mood"  # the built-in context
 _POLARITY = {"negative": -1.0, "positive": 1.0}
+_ASKED_WITHIN_MS = 3_600_000  # of when it was said: an import of old comments asks nobody
+_CLEAR_MIN = 0.5  # confidence below which another model's reading says nothing
 _parts: msgspec.msgpack.Decoder[dict[str, Any]] = msgspec.msgpack.Decoder(dict[str, Any])
 _NOTHING_TOLD = b"\x80"  # an empty map
 
 Record = dict[str, Any]
-"""What is told of a tone: {mood, at, confidence, polarity, language, model, by}; its age is since ``at``, ms."""
+"""What is told of a tone: {mood, at, confidence, polarity, language, model, by}; its age is since ``at``, ms.
+
+``by`` is weights (read in the turn), platform, or the connector that read it.
+"""
 
 
 def tone_in(entry: Entry, told: Mapping[str, Any], at: int) -> Record | None:
@@ -58,12 +69,30 @@ def on_event(heard: Heard, event: Event, scene: Context, lasts_ms: int | None, t
     Args:
         lasts_ms: How long the context lasts; None: no hold of the policy names it, or it is the operator's own.
     """
-    if cases.says_mood(event):  # the case and the context hear that by themselves
+    if is_reading(event):
+        event = structs.replace(event, occurred_at=tone["at"])
+    elif cases.says_mood(event):  # the case and the context hear that by themselves
         return
     cases.on_mood(heard, tone["mood"], tone["at"])
     if lasts_ms is not None:
         occasion = contexts.Occasion(_MOOD, None, begins=tone["mood"] == "negative", lasts_ms=lasts_ms)
         contexts.on_event(heard, event, (occasion,), scene)
+
+
+def ask(heard: Heard, event: Event, plan: TonePlan, traits: Mapping[str, Any]) -> None:
+    """Ask another model to read what the event says, where the plan wants that; what is sent names nobody."""
+    if not speaks(event) or cases.says_mood(event) or not (text := text_of(event)) or heard.air.get("excluded"):
+        return
+    at = min(event.occurred_at, heard.at)
+    if at < heard.at - _ASKED_WITHIN_MS:
+        return
+    tone = tone_of(text, _locale(event, heard.air))
+    if tone.language in plan.languages and not (plan.unclear_only and tone.mood):
+        name = blake2b(f"{event.player}|{event.id}".encode(), digest_size=12).hexdigest()
+        said = redacted(text, traits)
+        heard.entries.append(
+            ReadingAsked(event.player, f"read_{name}", event.id, at, said, tone.language, plan.connector, heard.cause)
+        )
 
 
 def join(heard: Heard, theirs: Mapping[str, Any]) -> None:
@@ -88,6 +117,8 @@ def text_of(event: Event) -> str:
 
 
 def _of_event(event: Event, told: Mapping[str, Any], at: int) -> Record | None:
+    if is_reading(event):
+        return _brought(event, told.get(TONE) or {})
     if not speaks(event):
         return None
     at = min(event.occurred_at, at)
@@ -95,10 +126,29 @@ def _of_event(event: Event, told: Mapping[str, Any], at: int) -> Record | None:
         return _said(event, at)
     if not (text := text_of(event)):
         return None
-    tone = tone_of(text, str(event.context.get("locale") or told.get("locale") or ""))
+    tone = tone_of(text, _locale(event, told))
     if not tone.mood:
         return None
     return _record(tone.mood, at, tone.confidence, tone.polarity, tone.language, tone.model, "weights")
+
+
+def _brought(event: Event, known: Mapping[str, Any]) -> Record | None:
+    """Return what another model has read.
+
+    That a text is neither changes nothing, as in the turn; but it takes back what the turn made of that very text.
+    """
+    said = event.properties
+    mood, at, confidence = said["mood"], said["at"], said["confidence"]
+    if mood == "neutral" and not (known.get("at") == at and known.get("by") == "weights"):
+        return None
+    if mood != "neutral" and confidence < _CLEAR_MIN:
+        return None
+    polarity = _POLARITY.get(mood, 0.0) * confidence
+    return _record(mood, at, confidence, polarity, said["language"], said["model"], said["connector"])
+
+
+def _locale(event: Event, told: Mapping[str, Any]) -> str:
+    return str(event.context.get("locale") or told.get("locale") or "")
 
 
 def _said(event: Event, at: int) -> Record:

@@ -23,13 +23,16 @@ from domain.entries import (
     Asked,
     ChannelChanged,
     Fact,
+    Landed,
     LogEntry,
     MessageRequest,
+    ReadingAsked,
     Receipt,
     Reviewed,
     TimerFired,
     Withdrawn,
 )
+from domain.reading import dispatch_of
 from domain.step import TimerOp
 
 ENGAGED = frozenset({"opened", "clicked", "replied"})
@@ -91,6 +94,8 @@ def take_tower_turn(
             _withdraw(sitting, withdrawn)
         case Reviewed() as reviewed:
             _review(sitting, reviewed)
+        case ReadingAsked() as asked if not stopped:
+            sitting.dispatches.append(dispatch_of(asked, entry.at))
         case _:
             pass
     return TowerStep(

@@ -185,3 +185,48 @@ def fcm_error(status: int, name: str, code: str = "", **headers: str) -> Respons
         details = [{"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": code}]
     error = {"code": status, "message": "...", "status": name, "details": details}
     return as_json({"error": error}, status, **headers)
+
+
+MODEL_KEY = "sk-0123456789abcdef"
+
+
+def chat(outcome: Response | str | None = None) -> Answer:
+    """POST /v1/chat/completions: Bearer, JSON, only parameters that the API knows, messages of known roles."""
+
+    def error(status: int, message: str, code: str | None = None) -> Response:
+        body = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
+        return as_json({"error": body}, status)
+
+    def answer(request: Request) -> Response:
+        if request.headers.get("authorization") != f"Bearer {MODEL_KEY}":
+            return error(401, "Incorrect API key provided.", "invalid_api_key")
+        if (request.method, request.target) != ("POST", "/v1/chat/completions"):
+            return error(404, f"Invalid URL ({request.method} {request.target})")
+        if request.headers.get("content-type") != "application/json":
+            return error(400, "We could not parse the JSON body of your request.")
+        said = request.json
+        if unknown := set(said) - {"model", "messages", "temperature", "max_tokens", "response_format"}:
+            return error(400, f"Unrecognized request argument supplied: {min(unknown)}")
+        if said.get("model") != "small-1":
+            return error(404, f"The model {said.get('model')!r} does not exist", "model_not_found")
+        if [set(message) for message in said["messages"]] != [{"role", "content"}] * len(said["messages"]):
+            return error(400, "Missing required parameter: 'messages[0].content'.")
+        if [message["role"] for message in said["messages"]] != ["system", "user"]:
+            return error(400, "Invalid value for 'messages[0].role'.")
+        if not 0 <= said["temperature"] <= 2 or not 0 < said["max_tokens"] <= 4096:
+            return error(400, "Invalid value: integer below minimum value.")
+        is_json = said.get("response_format") == {"type": "json_object"}
+        if is_json and "json" not in " ".join(message["content"] for message in said["messages"]).lower():
+            return error(400, "'messages' must contain the word 'json' in some form, to use 'response_format'.")
+        if isinstance(outcome, Response):
+            return outcome
+        content = outcome if outcome is not None else '{"mood": "negative", "confidence": 0.93}'
+        message = {"role": "assistant", "content": content, "refusal": None}
+        choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+        usage = {"prompt_tokens": 180, "completion_tokens": 14, "total_tokens": 194}
+        return as_json(
+            {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "small-1", "choices": [choice]}
+            | {"usage": usage}
+        )
+
+    return answer

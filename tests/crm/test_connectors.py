@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from actors.programme import validate_document
-from crm.connectors import CHANNEL_OF, MODELS, connected_channels, read_connector
+from crm.connectors import CHANNEL_OF, LINE_OF, MODELS, connected_channels, read_connector
 from domain.errors import Invalid
 
 SID = "AC" + "0" * 32
@@ -18,6 +18,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "telegram": {"token": {"env": "TELEGRAM_TOKEN"}},
     "whatsapp": {"phone_number_id": "106540352242922", "access_token": {"env": "WHATSAPP_TOKEN"}},
     "webhook": {"url": "https://example.com/hook", "secret": {"env": "HOOK_SECRET"}},
+    "chat_model": {"model": "small-1", "api_key": {"env": "MODEL_KEY"}},
 }
 
 
@@ -39,8 +40,14 @@ def test_what_a_provider_needs_is_enough_and_comes_back_as_written(kind: str) ->
     assert read_connector(document(kind)).kind == kind
 
 
-def test_every_kind_has_a_channel_and_a_model() -> None:
-    assert set(GOOD) == set(CHANNEL_OF) == set(MODELS)
+def test_every_kind_has_a_line_and_a_model() -> None:
+    assert set(GOOD) == set(LINE_OF) == set(MODELS)
+
+
+def test_what_reads_texts_is_no_channel() -> None:
+    assert set(LINE_OF) - set(CHANNEL_OF) == {"chat_model"}
+    assert LINE_OF["chat_model"] not in CHANNEL_OF.values()
+    assert connected_channels({"reader": document("chat_model")}) == ("in_app",)
 
 
 def test_channels_are_those_with_a_connector() -> None:
@@ -58,6 +65,7 @@ def test_channels_are_those_with_a_connector() -> None:
         ("telegram", "hook_secret"),
         ("whatsapp", "access_token"),
         ("webhook", "secret"),
+        ("chat_model", "api_key"),
     ],
 )
 @pytest.mark.parametrize("literal", ["hunter2", {"value": "hunter2"}, ["hunter2"], {"env": "A", "file": "/hunter2"}])
@@ -90,6 +98,9 @@ def test_a_secret_that_is_written_out_is_refused_and_not_repeated(kind: str, fie
         ("web_push", {"subject": "ops@example.com"}, "subject"),
         ("fcm", {"service_acount": {"env": "A"}}, "service_acount"),
         ("smpp", {"source_address": "A name too long"}, "source_address"),
+        ("chat_model", {"base_url": "https://x/v1?a=b"}, "base_url"),
+        ("chat_model", {"model": "two words"}, "model"),
+        ("chat_model", {"per_day": -1}, "per_day"),
         ("smtp", {"username": "lucky"}, ""),
         ("smtp", {"host": "a..b"}, "host"),
         ("smpp", {"host": "-a.example"}, "host"),
