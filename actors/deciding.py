@@ -6,6 +6,7 @@ from msgspec import Struct, structs
 
 from actors.programme import Programme
 from actors.requests import asked, finish
+from crm.choices.chance import NO_CHANCE, Chance
 from crm.facts import Heard, hear, on_asked, tells
 from crm.facts.exclusions import exclude
 from crm.facts.reach import REACH, is_same_reach, look
@@ -14,11 +15,12 @@ from crm.identity import after_merge, is_joined
 from crm.turn import cause_of, follow_up
 from crm.turn import take_turn as take_crm_turn
 from domain.context import PlayerContext
-from domain.effects import Answered, FactTold, MessageRequested
+from domain.effects import Answered, FactTold, MessageRequested, PatternChanged
 from domain.entries import Command, Entry, Event, LogEntry, MessageRequest, Reviewed
 from domain.player import Snapshot, with_parts
 from domain.step import Draws, Step, joined
 from gamification.turn import take_grants, take_turn
+from ml.choices.beliefs import Beliefs
 from ml.patterns import shows_harm
 from ml.turn import Scorer
 from ml.turn import take_turn as take_models_turn
@@ -34,6 +36,7 @@ class Told(Struct, frozen=True):
     partition: int
     store_seed: str
     model: Scorer | None = None  # in force; None: nobody is scored
+    beliefs: Beliefs = Beliefs()  # in force: what is known of choices
 
 
 def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
@@ -46,15 +49,18 @@ def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
         return Step(state)
     draws = Draws(told.store_seed, told.partition, entry.offset)
     is_harm = False
+    seen: tuple[PatternChanged, ...] = ()
     tone = tone_in(what, state.air, entry.at)
     begun = with_parts(state, air={**state.air, TONE: tone}) if tone and tone != state.air.get(TONE) else state
     if programme.models is None:
         step = take_turn(programme.rules, begun, entry, draws)
     else:
         step = take_models_turn(programme.models, told.model, begun, entry)
-        is_harm = shows_harm(step.effects, programme.models.patterns)
+        seen = tuple(effect for effect in step.effects if isinstance(effect, PatternChanged))
+        is_harm = shows_harm(seen, programme.models.patterns)
         step = joined(step, take_turn(programme.rules, step.state, entry, draws))
-    step = _with_crm(programme, state, step, entry)
+    chance = Chance(draws, told.beliefs, told.partition, is_harm) if programme.crm.choices.choices else NO_CHANCE
+    step = _with_crm(programme, state, step, entry, chance, seen)
     after = step.state
     is_news = tells(programme.crm.facts, what, after.air)
     is_quiet = not is_news and not step.requests and not is_harm
@@ -115,11 +121,18 @@ def _heard(programme: Programme, what: Entry, after: Snapshot, at: int, tone: Re
     return hear(crm.facts, what, after.air, at=at, cause=entry_id(what), scene=scene, tone=tone)
 
 
-def _with_crm(programme: Programme, before: Snapshot, step: Step[Snapshot], entry: LogEntry) -> Step[Snapshot]:
+def _with_crm(
+    programme: Programme,
+    before: Snapshot,
+    step: Step[Snapshot],
+    entry: LogEntry,
+    chance: Chance,
+    seen: tuple[PatternChanged, ...],
+) -> Step[Snapshot]:
     """Add the CRM's part. What a journey gives or changes may move segments and journeys again, a few times over."""
     crm, world = programme.crm, programme.metrics
     judged = step.state
-    more = take_crm_turn(crm, world, before, judged, entry)
+    more = take_crm_turn(crm, world, before, judged, entry, chance, seen)
     if more.state is judged and not more.effects:
         return joined(step, more) if more.timers or more.relays else step
     step = joined(step, more)
@@ -132,7 +145,7 @@ def _with_crm(programme: Programme, before: Snapshot, step: Step[Snapshot], entr
             rest = structs.replace(step.state.segments, version=-1)
             return structs.replace(step, state=with_parts(step.state, segments=rest))
         seen, judged = judged, granted.state
-        more = follow_up(crm, world, seen, judged, entry)
+        more = follow_up(crm, world, seen, judged, entry, chance)
         step = joined(step, more)
     return step
 

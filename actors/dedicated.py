@@ -12,14 +12,16 @@ from typing import Any, Protocol
 
 import msgspec
 
+from actors.beliefs import BeliefVersions
 from actors.models import ModelVersions
-from actors.player import Player, Told, Turns
+from actors.player import Player, Told, Turns, Versions
 from actors.processor import Known
 from actors.programme import ProgrammeVersions
 from actors.settings import MemberSettings
 from domain.entries import LogEntry
 from domain.ids import KEY_PREFIX, partition_of
 from domain.player import Snapshot, snapshot_from_parts
+from store.beliefs import BeliefsStore
 from store.client import connect
 from store.keys import PLAYERS
 from store.models import Models
@@ -41,6 +43,7 @@ class DedicatedPlayer:
         self._redis = connect(settings.redis_url)
         self._programmes = ProgrammeVersions(Programmes(self._redis))
         self._models = ModelVersions(Models(self._redis))
+        self._beliefs = BeliefVersions(BeliefsStore(self._redis))
         self._player = Player(Snapshot(player))
         self._epoch = ""
         self._partition = partition_of(player, settings.partitions)
@@ -49,7 +52,7 @@ class DedicatedPlayer:
         """Return the process id; answered once the actor is up."""
         return os.getpid()
 
-    async def take(self, base: int, epoch: str, programme: int, model: int, entries: bytes, late: list[str]) -> bytes:
+    async def take(self, base: int, epoch: str, versions: Versions, entries: bytes, late: list[str]) -> bytes:
         """Fold a batch over version ``base``; the encoded ``Turns``, b"" when that version is not to be had.
 
         What was folded under one ownership of the partition may not have been committed, and another owner may
@@ -60,9 +63,10 @@ class DedicatedPlayer:
             self._epoch = epoch
             if self._player.snapshot.version != base:
                 return b""
-        rules = await self._programmes.ensure(programme)
-        scoring = await self._models.ensure(model) if rules.models is not None else None
-        told = Told(rules, self._partition, self._settings.store_seed, scoring)
+        rules = await self._programmes.ensure(versions.programme)
+        scoring = await self._models.ensure(versions.model) if rules.models is not None else None
+        beliefs = await self._beliefs.ensure(versions.beliefs)
+        told = Told(rules, self._partition, self._settings.store_seed, scoring, beliefs)
         turns, after = self._player.take(_entries.decode(entries), told, late=frozenset(late))
         self._player.snapshot = after  # a batch that is not committed shows as another version next time
         return _encoder.encode(turns)
@@ -83,7 +87,7 @@ class Handle(Protocol):
     async def pid(self) -> int:
         """Wait until the process is up."""
 
-    async def take(self, base: int, epoch: str, programme: int, model: int, entries: bytes, late: list[str]) -> bytes:
+    async def take(self, base: int, epoch: str, versions: Versions, entries: bytes, late: list[str]) -> bytes:
         """Fold there."""
 
     def kill(self) -> None:
@@ -118,13 +122,11 @@ class DedicatedPool:
                 self.refused += 1
         return False
 
-    async def take(
-        self, snapshot: Snapshot, entries: list[LogEntry], programme: int, model: int, known: Known
-    ) -> Turns | None:
+    async def take(self, snapshot: Snapshot, entries: list[LogEntry], versions: Versions, known: Known) -> Turns | None:
         """Fold in the player's process; None when it did not answer well, and the host must fold."""
         handle, _ = self._up[snapshot.player]
         late = sorted(known.late)
-        call = handle.take(snapshot.version, known.epoch, programme, model, _encoder.encode(entries), late)
+        call = handle.take(snapshot.version, known.epoch, versions, _encoder.encode(entries), late)
         try:
             answer = await asyncio.wait_for(call, DEADLINE_S)
         except Exception:  # Ray raises many kinds; all mean: it is gone or stuck, and the host has the same code

@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Struct, structs
 
-from domain.entries import ChannelChanged, ModelPublished
+from domain.entries import BeliefsPublished, ChannelChanged, ModelPublished
 
 RULES_VERSION = 1  # of the engine's own rules; an upgrade is a log entry, and a refold stays inside one version
 
@@ -19,6 +19,7 @@ class PartState(Struct, frozen=True, array_like=True):
     entered: dict[str, int] = {}  # walk -> players whom its visits brought into a journey, of the last walks
     channels: dict[str, ChannelChanged] = {}  # (tower) the last that was heard of each channel
     publication: int = 0  # number of the model's publication (``store.models`` reads it in this place)
+    beliefs: int = 0  # number of what is known of choices (``store.beliefs`` reads it in this place); 0: nothing yet
 
 
 ENTERED_MAX = 10  # walks counted; the state is written with nearly every commit, so it stays small
@@ -39,6 +40,11 @@ def with_model(part: PartState, published: ModelPublished) -> PartState:
     if published.number <= part.publication:
         return part
     return structs.replace(part, model=published.version, publication=published.number)
+
+
+def with_beliefs(part: PartState, published: BeliefsPublished) -> PartState:
+    """Draw with other beliefs; those that came before the ones in force are ignored."""
+    return part if published.number <= part.beliefs else structs.replace(part, beliefs=published.number)
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -6,9 +6,11 @@ It knows no store: it folds a batch of its player's entries and answers what mus
 
 from msgspec import Struct, field
 
+from actors.choices import counted
 from actors.deciding import Told, decide, entry_id
 from actors.recent import told as recent_of
 from domain.effects import (
+    ChoiceEnded,
     DuplicateLate,
     DuplicateProposed,
     Effect,
@@ -26,7 +28,7 @@ from domain.ids import request_id
 from domain.player import Snapshot, changed_parts, with_parts
 from domain.step import Step
 
-__all__ = ["Player", "Told", "TurnFailed", "Turns", "entry_id", "record_turn", "request_id"]
+__all__ = ["Player", "Told", "TurnFailed", "Turns", "Versions", "entry_id", "record_turn", "request_id"]
 
 
 class TurnFailed(Exception):
@@ -54,6 +56,15 @@ class Turns(Struct, array_like=True):
     entered: list[str] = field(default_factory=list)  # walks whose visits brought the player into a journey
     lifts: list[str] = field(default_factory=list)  # reasons that no longer exclude the player; before the stops
     mutes: list[tuple[bool, str]] = field(default_factory=list)  # set, mark
+    sums: list[tuple[str, int]] = field(default_factory=list)  # field, how much more: of choices that ended
+
+
+class Versions(Struct, frozen=True, array_like=True):
+    """What is in force where a batch is folded, by number; crosses the process boundary of a dedicated actor."""
+
+    programme: int
+    model: int = 0
+    beliefs: int = 0
 
 
 class Player:
@@ -123,6 +134,8 @@ class Player:
                 turns.duplicates.append(
                     encode_record(HistoryRecord(entry_id(what), "duplicate_proposed", entry.at, (effect,)))
                 )
+            elif isinstance(effect, ChoiceEnded):
+                turns.sums += counted(effect)
             elif isinstance(effect, JourneyEntered) and isinstance(what, Visited) and effect.journey == what.ref:
                 turns.entered.append(what.walk)
         # After the facts: what is asked for is judged knowing them. What was asked for before is taken back first.

@@ -22,7 +22,7 @@ from msgspec import Struct, field, structs
 
 from actors.activations import Activations, Codec
 from actors.partition import PartState, decode_part, encode_part
-from domain.entries import LogEntry, ModelPublished, ProgrammePublished
+from domain.entries import BeliefsPublished, LogEntry, ModelPublished, ProgrammePublished
 from domain.errors import EngineError
 from store.ports import Commit, Grant, LaneStore, Refused, Token, Unavailable, Verdict
 
@@ -35,7 +35,7 @@ BATCH_LEAST = 8  # entries a partition gets in a step, however many have work
 COMMIT_TRIES = 5  # the same commit sent again after no answer
 CAREFUL_AFTER = 2  # acquisitions at one offset, then batches of one
 SET_ASIDE_AFTER = 4  # acquisitions at one offset, then the head is set aside unrun
-_PUBLISHED = (ProgrammePublished, ModelPublished)
+_PUBLISHED = (ProgrammePublished, ModelPublished, BeliefsPublished)
 
 
 class Folded(Struct, Generic[S]):
@@ -93,8 +93,8 @@ class PartitionProcessor(Generic[S]):
     def accept(self, entries: list[LogEntry], most: int = BATCH_MAX) -> list[str]:
         """Take the next batch, ``most`` entries at the most; return the players whose state must be loaded.
 
-        A publish is a batch of its own: everything in a batch runs under one programme and one model. After a process
-        died at this offset, batches hold one entry, so that the next death names it.
+        A publish is a batch of its own: a batch runs under one programme, one model and one set of beliefs. After a
+        process died at this offset, batches hold one entry, so that the next death names it.
         """
         limit = 1 if self._tries > CAREFUL_AFTER else most
         published = next((i for i, e in enumerate(entries) if isinstance(e.entry, _PUBLISHED)), None)

@@ -18,15 +18,19 @@ import uvloop
 from redis.exceptions import RedisError
 
 from actors.archivist import Archivist
+from actors.beliefs import BeliefVersions, Learner
 from actors.carrier import Carrier
 from actors.clock import SystemClock, new_id
+from actors.coordinator import Coordinator
 from actors.courier import Courier, Links, Surroundings
 from actors.courier.inbound import Inbox
 from actors.dedicated import DedicatedPlayer, DedicatedPool
 from actors.director import Director
 from actors.member import Member
 from actors.models import ModelVersions
+from actors.notes import Notes
 from actors.ownership import Heartbeat
+from actors.player import Versions
 from actors.processor import Processor
 from actors.programme import ProgrammeVersions
 from actors.reducers import PlayerReducer, TowerReducer
@@ -50,6 +54,7 @@ from store.provider_ids import ProviderIds
 from store.queue import RedisQueue
 from store.reach import Reach
 from store.redis_lane import RedisLane
+from store.watched import WatchStore
 from store.ways import RedisWays
 
 ARCHIVIST_NICENESS = 10  # live traffic comes first
@@ -116,6 +121,7 @@ class HostActor(_Running):
             store_seed=settings.store_seed,
             partitions=settings.partitions,
             models=ModelVersions(Models(redis)),
+            beliefs=BeliefVersions(BeliefsStore(redis)),
             elsewhere=pool if settings.placement != "shared" else None,
         )
         processor = Processor(RedisLane(redis, PLAYERS, settings.clock), reducer, owner=self._name, nonce=new_id)
@@ -129,18 +135,26 @@ class HostActor(_Running):
             incarnation=new_id(),
             dedicated=lambda: (pool.where(), pool.refused, pool.failed),
             carrier=Carrier(RedisWays(redis, settings.clock), clock, partitions=settings.partitions),
+            notes=Notes(WatchStore(redis)),
         )
 
 
 class CoordinatorActor(_Running):
     """The control tower: judges every message request of every player."""
 
-    def _make(self) -> Member[Airspace]:
-        redis = connect(self._settings.redis_url)
+    def _make(self) -> Coordinator:
+        settings, clock = self._settings, SystemClock()
+        redis = connect(settings.redis_url)
         reducer = TowerReducer(ProgrammeVersions(Programmes(redis)))
-        lane = RedisLane(redis, TOWER, self._settings.clock)
-        processor = Processor(lane, reducer, owner=self._name, nonce=new_id)
-        return Member(redis, processor, SystemClock(), name=self._name, lane=TOWER.name, incarnation=new_id())
+        lane = RedisLane(redis, TOWER, settings.clock)
+        processor: Processor[Airspace] = Processor(lane, reducer, owner=self._name, nonce=new_id)
+        tower = Member(redis, processor, clock, name=self._name, lane=TOWER.name, incarnation=new_id())
+        if settings.clock == "log":  # what is published would depend on the pace of the replay
+            return Coordinator(tower)
+        intake = Intake(redis, settings.partitions, bound=0, keep_ms=INBOUND_KEPT_MS, clock=settings.clock)
+        known = BeliefsStore(redis, intake)
+        programmes = ProgrammeVersions(Programmes(redis))
+        return Coordinator(tower, Learner(known, programmes, clock, every_s=settings.beliefs_every_s))
 
 
 class CourierActor(_Running):
@@ -215,20 +229,24 @@ class DirectorActor(_Running):
 
 
 class ArchivistActor(_Running):
-    """Writes the archive and trims the store, after everybody else."""
+    """Writes the archive and trims the store, after everybody else; watches what is unlike any week."""
 
-    def _make(self) -> Archivist:
-        settings = self._settings
+    def _make(self) -> Coordinator:
+        settings, redis = self._settings, connect(self._settings.redis_url, timeout_s=30)
         os.nice(ARCHIVIST_NICENESS)
-        return Archivist(
-            connect(settings.redis_url, timeout_s=30),
+        name = f"{self._name}/{new_id()}"
+        archivist = Archivist(
+            redis,
             Path(settings.archive_dir),
-            name=f"{self._name}/{new_id()}",
+            name=name,
             partitions=settings.partitions,
             clock=settings.clock,
             wait_ms=settings.archive_wait_s * 1000,
             retention_ms=settings.retention_s * 1000,
         )
+        if settings.clock == "log":  # weeks go by in minutes there
+            return Coordinator(archivist)
+        return Coordinator(archivist, Watcher(redis, name=name, partitions=settings.partitions))
 
 
 def _log(line: str) -> None:
@@ -266,8 +284,8 @@ class _Handle:
         pid: int = await self._actor.pid.remote()
         return pid
 
-    async def take(self, base: int, epoch: str, programme: int, model: int, entries: bytes, late: list[str]) -> bytes:
-        answer: bytes = await self._actor.take.remote(base, epoch, programme, model, entries, late)
+    async def take(self, base: int, epoch: str, versions: Versions, entries: bytes, late: list[str]) -> bytes:
+        answer: bytes = await self._actor.take.remote(base, epoch, versions, entries, late)
         return answer
 
     def kill(self) -> None:

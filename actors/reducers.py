@@ -10,8 +10,8 @@ from typing import Protocol
 import msgspec
 from msgspec import structs
 
-from actors.partition import PartState, count_entered, with_model
-from actors.player import Player, Told, TurnFailed, Turns
+from actors.partition import PartState, count_entered, with_beliefs, with_model
+from actors.player import Player, Told, TurnFailed, Turns, Versions
 from actors.processor import Folded, Known, PartitionStopped
 from actors.programme import Programme
 from crm.schedule import fired, opened
@@ -24,6 +24,7 @@ from domain.calendar import as_datetime
 from domain.decisions import encode_decision, encode_delivery
 from domain.entries import (
     Asked,
+    BeliefsPublished,
     LogEntry,
     MessageRequest,
     ModelPublished,
@@ -36,6 +37,7 @@ from domain.entries import (
 from domain.ids import partition_of
 from domain.player import PART_TYPES, Snapshot, all_parts, snapshot_from_parts
 from domain.step import Step
+from ml.choices.beliefs import Beliefs
 from ml.net import Model
 from store.dead_letters import DeadLetter, encode_dead_letter
 from store.ports import Commit, Walk, Write, encode_walk
@@ -63,15 +65,23 @@ class ModelSource(Protocol):
         """Read a version unless it is in memory; None when this engine cannot use it."""
 
 
+class BeliefSource(Protocol):
+    """What is known of choices, by number; what was stored under one never changes."""
+
+    def get(self, number: int) -> Beliefs:
+        """Return a number that is in memory."""
+
+    async def ensure(self, number: int) -> Beliefs:
+        """Read a number unless it is in memory."""
+
+
 class Elsewhere(Protocol):
     """Players that live in a process of their own."""
 
     def wants(self, snapshot: Snapshot) -> bool:
         """Tell whether the player lives elsewhere and is up."""
 
-    async def take(
-        self, snapshot: Snapshot, entries: list[LogEntry], programme: int, model: int, known: Known
-    ) -> Turns | None:
+    async def take(self, snapshot: Snapshot, entries: list[LogEntry], versions: Versions, known: Known) -> Turns | None:
         """Fold there; None when it did not answer in time, and the host folds the batch itself."""
 
 
@@ -99,6 +109,7 @@ class PlayerReducer(_OverProgrammes):
 
     Args:
         models: None: nobody is scored.
+        beliefs: None: nothing is ever known of choices.
     """
 
     def __init__(
@@ -108,24 +119,30 @@ class PlayerReducer(_OverProgrammes):
         store_seed: str,
         partitions: int,
         models: ModelSource | None = None,
+        beliefs: BeliefSource | None = None,
         elsewhere: Elsewhere | None = None,
     ) -> None:
         super().__init__(programmes)
         self._seed = store_seed
         self._partitions = partitions
         self._models = models
+        self._beliefs = beliefs
         self._elsewhere = elsewhere
 
     async def prepare(self, part: PartState, entries: list[LogEntry]) -> None:
-        """Read what the batch needs: versions of the programme, and of the model where players are scored."""
+        """Read what the batch needs: the programme; the model where players are scored, beliefs where it chooses."""
         await super().prepare(part, entries)
+        if self._beliefs is not None and self._in_force(part).crm.choices.choices:
+            await self._beliefs.ensure(part.beliefs)
         if self._models is not None and self._in_force(part).models is not None:
             await self._models.ensure(part.model)
 
     def _told(self, partition: int, part: PartState) -> Told:
         programme = self._in_force(part)
         model = self._models.get(part.model) if self._models is not None and programme.models is not None else None
-        return Told(programme, partition, self._seed, model)
+        chooses = self._beliefs is not None and programme.crm.choices.choices
+        beliefs = self._beliefs.get(part.beliefs) if self._beliefs is not None and chooses else Beliefs()
+        return Told(programme, partition, self._seed, model, beliefs)
 
     def decode(self, player: str, version: int, parts: dict[str, bytes]) -> Snapshot:
         return snapshot_from_parts(player, version, parts)
@@ -175,6 +192,8 @@ class PlayerReducer(_OverProgrammes):
                 folded.commit.outputs.append(encode_entry(entry.entry))
             case ModelPublished() as published:
                 folded.part = with_model(folded.part, published)
+            case BeliefsPublished() as published:
+                folded.part = with_beliefs(folded.part, published)
             case TimerFired() as timer:
                 _write_calendar(folded.commit, fired(after, timer, entry.at), entry.at)
             case WalkAsked() as asked:
@@ -189,8 +208,8 @@ class PlayerReducer(_OverProgrammes):
         self, snapshot: Snapshot, entries: list[LogEntry], told: Told, known: Known, folded: Folded[Snapshot]
     ) -> Turns:
         if self._elsewhere is not None and not known.unrun and self._elsewhere.wants(snapshot):
-            model = folded.part.model
-            turns = await self._elsewhere.take(snapshot, entries, told.programme.version, model, known)
+            versions = Versions(told.programme.version, folded.part.model, told.beliefs.number)
+            turns = await self._elsewhere.take(snapshot, entries, versions, known)
             if turns is not None:
                 folded.states[snapshot.player] = with_fields(snapshot, turns.fields)
                 return turns
@@ -273,6 +292,7 @@ def _write_turns(commit: Commit, turns: Turns, entries: list[LogEntry], partitio
     commit.stops += [(player, reason) for reason in turns.stops]
     commit.mutes += [(is_set, player, mark) for is_set, mark in turns.mutes]
     commit.duplicates += turns.duplicates
+    commit.sums += turns.sums
     by_offset = {entry.offset: entry for entry in entries}
     for key, cause in turns.keys:
         commit.keys.append((*_months(entries[0].at), key, cause))
@@ -288,6 +308,7 @@ def _write_tower(commit: Commit, player: str, entry: LogEntry, step: TowerStep) 
     commit.voids += step.voids
     commit.reviews += [(name, _encode_json(record) if record else b"") for name, record in step.reviews]
     commit.tallies += step.tallies
+    commit.outputs += [encode_entry(landed) for landed in step.told]
     match entry.entry:
         case MessageRequest(id=name):
             commit.index.append((name, player))

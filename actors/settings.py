@@ -18,3 +18,4 @@ class MemberSettings(Struct, frozen=True):
     retention_s: int = 0  # 0: the store keeps everything
     public_url: str = ""  # of the gateway, as players reach it: links in messages lead there
     token_secret: str = ""  # signs those links
+    beliefs_every_s: int = 30  # how often what choices taught is added up and published

@@ -54,6 +54,7 @@ class ServeSettings(BaseSettings):
     log_level: str = "info"
     archive_dir: Path | None = None  # of the Parquet files; none: below the data directory
     archive_wait: Duration = 300  # seconds an entry waits for others before it is archived
+    beliefs_every: Duration = 30  # seconds between looks at what choices taught
     retention: Retention = 7 * 86_400  # seconds the store keeps what the archive holds; 0: for ever
 
     @property

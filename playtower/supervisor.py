@@ -172,6 +172,7 @@ class Supervisor:
             retention_s=settings.retention,
             public_url=settings.links_url,
             token_secret=self.token_secret(),
+            beliefs_every_s=settings.beliefs_every,
         )
         named = [("director", RemoteDirector), ("archivist", RemoteArchivist), ("coordinator", RemoteCoordinator)]
         named += [(f"host-{n}", RemoteHost) for n in range(settings.hosts)]

@@ -7,6 +7,7 @@ resumed. A partition has passed it once its committed state says so.
 import asyncio
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -52,10 +53,14 @@ class Announcing:
         """Return the number that a partition's stored state has come to."""
         raise NotImplementedError
 
-    async def _announce(self, held: str, number: int, key: str, body: bytes) -> None:
-        """Append an entry to every partition's log, each once, and mark it as told in the hash ``held``."""
+    async def _announce(self, held: str, number: int, key: str, body: bytes, *, at: int | None = None) -> None:
+        """Append an entry to every partition's log, each once, and mark it as told in the hash ``held``.
+
+        Args:
+            at: ms; the logs remember the key as long as an event's of then. None: for ever.
+        """
         intake = self._logs()
-        await asyncio.gather(*(intake.append_internal(p, key, body) for p in range(intake.partitions)))
+        await asyncio.gather(*(intake.append_internal(p, key, body, at=at) for p in range(intake.partitions)))
         await self._ask(self._redis.eval(_RAISE, 1, held, str(number)))
 
     async def passed(self, number: int) -> Passed:
@@ -90,3 +95,9 @@ class Announcing:
             return await asked
         except (RedisError, OSError) as error:
             raise (Unavailable(str(error)) if is_transient(error) else error) from error
+
+
+def part_place(part: bytes | None, place: int) -> int:
+    """Return a number of a partition's stored state by its place; 0 where there is none yet."""
+    state = msgspec.msgpack.decode(part) if part else []
+    return int(state[place]) if len(state) > place else 0

@@ -17,6 +17,7 @@ PROGRAMME_DRAFT = "{programme}:draft"
 PROGRAMME_VERSIONS = "{programme}:versions"
 MODEL_VERSIONS = "{models}:versions"
 MODEL_PUBLICATIONS = "{models}:publications"
+BELIEFS = "{beliefs}:published"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,11 @@ def reviews(p: int) -> str:
 def tally(p: int, day: str) -> str:
     """Hash of the tower's decisions of a UTC day: ``<outcome>|<reason>|<channel>|<purpose>|<template>`` -> how many."""
     return f"{{{p}}}:tally:{day}"
+
+
+def choice_sums(p: int) -> str:
+    """Hash of what came of choices: ``<choice>|<generation>|<arm>|<by>|<statistic>`` -> sum."""
+    return f"{{{p}}}:choices"
 
 
 def shown(p: int, player: str) -> str:

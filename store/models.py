@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 
 from domain.entries import ModelPublished, encode_entry
 from domain.errors import NotFound
-from store.announcing import Announcing
+from store.announcing import Announcing, part_place
 from store.intake import Intake
 from store.keys import MODEL_PUBLICATIONS, MODEL_VERSIONS
 
@@ -147,5 +147,4 @@ def _read(number: int, data: bytes) -> Publication:
 
 def part_publication(part: bytes | None) -> int:
     """Return the number of the publication in a partition's stored state."""
-    state = msgspec.msgpack.decode(part) if part else []
-    return int(state[_PLACE]) if len(state) > _PLACE else 0
+    return part_place(part, _PLACE)

@@ -97,7 +97,7 @@ class Commit(Struct):
     writes: list[Write] = field(default_factory=list)
     history: list[tuple[str, str, bytes]] = field(default_factory=list)  # player, offset or "*", record
     inbox: list[tuple[str, bytes, bool]] = field(default_factory=list)  # player, delivery, legal
-    outputs: list[bytes] = field(default_factory=list)  # entries for the tower's log
+    outputs: list[bytes] = field(default_factory=list)  # entries for the tower's log; (tower) for the players'
     keys: list[tuple[str, str, str, str]] = field(default_factory=list)  # bucket, previous bucket, key, cause
     timers: list[tuple[bool, int, bytes]] = field(default_factory=list)  # set, due, member
     publishes: list[tuple[str, bytes]] = field(default_factory=list)
@@ -118,6 +118,7 @@ class Commit(Struct):
     voids: list[tuple[str, str]] = field(default_factory=list)  # (tower) request id, reason: taken back if still there
     reviews: list[tuple[str, bytes]] = field(default_factory=list)  # (tower) request id, record for a person; b"": over
     tallies: list[tuple[str, str, int]] = field(default_factory=list)  # (tower) UTC day, field, how many more
+    sums: list[tuple[str, int]] = field(default_factory=list)  # field of ``store.keys.choice_sums``, how much more
 
 
 class Walk(Struct, array_like=True):

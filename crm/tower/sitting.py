@@ -44,7 +44,7 @@ from crm.tower.records import Tally, decision_of, delivery_of, dispatch_of, merg
 from crm.tower.why import Reason
 from domain.decisions import Decision, Delivery
 from domain.dispatch import Dispatch
-from domain.entries import ChannelChanged, MessageRequest, TimerFired
+from domain.entries import ChannelChanged, Landed, MessageRequest, TimerFired
 from domain.step import TimerOp
 
 TIMER_KIND = "held"
@@ -81,6 +81,7 @@ class Sitting:
         self.voids: list[tuple[str, str]] = []
         self.reviews: list[tuple[str, dict[str, Any] | None]] = []
         self.tallies: list[Tally] = []
+        self.told: list[Landed] = []  # for the players' log: what turns wait to hear
         self._rules = rules
         self._before: dict[str, Waiting] = {}  # as they waited, of those that are being judged again
         self._start = airspace  # as it was before those that are judged together
@@ -272,6 +273,7 @@ class Sitting:
         for other in group.others:
             decision = merged_decision(other, request.id, channel, now=self.light.now, version=self._rules.version)
             self._tell(decision)
+            self._tell_player(other, "merged", channel)
 
     # What a verdict does
 
@@ -304,6 +306,7 @@ class Sitting:
                 self._forget(case)
                 self.airspace = with_seen(self.airspace, case.request.id)
                 self._tell(decision_of(case.request, verdict, now=self.light.now, version=self._rules.version))
+                self._tell_player(case.request, "refused")
 
     def end(self, request: MessageRequest, reasons: tuple[str, ...]) -> None:
         """Record that a request that was on its way is over."""
@@ -322,6 +325,10 @@ class Sitting:
     def _send(self, case: Case, verdict: Cleared) -> None:
         request, channel, now, version = case.request, verdict.channel, self.light.now, self._rules.version
         self._tell(decision_of(request, verdict, now=now, version=version))
+        if case.carries:
+            self._tell_player(request, "merged", channel)
+        elif channel == "in_app":
+            self._tell_player(request, "sent", channel)
         if channel == "in_app":
             self.deliveries.append(delivery_of(request, now))
             return
@@ -392,6 +399,10 @@ class Sitting:
             self.timers.append(TimerOp(timer, set=False))
         if before.escalated:
             self.reviews.append((before.request.id, None))
+
+    def _tell_player(self, request: MessageRequest, outcome: str, channel: str = "") -> None:
+        if request.tells:
+            self.told.append(Landed(request.player, request.id, outcome, channel, self.light.now))
 
     def _tell(self, decision: Decision) -> None:
         self.decisions.append(decision)

@@ -50,6 +50,7 @@ class TowerStep(Struct, frozen=True):
     voids: tuple[tuple[str, str], ...] = ()  # request id, reason
     reviews: tuple[tuple[str, dict[str, Any] | None], ...] = ()  # request id, what a person sees; None: it is over
     tallies: tuple[Tally, ...] = ()
+    told: tuple[Landed, ...] = ()  # for the players' log
 
 
 def take_tower_turn(
@@ -107,6 +108,7 @@ def take_tower_turn(
         tuple(sitting.voids),
         tuple(sitting.reviews),
         tuple(sitting.tallies),
+        tuple(sitting.told),
     )
 
 

@@ -1,4 +1,4 @@
--- Appends the outputs of a commit to the log of another lane (the tower's), counting them in.
+-- Appends the outputs of a commit to the log of the partition's other lane (the tower's, or the players'), counting them in.
 -- `given` is the record's time in a store made with --clock log, '' otherwise. Not before `since`, the time of the lane that
 -- committed: the tower must not clear for an hour that claims, which go by the players' time, know to be over.
 local function append(meta, log, bodies, given, since)
@@ -35,7 +35,7 @@ end
 -- The rest of a commit: who is where, what goes to other logs, walks, gates, proposals for a person, sends.
 local function beside(t, more, at, off)
   local groups, relays, walks, stops, duplicates = more[1], more[2], more[3], more[4], more[5]
-  local lifts, mutes, tower = more[6], more[7], more[8]
+  local lifts, mutes, tower, sums = more[6], more[7], more[8], more[9]
   for i = 1, #groups do
     local g = groups[i]
     if g[1] == '+' then redis.call('ZADD', t .. 'g:' .. g[2], 0, g[3]) else redis.call('ZREM', t .. 'g:' .. g[2], g[3]) end
@@ -53,7 +53,9 @@ local function beside(t, more, at, off)
   for i = 1, #duplicates do
     redis.call('XADD', t .. 'duplicates', 'MAXLEN', '~', DUPLICATES_MAX, '*', 'd', duplicates[i])
   end
-  if tower then aloft(t, tower, at) end
+  if tower and tower[1] then aloft(t, tower, at) end
+  -- One that would pass 2^63 stays as it is: what is learnt must never break a turn.
+  for i = 1, sums and #sums or 0 do redis.pcall('HINCRBY', t .. 'choices', sums[i][1], sums[i][2]) end
 end
 
 -- KEYS meta log | ARGV epoch nonce off_from off_to at|'' blob. All of a batch, or nothing.
@@ -61,14 +63,15 @@ end
 --   writes  {player, version from, version to, {field, value, ...}}       snapshots, changed fields only
 --   history {player, id, data}    what each entry did; also to the feeds of players with a socket (players' lane)
 --   inbox   {player, data, legal '1'|'0', max}                            in-app delivery, refused while stopped
---   outputs body                                                          into the tower's log
+--   outputs body                                                          into the tower's log; (tower) into the players'
 --   keys    {bucket, previous bucket, key, cause}                         effect keys
 --   timers  {'+'|'-', due, member}
 --   publishes {channel, payload}
---   more    {groups, relays, walks, stops, duplicates, lifts, mutes, tower | absent}, absent when all are empty
+--   more    {groups, relays, walks, stops, duplicates, lifts, mutes, tower | {} | absent, sums | absent},
+--           absent when all are empty
 --     groups {'+'|'-', group, player}   relays {partition, body}   walks {id, record | '' to stop it}
 --     stops {player, reason, until | ''}   lifts {player, reason | ''}, before the stops   mutes {'+'|'-', player, mark}
---     duplicates data
+--     duplicates data     sums {field, how much more}
 --   tower   {dispatches, voids, reviews, tallies}
 --     dispatches {id, player, channel, lane, value (see queue.lua)}     voids {id, reason}
 --     reviews {id, record | '' when it is over}                         tallies {day, field, how many more}
@@ -129,7 +132,8 @@ local function commit(K, A)
       redis.call('XADD', t .. 'feed:' .. inbox[i][1], 'MAXLEN', '~', 1000, '*', 'n', inbox[i][2])
       redis.call('XADD', t .. 'inbox:' .. inbox[i][1], 'MAXLEN', '~', inbox[i][4], '*', 'n', inbox[i][2])
     end
-    append(t .. 't:meta', t .. 't:log', outputs, A[5], m[6])
+    local other = b == t and t .. 't:' or t
+    append(other .. 'meta', other .. 'log', outputs, A[5], m[6])
     for i = 1, #keys do redis.call('HSET', b .. 'fx:' .. keys[i][1], keys[i][3], keys[i][4]) end
     for i = 1, #timers do
       local x = timers[i]

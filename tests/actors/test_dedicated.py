@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from actors import dedicated
 from actors.dedicated import DedicatedPlayer, DedicatedPool
-from actors.player import Turns
+from actors.player import Turns, Versions
 from actors.processor import Known
 from actors.settings import MemberSettings
 from domain.entries import Event, LogEntry
@@ -31,20 +31,20 @@ async def player(server: Server, redis: Redis) -> AsyncIterator[DedicatedPlayer]
 
 
 async def test_a_batch_over_the_known_version_is_folded(player: DedicatedPlayer) -> None:
-    turns = msgspec.msgpack.decode(await player.take(0, "7", 0, 0, ENTRIES, []), type=Turns)
+    turns = msgspec.msgpack.decode(await player.take(0, "7", Versions(0), ENTRIES, []), type=Turns)
     assert (turns.player, turns.base) == ("vip", 0)
     assert "profile" in turns.fields
 
 
 async def test_a_version_that_is_not_to_be_had_is_left_to_the_host(player: DedicatedPlayer) -> None:
-    assert await player.take(3, "7", 0, 0, ENTRIES, []) == b""
+    assert await player.take(3, "7", Versions(0), ENTRIES, []) == b""
 
 
 async def test_what_another_ownership_folded_is_not_trusted(player: DedicatedPlayer, redis: Redis) -> None:
-    await player.take(0, "7", 0, 0, ENTRIES, [])  # version 1 in memory, never committed
+    await player.take(0, "7", Versions(0), ENTRIES, [])  # version 1 in memory, never committed
     theirs = msgspec.msgpack.encode(Profile(traits={"name": "as committed"}))
     await redis.hset(PLAYERS.state(partition_of("vip", PARTITIONS), "vip"), mapping={"v": "1", "profile": theirs})
-    turns = msgspec.msgpack.decode(await player.take(1, "8", 0, 0, ENTRIES, []), type=Turns)
+    turns = msgspec.msgpack.decode(await player.take(1, "8", Versions(0), ENTRIES, []), type=Turns)
     assert msgspec.msgpack.decode(turns.fields["profile"], type=Profile).traits == {"name": "as committed"}
 
 
@@ -60,7 +60,7 @@ class Process:
         await self.up.wait()
         return 42
 
-    async def take(self, base: int, epoch: str, programme: int, model: int, entries: bytes, late: list[str]) -> bytes:  # noqa: ARG002
+    async def take(self, base: int, epoch: str, versions: Versions, entries: bytes, late: list[str]) -> bytes:  # noqa: ARG002
         if self.answer is None:
             await asyncio.Event().wait()
         assert self.answer is not None
@@ -94,7 +94,7 @@ async def test_a_process_that_does_not_answer_in_time_is_ended_and_the_host_fold
     monkeypatch.setattr(dedicated, "DEADLINE_S", 0.01)
     process = Process(answer=None)
     pool = await pool_with(process)
-    assert await pool.take(VIP, [], 0, 0, Known()) is None
+    assert await pool.take(VIP, [], Versions(0), Known()) is None
     assert process.killed
     assert pool.where() == {}
     assert pool.failed == 1

@@ -144,7 +144,7 @@ class Script:
             "entries": r.randint(1, 4),
             "writes": self._some(2, lambda: (_player(r), r.random() < 0.03, {"x": _bytes(r)})),
             "inbox": self._some(1, lambda: (_player(r), _bytes(r), r.random() < 0.3)),
-            "outputs": self._some(2, lambda: _timer(r, 99)),
+            "outputs": self._some(2, lambda: _timer(r, 99)) if lane == "players" or r.random() < 0.1 else [],
             "keys": self._some(1, lambda: (f"b{bucket}", f"b{bucket - 1}", f"k{r.randrange(1_500)}", _player(r))),
             "timers": self._some(2, lambda: (r.random() < 0.8, self.now + r.randrange(-50, 3_000), _timer(r, 40))),
             "part": r.choice([b"", b"", _bytes(r)]),
@@ -159,7 +159,8 @@ class Script:
     def _beside(self) -> dict[str, Any]:
         r = self.random
         if r.random() < 0.5:  # most commits have none of it
-            return {"groups": [], "relays": [], "walks": [], "stops": [], "duplicates": [], "lifts": [], "mutes": []}
+            names = ("groups", "relays", "walks", "stops", "duplicates", "lifts", "mutes", "sums")
+            return {name: [] for name in names}
         return {
             "groups": self._some(3, lambda: (r.random() < 0.6, f"segments/{r.choice('ab')}", _player(r))),
             "relays": self._some(3, lambda: (r.randrange(2), _timer(r, 500))),
@@ -168,6 +169,7 @@ class Script:
             "duplicates": self._some(1, lambda: _bytes(r)),
             "lifts": self._some(1, lambda: (_player(r), r.choice(["", "merged", "self"]))) if r.random() < 0.2 else [],
             "mutes": self._some(1, lambda: (r.random() < 0.4, _player(r), r.choice(MARKS))),
+            "sums": self._some(2, lambda: (f"winback|g|{r.choice('ab')}|policy|n", r.choice([1, -3, 2**61]))),
         }
 
     def _aloft(self) -> dict[str, Any]:
@@ -330,7 +332,7 @@ class Hands:
         for (token, commit), (verdict, _) in zip([b for b in batches if b[1]], answers, strict=True):
             if commit and verdict is Verdict.OK:
                 self.at[lane, token.partition] = commit.end
-        await self._look(side, "tower")
+        await self._look(side, "players" if lane == "tower" else "tower")
         return [
             (verdict, "" if verdict in (Verdict.FENCED, Verdict.BROKEN, Verdict.STALE) else detail)
             for verdict, detail in answers
@@ -399,7 +401,7 @@ class Hands:
         commit.history = [(player, "*" if lane == "tower" else known[end], b"h") for player in plan["history"]]
         for name in (
             "inbox", "outputs", "keys", "timers", "part", "dead", "index", "groups", "relays", "walks",
-            "stops", "duplicates", "lifts", "mutes",
+            "stops", "duplicates", "lifts", "mutes", "sums",
         ):  # fmt: skip
             setattr(commit, name, plan[name])
         for name in ("voids", "reviews", "tallies"):

@@ -178,6 +178,7 @@ class ModelSide:
         state["mute"] = {k: "\n".join(marks).encode() for k, marks in shared.mutes.items()}
         state["gated"] = {f"{kind}|{who}\n{name}": i.encode() for (kind, who, name), i in shared.gated.items()}
         state["reviews"] = dict(shared.reviews)
+        state["choices"] = {name: b"%d" % total for name, total in shared.sums.items()}
         state |= {f"tally:{d}": {k: b"%d" % n for k, n in counts.items()} for d, counts in shared.tallies.items()}
         state |= {f"infl:{who}": {i: t.encode() for i, t in sends.items()} for who, sends in shared.in_flight.items()}
         state |= _queue(shared.queue)

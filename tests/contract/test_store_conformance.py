@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from domain.entries import TimerFired, encode_entry
+from domain.entries import Landed, TimerFired, encode_entry
 from store.intake import DEDUPE_BUCKET_MS
 from store.ports import Appended, Claim, Commit, Grant, Incoming, LaneStore, Refused, Token, Verdict, Write
 from tests.conftest import Server, binary_of
@@ -456,6 +456,31 @@ async def test_outputs_of_a_store_with_the_logs_clock_carry_the_commits_time(sid
     token = (await desk.own()).token
     await desk.commit(token, "0-0", end, at="77", outputs=[encode_entry(TimerFired(ANN, "held", "x", 0))])
     assert [e.at for e in await desk.log("tower")] == [77]
+
+
+async def test_outputs_of_the_tower_reach_the_players_log(side: Side) -> None:
+    desk = Desk(side)
+    token = (await desk.own()).token
+    (end,) = await desk.sent("e1")
+    await desk.commit(token, "0-0", end, outputs=[encode_entry(TimerFired(ANN, "held", "x", 0))])
+    tower = (await desk.tower.acquire(0, "coordinator", "t1", TTL)).token
+    (told,) = await desk.log("tower")
+    landed = encode_entry(Landed(ANN, "req_0_1", "sent", "in_app", START))
+    await desk.tower.commit([(tower, Commit("0-0", told.offset, 1, outputs=[landed]))])
+    assert [e.entry for e in await desk.log()][1:] == [Landed(ANN, "req_0_1", "sent", "in_app", START)]
+    assert len(await desk.log("tower")) == 1
+    assert (await side.dump(0))["meta"]["in"] == b"2", "it waits for its turn like any entry"
+
+
+async def test_sums_add_up_and_one_that_would_run_over_stays(side: Side) -> None:
+    desk = Desk(side)
+    a, b, c = await desk.sent("e1", "e2", "e3")
+    token = (await desk.own()).token
+    await desk.commit(token, "0-0", a, sums=[("n", 2), ("r", 500_000), ("n", 1)])
+    assert await desk.commit(token, "0-0", b, sums=[("n", 9)]) is Verdict.STALE
+    await desk.commit(token, a, b, sums=[("r", -200_000), ("w", 2**62)], groups=[(True, "segments/a", ANN)])
+    assert await desk.commit(token, b, c, sums=[("w", 2**62), ("n", 1)]) is Verdict.OK
+    assert (await side.dump(0))["choices"] == {"n": b"4", "r": b"300000", "w": b"%d" % 2**62}
 
 
 # Reading

@@ -249,11 +249,11 @@ class ModelStore(QueueModel):
             shared.feeds.setdefault(player, Stream()).add("*", {"n": delivery}, now, FEED_MAX)
             shared.inboxes.setdefault(player, Stream()).add("*", {"n": delivery}, now, INBOX_MAX)
         if c.outputs:
-            tower = shared.lanes["tower"]
-            tower.at = max(int(c.at) if c.at else max(now, m.at), tower.at)
+            other = shared.lanes["tower" if is_players else "players"]
+            other.at = max(int(c.at) if c.at else max(now, m.at), other.at)
             for body in c.outputs:
-                tower.log.add("*", {"a": b"%d" % tower.at, "e": body}, now)
-            tower.entered += len(c.outputs)
+                other.log.add("*", {"a": b"%d" % other.at, "e": body}, now)
+            other.entered += len(c.outputs)
         for bucket, _, key, cause in c.keys:
             m.effects.setdefault(bucket, {})[key] = cause
         for is_set, due, member in c.timers:
@@ -284,6 +284,9 @@ class ModelStore(QueueModel):
         for proposal in c.duplicates:
             shared.duplicates.add("*", {"d": proposal}, now, DUPLICATES_MAX)
         self.write_aloft(shared, c, at)
+        for name, more in c.sums:
+            if abs(total := shared.sums.get(name, 0) + more) < 2**63:
+                shared.sums[name] = total
 
     def _met(self, shared: PartitionState, row: Incoming) -> tuple[str, str] | None:
         """Return (offset, fingerprint) of the player's earlier use of the message id."""

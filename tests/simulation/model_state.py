@@ -91,6 +91,7 @@ class PartitionState:
     walk_stops: set[str] = field(default_factory=set)
     walked: list[str] = field(default_factory=list)  # latest first
     duplicates: Stream = field(default_factory=Stream)
+    sums: dict[str, int] = field(default_factory=dict)  # of choices that ended
 
 
 def fenced(m: LaneState, token: Token) -> Verdict | None:
