@@ -12,7 +12,7 @@ from msgspec import structs
 
 from domain.calendar import DAY_MS
 from domain.effects import PatternChanged, Scored
-from domain.entries import Event, LogEntry, MergeAsked, Merged, TimerFired
+from domain.entries import Event, LogEntry, MergeAsked, Merged, ModelPublished, TimerFired, Visited, WalkAsked
 from domain.features import Features
 from domain.habits import Habits
 from domain.ids import survivor
@@ -26,7 +26,7 @@ from ml.net import Scores as Told
 from ml.patterns import joined as joined_habits
 from ml.patterns import watch
 
-TIMER = "rescore"
+TIMER = RESCORE = "rescore"  # kind of the timer, and of a visit
 MODEL = "churn"  # the score that is told; the others come along
 MOVES_LEAST = 0.005  # of a probability (and of the engagement's share of a week): less is noise, and writes nothing
 MOVES_SHARE, MOVES_UNIT = 0.05, 0.5  # of days and money: so much of what it was, and a day or a unit at least half
@@ -56,6 +56,8 @@ def take_turn(plan: ModelPlan, model: Scorer | None, state: Snapshot, entry: Log
         return _on_event(plan, model, state, entry.at, what)
     if isinstance(what, TimerFired):
         return _on_timer(plan, model, state, entry.at, what)
+    if isinstance(what, Visited):
+        return _on_visited(plan, model, state, entry.at, what)
     if isinstance(what, Merged):
         return _on_merged(plan, model, state, entry.at, what)
     if isinstance(what, MergeAsked):
@@ -87,6 +89,25 @@ def _on_timer(plan: ModelPlan, model: Scorer | None, state: Snapshot, at: int, t
         return Step(state)  # not ours, or a relic
     is_over = at - state.features.last_at >= plan.session_gap_ms
     return _looked(plan, model if is_over else None, state, at)
+
+
+def rescoring(published: ModelPublished) -> WalkAsked:
+    """Return the walk that brings a publication to players who are silent; one that is scored meanwhile it passes by.
+
+    It goes as fast as the live traffic leaves room. Walks of several publications may be under way at once: each
+    visit scores with the model that is in force by then.
+    """
+    return WalkAsked(f"{RESCORE}:{published.number}", RESCORE)
+
+
+def _on_visited(plan: ModelPlan, model: Scorer | None, state: Snapshot, at: int, visited: Visited) -> Step[Snapshot]:
+    """Score a player on whom another model's opinion is held, however long the silence."""
+    if visited.kind != RESCORE or model is None or not state.features.events:
+        return Step(state)
+    held = state.scores.held.get(MODEL)
+    if held is not None and held.model == model.version:
+        return Step(state)
+    return _looked(plan, model, state, at)
 
 
 def _on_merged(plan: ModelPlan, model: Scorer | None, state: Snapshot, at: int, merged: Merged) -> Step[Snapshot]:

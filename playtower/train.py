@@ -37,6 +37,7 @@ def train(
     fits: Annotated[int, typer.Option(help="Fits from different seeds; the best check is kept.", min=1, max=32)] = 3,
     seed: Annotated[int, typer.Option(help="Of the first fit.")] = 0,
     draws: Annotated[int, typer.Option(help="Resamplings of the players, for the intervals.", min=20, max=5_000)] = 300,
+    refit: Annotated[bool, typer.Option(help="Fit a model that won once more, to all rows.")] = True,
     ray: Annotated[bool, typer.Option("--ray", help="Fit as Ray tasks, on a Ray started for it.")] = False,
     ray_address: Annotated[
         str, typer.Option(help="Fit on this Ray cluster.", envvar="RAY_ADDRESS", show_envvar=False)
@@ -57,7 +58,7 @@ def train(
             source = train_data.read(data, plan, lambda share: bar("reading", share))
             trained = run.train(
                 source.log, champion=opponent, gap_ms=plan.session_gap_ms, trust=source.trust, fits=fits, seed=seed,
-                draws=draws, runner=runner, told=bar,
+                draws=draws, refit=refit, runner=runner, told=bar,
             )  # fmt: skip
     except (train_data.BadData, NotEnough, EngineError) as error:
         raise fail(str(error)) from error

@@ -82,7 +82,17 @@ def _data(artefact: Artefact, rows: Rows, split: Split) -> list[str]:
         f"moments right after a session began ({MOMENT_SHARE:.0%} of them, drawn by a hash)",
         f"- Fitted on what ended before {_day(split.check_at)}, stopped and calibrated on what ended before "
         f"{_day(split.test_at)}, judged on what came later. A label belongs to a span only with its whole horizon.",
+        *_again(artefact, split),
         f"- Seed {origin.seed}, {' x '.join(str(len(layer.bias)) for layer in artefact.layers[:-1])} hidden units",
+    ]
+
+
+def _again(artefact: Artefact, split: Split) -> list[str]:
+    if artefact.origin.split_at <= split.test_at:
+        return []
+    return [
+        f"- It won, so the same was fitted once more to all rows, up to {_day(artefact.origin.last_at)}, and that is "
+        "what is in the file. The figures below are those of the fit that was judged."
     ]
 
 

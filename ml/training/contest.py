@@ -21,7 +21,7 @@ from ml.evaluation import rows as judged
 from ml.evaluation.baselines import models
 from ml.evaluation.bootstrap import Interval, difference, intervals, resampled
 from ml.evaluation.metrics import Figures, Judge, spearman
-from ml.net import Artefact, Head, Model
+from ml.net import Head, Model
 from ml.training.dataset import HEADS, Bools, Floats, Rows
 from ml.training.split import Split
 
@@ -210,6 +210,7 @@ def _drivers(model: Model, test: Rows) -> tuple[tuple[str, float, float], ...]:
     return tuple(sorted(found, key=lambda one: -one[1])[:10])
 
 
-def seen_before(champion: Artefact, split: Split, fingerprint: str) -> bool:
-    """Say whether the champion was fitted on rows of this very test span: then the contest favours it."""
-    return champion.origin.fingerprint == fingerprint and champion.origin.split_at > split.test_at
+def seen_until(champion: Model | None, source: str) -> int:
+    """Return up to when (ms) the champion was fitted on this source's players, 0: never."""
+    origin = champion.artefact.origin if champion else None
+    return origin.split_at if origin and origin.source == source else 0

@@ -11,13 +11,14 @@ from ml.lifetime import NAMES_TOLD, Lifetime
 from ml.net import Artefact, Model, Origin, dump, load
 from ml.training import lifetime
 from ml.training.card import card
-from ml.training.contest import Contest, contest, metrics, seen_before
+from ml.training.contest import Contest, contest, metrics, seen_until
 from ml.training.dataset import HEADS, Bools, Rows, rows_of
 from ml.training.log import Log
 from ml.training.outcome import Fitted, Part, Recipe, Task
 from ml.training.runners import Runner, here
-from ml.training.split import NotEnough, Split, lacking, split_of
+from ml.training.split import NotEnough, Split, lacking, split_of, whole
 
+DECIDES = "churn_14d"  # the head by which a contest is decided, where it was learnt
 Told = Callable[[str, float], None]  # what is being done, and the share of it that is
 
 
@@ -44,40 +45,44 @@ def train(
     fits: int = 3,
     seed: int = 0,
     draws: int = 300,
+    refit: bool = True,
     runner: Runner = here,
     told: Told = lambda _what, _share: None,
 ) -> Trained:
-    """Take rows, fit from several seeds, keep the fit with the best check, and judge it.
+    """Take rows, fit from several seeds, keep the fit with the best check, judge it, and if it won fit it to all.
 
     Args:
         champion: What it must beat; none: a simple rule.
         gap_ms: The silence that ends a session, as in the programme that will use the model.
         trust: Most confidence that a score of this model may have: less than 1 for players of another platform.
+        refit: Fit a challenger that has won once more, to all rows, those that judged it among them.
 
     Raises:
         NotEnough: the log is too short, or too little happens in it.
     """
     rows = rows_of(log, gap_ms=gap_ms, progress=lambda share: told("replaying", share))
-    split = split_of(rows)
+    split, warnings = _split(rows, champion, log.name)
     missing = lacking(rows, split)
     if not any(head.name.startswith("churn_") and head.name not in missing for head in HEADS):
         raise NotEnough("churn cannot be learnt from this log: " + "; ".join(f"{n}: {r}" for n, r in missing.items()))
-    fitted = _best(rows, split, missing, fits, seed, runner, told)
-    artefact = structs.replace(fitted.artefact, trust=trust)
+    fitted = _best(rows, split, missing, range(seed, seed + fits), runner, told)
     told("judging", 0.0)
+    found = contest(Model(structs.replace(fitted.artefact, trust=trust)), champion, rows, split, draws=draws, seed=seed)
     life, value = _lifetime(log, split, missing, draws, seed)
-    found = contest(Model(artefact), champion, rows, split, draws=draws, seed=seed)
     told("judging", 1.0)
+    kept, learnt = fitted.artefact, split
+    if refit and found.won:
+        again = _refitted(rows, log.at[-1], missing, fitted, runner, told)
+        if again is None:
+            warnings += ("it was not fitted again to all rows: too little ended in the newest of them",)
+        else:
+            kept, learnt = again.artefact, whole(rows, log.at[-1])
     origin = Origin(
         source=log.name, licence=log.licence, fingerprint=log.fingerprint(), first_at=log.at[0], last_at=log.at[-1],
-        split_at=split.test_at, rows=len(rows), players=len(set(log.player)), seed=fitted.seed, metrics=metrics(found),
+        split_at=learnt.test_at, rows=len(rows), players=len(set(log.player)), seed=fitted.seed, metrics=metrics(found),
     )  # fmt: skip
-    artefact = load(
-        dump(structs.replace(artefact, origin=origin, lifetime=life))
-    ).artefact  # as it will be read, checksum and all
-    warnings: tuple[str, ...] = ()
-    if champion and seen_before(champion.artefact, split, origin.fingerprint):
-        warnings = ("the champion was fitted on part of these test rows, so the contest favours it",)
+    artefact = structs.replace(kept, trust=trust, origin=origin, lifetime=life)
+    artefact = load(dump(artefact)).artefact  # as it will be read, checksum and all
     text = card(artefact, found, rows, split, missing, value)
     return Trained(artefact, found, text, missing, split, len(rows), fitted.losses, warnings, value)
 
@@ -103,15 +108,40 @@ def _lifetime(
     return found if found and not reason else UNSET, value
 
 
+def _split(rows: Rows, champion: Model | None, source: str) -> tuple[Split, tuple[str, ...]]:
+    """Return the spans, and what is to be said of them.
+
+    A champion that was made of these players has seen all rows up to its own day, so only later ones can judge: on
+    the others it would win whatever the challenger learnt.
+    """
+    split, seen = split_of(rows), seen_until(champion, source)
+    if seen <= split.test_at:
+        return split, ()
+    later = split_of(rows, test_from=seen)
+    if any(head.name == DECIDES and head.name not in lacking(rows, later) for head in HEADS):
+        return later, ()
+    return split, ("the champion was fitted on part of these test rows, so the contest favours it",)
+
+
 def _best(
-    rows: Rows, split: Split, missing: dict[str, str], fits: int, seed: int, runner: Runner, told: Told
+    rows: Rows, split: Split, missing: dict[str, str], seeds: range, runner: Runner, told: Told, what: str = "fitting"
 ) -> Fitted:
-    """Fit from ``fits`` seeds; the test rows are not looked at."""
+    """Fit from several seeds; the test rows are not looked at."""
     places = [place for place, head in enumerate(HEADS) if head.name not in missing]
     heads = tuple(HEADS[place] for place in places)
     fitting, checking = (_part(rows, mask, places) for mask in (split.fit(rows), split.check(rows)))
-    tasks = [Task(fitting, checking, heads, Recipe(seed=seed + number)) for number in range(fits)]
-    return min(runner(tasks, lambda share: told("fitting", share)), key=lambda one: one.check_loss)
+    tasks = [Task(fitting, checking, heads, Recipe(seed=seed)) for seed in seeds]
+    return min(runner(tasks, lambda share: told(what, share)), key=lambda one: one.check_loss)
+
+
+def _refitted(
+    rows: Rows, end: int, missing: dict[str, str], fitted: Fitted, runner: Runner, told: Told
+) -> Fitted | None:
+    """Fit the same once more with nothing left out to judge; None where a head would lack labels."""
+    split = whole(rows, end)
+    if lacking(rows, split, judged=False).keys() - missing.keys():
+        return None
+    return _best(rows, split, missing, range(fitted.seed, fitted.seed + 1), runner, told, "refitting")
 
 
 def _part(rows: Rows, mask: Bools, places: list[int]) -> Part:

@@ -46,8 +46,11 @@ class Split(Struct, frozen=True):
         return ended
 
 
-def split_of(rows: Rows, test_share: float = TEST_SHARE) -> Split:
+def split_of(rows: Rows, test_share: float = TEST_SHARE, *, test_from: int = 0) -> Split:
     """Return the split that leaves the newest ``test_share`` of the weekly rows to the test.
+
+    Args:
+        test_from: ms; no row before it is to judge, though the test were larger with them.
 
     Raises:
         NotEnough: there are no rows.
@@ -55,17 +58,30 @@ def split_of(rows: Rows, test_share: float = TEST_SHARE) -> Split:
     weekly = rows.at[rows.weekly]
     if not len(weekly):
         raise NotEnough("the log spans less than five weeks, or nobody stayed in it; at least ten weeks are needed")
-    test_at = int(np.quantile(weekly, 1 - test_share, method="higher"))
+    return _split_at(rows, max(test_from, int(np.quantile(weekly, 1 - test_share, method="higher"))))
+
+
+def whole(rows: Rows, end: int) -> Split:
+    """Return the split that learns from all rows of a log that ends at ``end``: nothing is left to judge."""
+    return _split_at(rows, end + 1)
+
+
+def _split_at(rows: Rows, test_at: int) -> Split:
     before = test_at - int(rows.at[0])
     return Split(test_at - min(CHECK_DAYS_MAX * DAY_MS, int(before * CHECK_SHARE)), test_at)
 
 
-def lacking(rows: Rows, split: Split) -> dict[str, str]:
-    """Return the heads that cannot be learnt from these rows, each with the reason."""
+def lacking(rows: Rows, split: Split, *, judged: bool = True) -> dict[str, str]:
+    """Return the heads that cannot be learnt from these rows, each with the reason.
+
+    Args:
+        judged: Whether a test span is needed too.
+    """
     reasons: dict[str, str] = {}
-    fit, check, test = split.fit(rows), split.check(rows), split.test(rows)
+    spans = [("fit", split.fit(rows), ROWS_MIN), ("check", split.check(rows), CHECK_MIN)]
+    spans += [("test", split.test(rows), CHECK_MIN)] if judged else []
     for number, head in enumerate(HEADS):
-        for span, mask, least in (("fit", fit, ROWS_MIN), ("check", check, CHECK_MIN), ("test", test, CHECK_MIN)):
+        for span, mask, least in spans:
             label = rows.label[mask[:, number], number]
             positive = int(np.count_nonzero(label))
             if len(label) < least:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from actors.player import Player, Told
 from actors.programme import Programme, compile_programme
 from domain.effects import Effect, JourneyEntered, Scored, SegmentEntered, SegmentLeft, decode_record
-from domain.entries import Entry, Event, LogEntry, MergeAsked, Merged, TimerFired, decode_entry
+from domain.entries import Entry, Event, LogEntry, MergeAsked, Merged, TimerFired, Visited, decode_entry
 from domain.features import Features
 from domain.player import PART_TYPES, Snapshot, all_parts, snapshot_from_parts
 from ml.lifetime import Lifetime
@@ -180,6 +180,39 @@ def test_another_model_of_the_same_opinion_is_recorded_as_the_one_that_said_it()
     (scored,) = [effect for effect in ann.does("deposit_completed") if isinstance(effect, Scored)]
     assert (scored.before, scored.value, scored.version) == (0.1192, 0.1192, 2)
     assert ann.state.scores.held["churn"].model == 2
+
+
+def test_a_walk_brings_another_model_to_who_is_silent() -> None:
+    ann = Ann()
+    ann.does()
+    ann.waits(60 * DAY)
+    assert not ann.timers
+    before = ann.state.scores.held["churn"]
+    ann.told = Told(ann.told.programme, 0, "seed", model(2, bias=-8.0))
+    effects = ann.take(Visited("ann", "rescore:1", "rescore"))
+    (scored,) = [effect for effect in effects if isinstance(effect, Scored)]
+    assert (scored.before, scored.version) == (before.value, 2)
+    assert ann.churn == scored.value < before.value
+    assert kinds(effects) == ["Scored"]
+    assert not ann.timers, "she is looked at no more all the same"
+    again = ann.state
+    assert ann.take(Visited("ann", "rescore:1", "rescore")) == ()
+    assert ann.state is again
+    ann.told = Told(ann.told.programme, 0, "seed", model(3, bias=-14.0))
+    assert "SegmentLeft" in kinds(ann.take(Visited("ann", "rescore:2", "rescore")))
+
+
+@pytest.mark.parametrize("visit", ["rescore", "review"])
+def test_a_visit_scores_nobody_of_whom_nothing_is_known_nor_for_another_reason(visit: str) -> None:
+    ann = Ann()
+    assert ann.take(Visited("ann", "w", visit)) == ()
+    ann.does()
+    held = ann.state.scores
+    ann.told = Told(ann.told.programme, 0, "seed", model(2))
+    ann.take(Visited("ann", "w", visit))
+    assert (ann.state.scores is held) == (visit == "review")
+    ann.told = Told(ann.told.programme, 0, "seed", None)
+    assert ann.take(Visited("ann", "w", visit)) == (), "a model that cannot be used"
 
 
 def test_an_event_pulls_a_late_timer_forward() -> None:

@@ -16,15 +16,15 @@ from ml.evaluation.bootstrap import Interval
 from ml.evaluation.metrics import Accuracy, Figures
 from ml.features import NAMES
 from ml.net import Head, Model, Origin, checksum, dump, load
-from ml.training import outcome
-from ml.training.contest import CHALLENGER, RULE, refusals, seen_before
+from ml.training import outcome, run
+from ml.training.contest import CHALLENGER, RULE, refusals, seen_until
 from ml.training.dataset import HEADS, rows_of
 from ml.training.outcome import OutcomeNet, Part, Recipe, Task, fit, head_losses
 from ml.training.platt import LABELS_MIN, calibrated
 from ml.training.run import train
 from ml.training.runners import here
-from ml.training.split import NotEnough, Split
-from tests.ml.logs import HOUR, population
+from ml.training.split import NotEnough, Split, lacking, split_of, whole
+from tests.ml.logs import DAY, HOUR, population
 
 WIDTH = len(NAMES)
 CHURN = (Head("churn_14d", "logit", 14), Head("engagement", "count", 7))
@@ -186,7 +186,9 @@ def test_a_challenger_wins_only_when_it_is_surely_better(
 def test_a_training_from_log_to_card() -> None:
     log = population(700, 200)
     stages: list[tuple[str, float]] = []
-    trained = train(log, gap_ms=HOUR // 2, trust=0.5, fits=2, draws=40, told=lambda *told: stages.append(told))
+    trained = train(
+        log, gap_ms=HOUR // 2, trust=0.5, fits=2, draws=40, refit=False, told=lambda *told: stages.append(told)
+    )
     model = load(dump(trained.artefact))
     assert model.artefact == trained.artefact, "what is judged is not what is written"
     assert set(model.heads) == {head.name for head in HEADS} - set(trained.lacking)
@@ -204,18 +206,51 @@ def test_a_training_from_log_to_card() -> None:
     assert all(a <= b for a, b in pairwise(shares))
     assert shares[-1] == 1
 
+    refitted = train(log, gap_ms=HOUR // 2, trust=0.5, fits=1, seed=model.artefact.origin.seed, draws=40)
+    assert refitted.contest.lines == found.lines, "what is judged is the fit that saw less"
+    assert refitted.artefact.origin.split_at == log.at[-1] + 1
+    assert refitted.artefact.layers != model.artefact.layers
+    assert "fitted once more to all rows" in refitted.card
+    assert "fitted once more" not in trained.card
+
     again = train(log, champion=model, gap_ms=HOUR // 2, trust=0.5, fits=2, draws=40)
     assert not again.contest.won, "it beat itself"
     assert "Brier" in again.contest.refusals[0]
     assert again.contest.brier_difference == Interval(0.0, 0.0)
 
 
-def test_a_champion_that_saw_the_test_rows_is_named() -> None:
-    split, origin = Split(check_at=100, test_at=200), Origin(fingerprint="abc", split_at=300)
-    seen = structs.replace(fit(task(epochs=1)).artefact, origin=origin)
-    assert seen_before(seen, split, "abc")
-    assert not seen_before(seen, split, "another log")
-    assert not seen_before(structs.replace(seen, origin=structs.replace(origin, split_at=200)), split, "abc")
+def test_a_champion_made_of_these_players_is_judged_on_rows_that_neither_saw() -> None:
+    log = population(300, 200)
+    rows = rows_of(log)
+    usual = split_of(rows)
+    made = fit(task(epochs=1)).artefact
+
+    def spans(source: str, until: int) -> tuple[Split, tuple[str, ...]]:
+        origin = Origin(source=source, split_at=until)
+        return run._split(rows, Model(structs.replace(made, origin=origin)), log.name)
+
+    assert run._split(rows, None, log.name) == (usual, ())
+    assert spans("another platform", usual.test_at + 20 * DAY) == (usual, ())
+    assert spans(log.name, usual.test_at - 20 * DAY) == (usual, ())
+    later, warnings = spans(log.name, usual.test_at + 20 * DAY)
+    assert (later.test_at, warnings) == (usual.test_at + 20 * DAY, ())
+    assert later.check_at > usual.check_at
+    kept, warnings = spans(log.name, log.at[-1])
+    assert kept == usual, "nothing would be left to judge by"
+    assert "favours it" in warnings[0]
+    assert seen_until(None, log.name) == 0
+
+
+def test_a_fit_to_all_rows_leaves_no_label_out_and_none_to_judge() -> None:
+    log = population(200, 120)
+    rows = rows_of(log)
+    split = whole(rows, log.at[-1])
+    learnt = split.fit(rows) | split.check(rows)
+    assert not split.test(rows).any()
+    assert not (split.fit(rows) & split.check(rows)).any()
+    newest = int(rows.at[learnt[:, 0]].max())
+    assert log.at[-1] - newest < 15 * DAY
+    assert "test it" not in " ".join(lacking(rows, split, judged=False).values())
 
 
 def test_a_log_in_which_too_little_happens_is_refused() -> None:
