@@ -190,5 +190,6 @@ class Turn:
             start.scores,
             start.features,
             start.habits,
+            start.choices,
         )
         return Step(after, tuple(self.effects), tuple(self.timers), tuple(self.keys), tuple(self.requests))

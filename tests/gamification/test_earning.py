@@ -1,13 +1,18 @@
 """Points for events, adjustments, and the laws of the ledger."""
 
+from copy import copy
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from domain.effects import Answered, Posting
-from domain.entries import Event
+from domain.entries import Event, LogEntry
+from domain.player import PART_TYPES, Snapshot
+from domain.step import Draws
+from gamification.turn import take_turn
 from tests.gamification.playing import DAY, HOUR, NOON, Player, mission, points, postings, programme
 
 PER_TEN = {"event": "bet_placed", "amount": 5, "per": {"field": "properties.amount", "unit": 1000}}
@@ -183,3 +188,15 @@ def test_currency_is_conserved(actions: list[tuple[str, int]]) -> None:
     assert running == {currency: held.balance for currency, held in player.snapshot.wallet.items()}
     assert sum(accounts.values()) + sum(running.values()) == 0
     assert accounts.keys() <= {"issued", "adjusted"}
+
+
+def test_a_turn_of_the_game_keeps_all_that_is_not_the_games() -> None:
+    """Each part that a snapshot has, also one that was added later: dropped here, it would be lost in silence."""
+    others = set(PART_TYPES) - {"profile", "wallet", "metrics", "missions", "progress"}
+    held = structs.replace(Snapshot("ada"), **{name: copy(getattr(Snapshot("ada"), name)) for name in others})
+    event = Event("ada", "e-1", "bet_placed", NOON, {"amount": 1000})
+    step = take_turn(
+        programme(earn_rules={"bet-points": PER_TEN}), held, LogEntry("1-0", NOON, event), Draws("s", 0, "1")
+    )
+    assert step.effects
+    assert [name for name in others if getattr(step.state, name) is not getattr(held, name)] == []
