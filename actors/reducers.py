@@ -39,6 +39,7 @@ from domain.player import PART_TYPES, Snapshot, all_parts, snapshot_from_parts
 from domain.step import Step
 from ml.choices.beliefs import Beliefs
 from ml.net import Model
+from ml.turn import rescoring
 from store.dead_letters import DeadLetter, encode_dead_letter
 from store.ports import Commit, Walk, Write, encode_walk
 
@@ -191,7 +192,7 @@ class PlayerReducer(_OverProgrammes):
                 _write_calendar(folded.commit, opened(before, after, entry.at), entry.at)
                 folded.commit.outputs.append(encode_entry(entry.entry))
             case ModelPublished() as published:
-                folded.part = with_model(folded.part, published)
+                self._models_turn(folded, published, entry.at)
             case BeliefsPublished() as published:
                 folded.part = with_beliefs(folded.part, published)
             case TimerFired() as timer:
@@ -203,6 +204,13 @@ class PlayerReducer(_OverProgrammes):
                 folded.part = structs.replace(folded.part, set_aside=folded.part.set_aside + 1)
             case other:
                 raise PartitionStopped(f"{type(other).__name__} at {entry.offset} names no player")
+
+    def _models_turn(self, folded: Folded[Snapshot], published: ModelPublished, at: int) -> None:
+        """Move to another model, and have a walk bring it to the players who are silent."""
+        before = folded.part.model
+        folded.part = with_model(folded.part, published)
+        if folded.part.model != before and self._in_force(folded.part).models is not None:
+            _write_calendar(folded.commit, Step(Snapshot(""), walks=(rescoring(published),)), at)
 
     async def _turns(
         self, snapshot: Snapshot, entries: list[LogEntry], told: Told, known: Known, folded: Folded[Snapshot]

@@ -17,6 +17,7 @@ from domain.entries import (
     Event,
     LogEntry,
     MessageRequest,
+    ModelPublished,
     ProgrammePublished,
     TimerFired,
     Unreadable,
@@ -28,6 +29,7 @@ from domain.ids import partition_of
 from domain.player import Snapshot
 from domain.step import Draws
 from store.dead_letters import decode_dead_letter
+from store.ports import decode_walk
 from tests.e2e.programme import PROGRAMME
 
 PARTITIONS = 4
@@ -55,6 +57,25 @@ async def folded(*entries: Entry, part: PartState = LIVE, **known: Any) -> Folde
     log = [LogEntry(f"{n}-0", 1_000 * n, entry) for n, entry in enumerate(entries, 1)]
     states = {entry.player: Snapshot(entry.player) for entry in entries if entry.player}
     return await reducer.fold(HOME, part, states, log, Known(**known))
+
+
+@pytest.mark.parametrize(
+    ("published", "walks"),
+    [
+        pytest.param(ModelPublished(3, 5), [("rescore:5", "rescore")], id="another model"),
+        pytest.param(ModelPublished(2, 5), [], id="the one that scores already"),
+        pytest.param(ModelPublished(3, 4), [], id="a publication that came before the one in force"),
+    ],
+)
+async def test_a_model_that_is_published_is_brought_to_silent_players_by_a_walk(
+    published: ModelPublished, walks: list[tuple[str, str]]
+) -> None:
+    scored = compile_programme(1, {"models": {"churn": {}}})
+    part = PartState(programme=1, model=2, publication=4)
+    reducer = PlayerReducer(Versions({1: scored}), store_seed="seed", partitions=2)
+    told = await reducer.fold(HOME, part, {}, [LogEntry("1-0", 1_000, published)], Known())
+    assert [(name, decode_walk(record).kind) for name, record in told.commit.walks] == walks
+    assert (await folded(published, part=part)).commit.walks == [], "a programme that scores nobody"
 
 
 def bet(player: str, n: int) -> Event:
