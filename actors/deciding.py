@@ -49,18 +49,19 @@ def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
         return Step(state)
     draws = Draws(told.store_seed, told.partition, entry.offset)
     is_harm = False
-    seen: tuple[PatternChanged, ...] = ()
+    unlike: tuple[PatternChanged, ...] = ()  # what was seen to be unlike the player
     tone = tone_in(what, state.air, entry.at)
     begun = with_parts(state, air={**state.air, TONE: tone}) if tone and tone != state.air.get(TONE) else state
     if programme.models is None:
         step = take_turn(programme.rules, begun, entry, draws)
     else:
         step = take_models_turn(programme.models, told.model, begun, entry)
-        seen = tuple(effect for effect in step.effects if isinstance(effect, PatternChanged))
-        is_harm = shows_harm(seen, programme.models.patterns)
+        if step.effects:
+            unlike = tuple(effect for effect in step.effects if isinstance(effect, PatternChanged))
+            is_harm = shows_harm(unlike, programme.models.patterns)
         step = joined(step, take_turn(programme.rules, step.state, entry, draws))
     chance = Chance(draws, told.beliefs, told.partition, is_harm) if programme.crm.choices.choices else NO_CHANCE
-    step = _with_crm(programme, state, step, entry, chance, seen)
+    step = _with_crm(programme, state, step, entry, chance, unlike)
     after = step.state
     is_news = tells(programme.crm.facts, what, after.air)
     is_quiet = not is_news and not step.requests and not is_harm
@@ -127,12 +128,12 @@ def _with_crm(
     step: Step[Snapshot],
     entry: LogEntry,
     chance: Chance,
-    seen: tuple[PatternChanged, ...],
+    unlike: tuple[PatternChanged, ...],
 ) -> Step[Snapshot]:
     """Add the CRM's part. What a journey gives or changes may move segments and journeys again, a few times over."""
     crm, world = programme.crm, programme.metrics
     judged = step.state
-    more = take_crm_turn(crm, world, before, judged, entry, chance, seen)
+    more = take_crm_turn(crm, world, before, judged, entry, chance, unlike)
     if more.state is judged and not more.effects:
         return joined(step, more) if more.timers or more.relays else step
     step = joined(step, more)

@@ -11,6 +11,7 @@ from crm.choices.chance import NO_CHANCE, Chance
 from crm.journeys import walking
 from crm.programme import CrmRules
 from crm.working import Turn, World
+from domain.effects import PatternChanged
 from domain.entries import Command, Event, LogEntry, Merged, TimerFired, Visited
 from domain.ids import KEY_PREFIX
 from domain.player import Snapshot
@@ -26,6 +27,7 @@ def take_turn(
     state: Snapshot,
     entry: LogEntry,
     chance: Chance = NO_CHANCE,
+    seen: tuple[PatternChanged, ...] = (),
 ) -> Step[Snapshot]:
     """Apply one entry to the player.
 
@@ -33,11 +35,12 @@ def take_turn(
         before: The player before the entry.
         state: The player after the game's part of this turn.
         chance: What draws of choices need.
+        seen: What was unlike the player in this turn.
     """
     is_about_identity = identity.concerns(state, entry.entry)
     if not rules.watches_players and not state.journeys and not state.choices.open and not is_about_identity:
         return Step(state)
-    turn = _turn(rules, world, before, state, entry, chance)
+    turn = _turn(rules, world, before, state, entry, chance, seen)
     if is_about_identity:
         identity.advance(turn, entry.entry)
     if turn.identity.merged_into or state.player.startswith(KEY_PREFIX):  # nobody's turn: no segments, no journeys
@@ -83,6 +86,7 @@ def _turn(
     state: Snapshot,
     entry: LogEntry,
     chance: Chance,
+    seen: tuple[PatternChanged, ...] = (),
     *,
     is_follow_up: bool = False,
 ) -> Turn:
@@ -98,6 +102,7 @@ def _turn(
         event=what if isinstance(what, Event) and not is_follow_up else None,
         by=by,
         chance=chance,
+        seen=seen,
     )
 
 

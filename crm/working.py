@@ -10,7 +10,7 @@ from msgspec import structs
 
 from crm.choices.chance import NO_CHANCE, Chance
 from domain.choices import Choices
-from domain.effects import Effect, MessageWithdrawn
+from domain.effects import Effect, MessageWithdrawn, PatternChanged
 from domain.entries import Entry, Event, MessageRequest, TimerFired, Withdrawn
 from domain.player import Balance, Identity, JourneyRecord, Profile, Segments, Snapshot, last_tone, scores_of
 from domain.step import Grant, GroupOp, Step, TimerOp
@@ -40,6 +40,7 @@ class Turn:
         event: What the client sent, if this turn is an event's.
         by: Why segments change in this turn, as ``SegmentEntered.by`` names it.
         chance: What draws need.
+        seen: What was unlike the player in this turn.
     """
 
     __slots__ = (
@@ -66,6 +67,7 @@ class Turn:
         "profile",
         "relays",
         "requests",
+        "seen",
         "segments",
         "start",
         "timers",
@@ -88,6 +90,7 @@ class Turn:
         event: Event | None = None,
         by: str = "event",
         chance: Chance = NO_CHANCE,
+        seen: tuple[PatternChanged, ...] = (),
     ) -> None:
         self.world = world
         self.before = before
@@ -97,6 +100,7 @@ class Turn:
         self.cause = cause
         self.event = event
         self.by = by
+        self.seen = seen
         self.segments: Segments = start.segments
         self.journeys: dict[str, JourneyRecord] = start.journeys
         self.identity: Identity = start.identity

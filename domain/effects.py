@@ -136,7 +136,7 @@ class JourneyEntered(Struct, frozen=True, gc=False, tag="journey_entered", tag_f
     journey: str
     number: int  # this player's entries, from 1
     version: int = 0  # programme version whose graph is walked
-    by: str = "event"  # event, segment, schedule, api, journey
+    by: str = "event"  # event, pattern, segment, schedule, api, journey
     dropped: tuple[str, ...] = ()  # properties too large to be kept
 
 
@@ -250,6 +250,11 @@ class PatternChanged(Struct, frozen=True, gc=False, tag="pattern_changed", tag_f
     pattern: str  # what of: session_length, stake, ...
     by: str  # which detector saw it
     evidence: dict[str, float] = {}  # what was seen beside what is usual, by name
+
+    @property
+    def name(self) -> str:
+        """Return both as configuration names them: ``session_length.lasting``."""
+        return f"{self.pattern}.{self.by}"
 
 
 class Chose(Struct, frozen=True, gc=False, tag="chose", tag_field="kind", array_like=True):

@@ -92,7 +92,7 @@ def watch(
 
 def is_marker(seen: PatternChanged, plan: PatternPlan) -> bool:
     """Tell whether the operator treats this as a marker of harm."""
-    return f"{seen.pattern}.{seen.by}" in plan.markers
+    return seen.name in plan.markers
 
 
 def shows_harm(effects: Iterable[Effect], plan: PatternPlan | None) -> bool:

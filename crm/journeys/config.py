@@ -24,6 +24,7 @@ from crm.journeys.graph import problems
 from crm.recurrence import ScheduleConfig
 from domain.conditions import Tree, validate_condition
 from ml.choices.plan import ARMS_MAX
+from ml.pattern_config import Pattern
 
 NODES_MAX = 100
 STEPS_MAX = 50
@@ -66,6 +67,13 @@ Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Scalar = str | int | float | bool
 
 
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(_one_or_more), Field(min_length=1, max_length=6)]
+
+
 class EventConfig(Document):
     """An event, with what must hold of it and of the player."""
 
@@ -74,23 +82,24 @@ class EventConfig(Document):
 
 
 class OccasionConfig(Document):
-    """Something that happens: an event (and ``where``), or a condition ``when`` that holds."""
+    """Something that happens: an event (and ``where``), a condition ``when`` that holds, or in care a ``pattern``."""
 
     event: EventName | None = None
     where: Where = None
     when: Where = None
+    pattern: Patterns | None = None
 
     @model_validator(mode="after")
-    def _one_of_two(self) -> "OccasionConfig":
-        if (self.event is None) == (self.when is None):
-            raise ValueError("expected either `event` (with `where`) or `when`")
+    def _one_of_three(self) -> "OccasionConfig":
+        if sum(way is not None for way in (self.event, self.when, self.pattern)) != 1:
+            raise ValueError("expected one of `event` (with `where`), `when` and `pattern`")
         if self.where is not None and self.event is None:
             raise ValueError("expected `where` beside an `event`; a condition alone is `when`")
         return self
 
 
 class EntryConfig(Document):
-    """Who begins the journey, and when: by an event, a segment, a schedule, or a caller (``api``).
+    """Who begins the journey, and when: by an event, a pattern, a segment, a schedule, or a caller (``api``).
 
     ``where`` and ``audience`` are asked at that moment. ``once`` allows one entry for life. A player who
     is in the segment because it was just published begins only with ``include_existing``. ``api`` may be added.
@@ -105,18 +114,21 @@ class EntryConfig(Document):
     api: bool = False
     audience: Where = None
     once: bool = False
+    pattern: Patterns | None = None  # what is unlike the player; then the journey is one of care (``graph``)
 
     @property
     def kind(self) -> str:
-        """Return what begins it: event, schedule, segment or api."""
+        """Return what begins it: event, pattern, schedule, segment or api."""
+        if self.pattern:
+            return "pattern"
         return "event" if self.event else "schedule" if self.schedule else "segment" if self.segment else "api"
 
     @model_validator(mode="after")
     def _one_way_in(self) -> "EntryConfig":
-        if self.event and (self.schedule or self.segment):
-            raise ValueError("expected one of event, segment, schedule")
-        if not (self.event or self.schedule or self.segment or self.api):
-            raise ValueError("expected one of event, segment, schedule, or api: true")
+        if sum(map(bool, (self.event, self.pattern, self.schedule or self.segment))) > 1:
+            raise ValueError("expected one of event, pattern, segment, schedule")
+        if not (self.event or self.pattern or self.schedule or self.segment or self.api):
+            raise ValueError("expected one of event, pattern, segment, schedule, or api: true")
         if (self.on or self.include_existing) and self.kind != "segment":
             raise ValueError("expected `on` and `include_existing` beside a `segment` without schedule")
         if self.include_existing and self.on == "left":

@@ -23,11 +23,17 @@ DATA_BYTES_MAX = 2_048  # of the properties kept, as JSON; the largest are left 
 
 
 def begin_what_the_turn_begins(round_: Round, entry: Entry | None) -> None:
-    """Begin journeys by the turn's event, by segments entered and left, and by a visit; each in the order of ids."""
+    """Begin journeys by the turn's event, what was unlike the player, segments entered and left, and a visit.
+
+    Each in the order of ids.
+    """
     turn, rules = round_.turn, round_.rules
     if turn.event is not None:
         for journey in rules.by_event.get(turn.event.name, ()):
             begin(round_, journey, "event", turn.event.properties)
+    for seen in turn.seen:
+        for journey in rules.by_pattern.get(seen.name, ()):
+            begin(round_, journey, "pattern", {"pattern": seen.name, **seen.evidence})
     if turn.entered or turn.left:
         for journey in sorted(_moved_by_segments(round_), key=lambda journey: journey.id):
             begin(round_, journey, "segment", {})

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crm.journeys.config import JourneyConfig, NodeConfig
+    from crm.journeys.config import JourneyConfig, NodeConfig, OccasionConfig
 
 Path = tuple[str | int, ...]
 Problem = tuple[Path, str]
 
 FIELDS = ("steps", "steps_done", "pace", "elapsed_s", "node_elapsed_s", "tries", "messages", "data")
+CARING = ("transactional", "service", "legal")  # purposes of messages in journeys that begin with a pattern
 _SHARE_ERROR = 1e-6
 _KEEP, _EXIT = "keep", "exit"
 
@@ -26,6 +27,7 @@ def problems(config: "JourneyConfig") -> list[Problem]:
         *_shares(config),
         *_migration(config),
         *_entry(config),
+        *_care(config),
         *_fields(config),
         # of a graph with broken ways, these would only say the same again
         *([] if broken else [*_unreachable(config), *_circles(config)]),
@@ -97,6 +99,32 @@ def _entry(config: "JourneyConfig") -> Iterator[Problem]:
         yield ("exit", "goal"), f"expected a goal other than the entry, got {goal.event!r} for both"
     if config.pace is not None and config.pace.steps > len(config.steps):
         yield ("pace", "steps"), f"expected at most {len(config.steps)}, as many as there are steps"
+
+
+def offers(config: "JourneyConfig") -> Iterator[Problem]:
+    """Yield what of a journey is an offer, with its path: a purpose that sells or rewards, a reward."""
+    for n, node in enumerate(config.nodes):
+        if node.kind == "reward":
+            yield _place(n, "kind"), "a reward"
+        elif node.kind == "message" and node.purpose not in CARING:
+            yield _place(n, "purpose"), f"the purpose {node.purpose!r}"
+
+
+def _care(config: "JourneyConfig") -> Iterator[Problem]:
+    """A journey that begins with a pattern is for care: a player who changes is not to be sold anything by it."""
+    if config.entry.pattern is not None:
+        for path, what in offers(config):
+            yield path, f"expected {', '.join(CARING)} and no rewards after a pattern: it is for care, got {what}"
+        return
+    occasions: list[tuple[Path, OccasionConfig | None]] = [(("exit", "goal", "pattern"), config.exit.goal)]
+    occasions += [(("steps", n, "pattern"), step) for n, step in enumerate(config.steps)]
+    occasions += [(("interrupts", n, "pattern"), interrupt) for n, interrupt in enumerate(config.interrupts)]
+    occasions += [
+        (("nodes", n, "for", "pattern"), node.for_) for n, node in enumerate(config.nodes) if node.kind == "wait"
+    ]
+    for path, occasion in occasions:
+        if occasion is not None and occasion.pattern is not None:
+            yield path, f"expected patterns only in a journey that begins with one, got {' '.join(occasion.pattern)}"
 
 
 def _fields(config: "JourneyConfig") -> Iterator[Problem]:

@@ -49,6 +49,7 @@ def compile_journeys(
         frozenset(documents.get("templates", {})),
         _indexed((journey.entry.config.event, journey) for journey in journeys.values()),
         _indexed((_segment_of(journey), journey) for journey in journeys.values()),
+        _indexed((name, journey) for journey in journeys.values() for name in journey.entry.config.pattern or ()),
         choices,
     )
 
@@ -128,6 +129,8 @@ def _occasion(config: OccasionConfig | EventConfig | None) -> Any:
         return None
     if config.event:
         return Occasion(config.event, _condition(config.where))
+    if pattern := getattr(config, "pattern", None):
+        return Occasion("", None, frozenset(pattern))
     return _holding(getattr(config, "when", None))
 
 

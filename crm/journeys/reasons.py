@@ -30,6 +30,7 @@ class Reason(StrEnum):
 
     EVENT = "event"
     CONDITION = "condition"
+    PATTERN = "pattern"
     TIME = "time"
     TIMEOUT = "timeout"
     PAST = "past"
@@ -109,6 +110,7 @@ _WORDS: dict[str, str] = {
     "refused": "The journey was not begun.",
     "event": "An event happened.",
     "condition": "A condition held.",
+    "pattern": "Something unlike the player was seen.",
     "time": "Its time had come.",
     "timeout": "What was waited for did not happen in time.",
     "past": "The moment it waits for is over.",

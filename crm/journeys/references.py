@@ -14,6 +14,7 @@ from crm.journeys.config import (
     WebhookNode,
     conditions,
 )
+from crm.journeys.graph import offers
 
 Documents = Mapping[str, Mapping[str, Mapping[str, Any]]]
 Line = tuple[str, str]  # journey, "path: problem"
@@ -29,10 +30,39 @@ def broken_references(configs: Mapping[str, JourneyConfig], documents: Documents
             yield name, f"entry.segment: expected the id of a segment, got {entry.segment!r}"
         for path, tree in conditions(config):
             yield from ((name, f"{path}{line}") for line in _unknown(tree, documents))
+        if entry.pattern and (problem := _unwatched(documents)):
+            yield name, f"entry.pattern: {problem}"
         for n, node in enumerate(config.nodes):
+            if entry.pattern and isinstance(node, JourneyNode) and (offer := _offered(node.journey, configs)):
+                yield name, f"nodes.{n}.journey: expected journeys for care after a pattern, got {offer}"
             for line in _of_node(node, configs, documents):
                 yield name, f"nodes.{n}.{line}"
     yield from _circles(configs)
+
+
+def _unwatched(documents: Documents) -> str:
+    """Return why no pattern is ever seen, "" when they are looked for."""
+    models = documents.get("models", {}).get("churn")
+    if models is None or models.get("enabled") is False:
+        return "expected models/churn, which looks for patterns, got none that is switched on"
+    if models.get("patterns", {}).get("enabled") is False:
+        return "expected `patterns` of models/churn to be switched on, got enabled: false"
+    return ""
+
+
+def _offered(name: str, configs: Mapping[str, JourneyConfig]) -> str:
+    """Return the first offer of a journey, or of one that it begins; "" when there is none."""
+    seen: set[str] = set()
+    found = [name]
+    while found:
+        other = found.pop()
+        if other in seen or other not in configs:
+            continue
+        seen.add(other)
+        for _, what in offers(configs[other]):
+            return f"{what} in journeys/{other}"
+        found += [node.journey for node in configs[other].nodes if isinstance(node, JourneyNode)]
+    return ""
 
 
 def _of_node(node: object, configs: Mapping[str, JourneyConfig], documents: Documents) -> Iterator[str]:

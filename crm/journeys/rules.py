@@ -11,13 +11,16 @@ from domain.conditions import Condition
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """An event of a name, or (without one) a condition that holds."""
+    """An event of a name, a pattern of some, or (without either) a condition that holds."""
 
     event: str
     condition: Condition | None  # None: any such event
+    patterns: frozenset[str] = frozenset()
 
     def happens(self, turn: Turn) -> bool:
-        """Tell whether this turn is it; an event's is only the turn that brings it."""
+        """Tell whether this turn is it; an event's or a pattern's is only the turn that brings it."""
+        if self.patterns:
+            return any(seen.name in self.patterns for seen in turn.seen)
         if self.event:
             event = turn.event
             return event is not None and event.name == self.event and (not self.condition or self.condition.holds(turn))
@@ -128,4 +131,5 @@ class JourneyRules:
     by_segment: Mapping[tuple[str, str], tuple[Journey, ...]] = field(
         default_factory=dict
     )  # (segment, entered or left)
+    by_pattern: Mapping[str, tuple[Journey, ...]] = field(default_factory=dict)
     choices: ChoiceRules = NONE  # of this version: a walk of an older one asks these

@@ -389,6 +389,8 @@ def take_back(turn: Turn, journey: str, held: Enrolment, outcome: Ending) -> Non
 
 
 def _why(occasion: Occasion) -> Reason:
+    if occasion.patterns:
+        return Reason.PATTERN
     return Reason.EVENT if occasion.event else Reason.CONDITION
 
 

@@ -97,6 +97,7 @@ def _may_begin(rules: JourneyRules, turn: Turn, entry: Entry | None) -> bool:
     event = turn.event
     return bool(
         (event is not None and event.name in rules.by_event)
+        or (turn.seen and rules.by_pattern)
         or ((turn.entered or turn.left) and rules.by_segment)
         or isinstance(entry, Visited)
     )

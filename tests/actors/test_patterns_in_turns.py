@@ -4,8 +4,8 @@ from typing import Any
 
 from actors.player import Player, Told, Turns
 from actors.programme import compile_programme
-from domain.effects import FactTold, PatternChanged, decode_record
-from domain.entries import Event, LogEntry
+from domain.effects import FactTold, JourneyEntered, PatternChanged, decode_record
+from domain.entries import Event, LogEntry, MessageRequest, decode_entry
 from domain.habits import Habits
 from domain.player import Snapshot
 from tests.crm.town import NOON
@@ -17,8 +17,8 @@ SIGNALS = {"bet": {"event": "bet_placed", "amount": "properties.amount"}}
 class Bea:
     """One player, no model: patterns need none."""
 
-    def __init__(self, **patterns: Any) -> None:
-        documents = {"models": {"churn": {"signals": SIGNALS, "patterns": patterns}}}
+    def __init__(self, documents: dict[str, Any] | None = None, **patterns: Any) -> None:
+        documents = {**(documents or {}), "models": {"churn": {"signals": SIGNALS, "patterns": patterns}}}
         self.told = Told(compile_programme(1, documents), 0, "seed")
         self.state = Snapshot("bea")
         self.turns: list[Turns] = []
@@ -71,6 +71,24 @@ def test_a_marker_of_harm_excludes_the_player_in_the_same_commit() -> None:
     told = {effect.name for effect in bea.effects if isinstance(effect, FactTold)}
     assert {"exclusions", "excluded"} <= told
     assert bea.state.air["excluded"]["reason"] == "harm"
+
+
+def test_a_journey_for_care_begins_in_the_turn_that_saw_the_pattern() -> None:
+    care = {
+        "entry": {"pattern": "session_length.limit"},
+        "nodes": [{"id": "break", "kind": "message", "template": "break", "purpose": "service"}],
+    }
+    body = {"en": "{{ journey.data.now | round }} minutes"}
+    text = {"channel": "in_app", "title": {"en": "Time for a break?"}, "body": body}
+    bea = Bea({"journeys": {"care": care}, "templates": {"break": text}}, session_limit="1h")
+    bea.plays(59)
+    assert not [effect for effect in bea.effects if isinstance(effect, JourneyEntered)]
+    bea.plays(60)
+    (entered,) = [effect for effect in bea.effects if isinstance(effect, JourneyEntered)]
+    assert (entered.journey, entered.by) == ("care", "pattern")
+    (request,) = [decode_entry(body) for turns in bea.turns for body in turns.outputs]
+    assert isinstance(request, MessageRequest)
+    assert request.content["body"] == "61 minutes"
 
 
 def test_only_what_the_operator_named_is_a_marker() -> None:
