@@ -30,7 +30,10 @@ _FIGURES = {
 def evaluate(
     data: Annotated[
         Path | None,
-        typer.Option(help="A folder with sets that do not ship: CDNOW_master.txt, plays.csv.gz.", file_okay=False),
+        typer.Option(
+            help="A folder with sets that do not ship: CDNOW_master.txt, plays.csv.gz, hillstrom.csv.gz.",
+            file_okay=False,
+        ),
     ] = None,
     draws: Annotated[int, typer.Option(help="Resamplings of the players, for the intervals.", min=20, max=5_000)] = 300,
     as_json: Json = False,
@@ -53,6 +56,7 @@ def evaluate(
     habits = _patterns(data, draws, absent)
     values = _values(data, draws, absent)
     tones = _tone(data, absent)
+    choices = _choices(data, draws, absent)
     for sentence in absent:
         err.print(f"[yellow]left out[/yellow] {escape(sentence)}")
     answer: dict[str, Any] = {
@@ -60,6 +64,7 @@ def evaluate(
         "patterns": habits,
         "values": values,
         "tone": tones,
+        "choices": choices,
         "left_out": absent,
         "draws": draws,
         "seed": report.SEED,
@@ -118,6 +123,19 @@ def _tone(data: Path | None, absent: list[str]) -> list[dict[str, Any]]:
             f"tone: expected {one.file} in {data} ({one.terms})" for one in SOURCES if not path_of(one, data).exists()
         ]
     return tone.as_json(rows)
+
+
+def _choices(data: Path | None, draws: int, absent: list[str]) -> dict[str, Any]:
+    """Judge the draws of choices: on the log that ships, on one that the folder may hold, and in simulated worlds."""
+    from ml.evaluation import bandit_worlds, bandits
+    from playtower.bandit_table import print_choices, print_worlds
+
+    with err.status("replaying choices"):
+        logs, left_out = bandits.judge_folder(data, draws, lambda one: print_choices(one, WIDTH_MIN))
+        worlds = bandit_worlds.judge()
+    print_worlds(worlds, WIDTH_MIN)
+    absent += filter(None, [left_out])
+    return {"logs": to_builtins(logs), "simulated": to_builtins(worlds)}
 
 
 def print_report(report: "TaskReport") -> None:

@@ -1,7 +1,8 @@
 """Logs that models are trained and judged on.
 
-Two sets ship with the package, each in a folder with its source and its licence: ``online_retail`` (CC BY 4.0) and
-``cdnow`` (the 1/10 sample, from an MIT package). Two more are read from a folder the reader has: nobody stated a
+Sets that ship with the package lie each in a folder with its source and its licence: ``online_retail`` (CC BY 4.0) and
+``cdnow`` (the 1/10 sample, from an MIT package); ``open_bandit`` (CC BY 4.0) is no log of players, and read by
+``ml.evaluation.bandit_sets``. Two more are read from a folder the reader has: nobody stated a
 licence for them that would let this package carry them.
 """
 

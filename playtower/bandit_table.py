@@ -1,0 +1,74 @@
+"""The tables of ``playtower evaluate`` on choices: what draws are worth, and how soon they learn."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ml.evaluation.bandit_worlds import WorldReport
+from ml.evaluation.bandits import BanditReport
+from ml.evaluation.bootstrap import Interval
+from playtower.terminal import out
+
+
+def print_choices(report: BanditReport, width_min: int) -> None:
+    """Print one log: all ways to choose beside the best single arm for everybody, then what learning cost."""
+    console = Console(width=max(width_min, out.width), highlight=False)
+    table = Table(title=f"choices, {report.name}: {report.about}; {report.reward_is}", title_justify="left")
+    for name in ("learnt from one half, judged on the other", "estimate", "95 %", "over the best single arm"):
+        table.add_column(name, no_wrap=True)
+    for line in report.lines:
+        table.add_row(line.name, _thousand(line.value), _around(line.around), _around(line.over) if line.over else "")
+    for other in (report.check, report.checked):
+        if other:
+            table.add_row(f"[dim]{other.name}[/dim]", _thousand(other.value), _around(other.around), "")
+    console.print(table)
+    table = Table(title="learning with nothing known at the start, by replay", title_justify="left")
+    for name in ("", "runs", "outcomes", "mean", "95 %", "last quarter", "best in hindsight"):
+        table.add_column(name, no_wrap=True)
+    for one in report.learning:
+        figures = _thousand(one.value), _around(one.around), _thousand(one.last), _thousand(one.hindsight)
+        table.add_row(one.name, f"{one.runs}", f"{one.outcomes:,}", *figures)
+    console.print(table)
+    out.print(
+        f"{report.rows:,} rows, {report.rewarded:,} rewarded. Best single arm, by either half: "
+        f"{escape(', '.join(report.best_arms))}. In hindsight the best arm is flattered by chance."
+    )
+    out.print(f"[dim]{escape(report.source)}; {escape(report.licence)}[/dim]\n")
+
+
+def print_worlds(worlds: Sequence[WorldReport], width_min: int) -> None:
+    """Print the simulated worlds."""
+    title = "choices, SIMULATED: nothing known at the start, outcomes up to three days later; the best single arm is 1"
+    table = Table(title=title, title_justify="left")
+    columns = "all alike", "first tenth", "all the time", "95 %", "last tenth", "each their best"
+    held = "arms held", "over best held", "over holdout held", "called better"
+    for name in ("", *columns, *held):
+        table.add_column(name, no_wrap=True)
+    for one in worlds:
+        figures = one.uniform, one.first, one.drawn
+        between = escape(f"[{one.around.low:.2f} {one.around.high:.2f}]")
+        table.add_row(
+            f"{one.name}\n[dim]{escape(one.about)}[/dim]",
+            *(f"{figure:.2f}" for figure in figures),
+            between,
+            f"{one.last:.2f}",
+            f"{one.each:.2f}",
+            *(f"{hits}/{of}" for hits, of in (one.arms_held, one.over_best_held, one.over_holdout_held)),
+            f"{one.proven}/{one.worlds}",
+        )
+    Console(width=max(width_min, out.width), highlight=False).print(table)
+    out.print(
+        f"{worlds[0].worlds} worlds of a kind, {worlds[0].choices:,} choices in each. Held: how many 95 % intervals "
+        "of the report held the truth. Called better: worlds in which choosing was proven to be better than the best "
+        "single arm.\n"
+    )
+
+
+def _thousand(share: float) -> str:
+    return f"{1000 * share:.1f}"
+
+
+def _around(interval: Interval) -> str:
+    return escape(f"[{1000 * interval.low:.1f} {1000 * interval.high:.1f}]")
