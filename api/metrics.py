@@ -73,7 +73,20 @@ def _crm_families(counted: Tallies) -> list[Metric]:
     )
     for (outcome, reason), times in sorted(counted.decisions.items()):
         decisions.add_metric([outcome, reason], times)
-    return [segments, nodes, walks, relays, decisions]
+    return [segments, nodes, walks, relays, decisions, *_choice_families(counted)]
+
+
+def _choice_families(counted: Tallies) -> list[Metric]:
+    """What came of the draws of the live programme's choices: at most a hundred choices of twelve arms."""
+    outcomes = CounterMetricFamily(
+        "playtower_choice_outcomes", "Draws that came to their end", labels=["choice", "arm", "how"]
+    )
+    rewards = CounterMetricFamily("playtower_choice_reward", "Sum of rewards, 0 to 1", labels=["choice", "arm"])
+    for (choice, arm), told in counted.choices.items():
+        for how, times in (("learnt", told.learnt), ("apart", told.apart), ("void", told.void)):
+            outcomes.add_metric([choice, arm, how], times)
+        rewards.add_metric([choice, arm], told.reward)
+    return [outcomes, rewards]
 
 
 def _channel_families(seen: Seen) -> list[Metric]:

@@ -5,6 +5,7 @@ comes back as events of the player (``placement_shown``, ``placement_clicked``).
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
@@ -18,8 +19,9 @@ from api.auth import OwnPlayer, Principal, require
 from api.consents import said_by
 from api.context import Context, Ctx
 from api.pages import answers, instant
-from api.persons import MOVED
+from api.persons import MOVED, owner_of
 from api.receipts import append_event
+from api.slot_choices import drawn_for, told
 from api.views import live_programme
 from crm.placements import CHANNEL, Allowed, Choice, choose
 from crm.templates import render
@@ -102,12 +104,12 @@ async def _shown(context: Context, player_id: str, slot: str, *, expose: bool, o
     programme = await live_programme(context)
     if slot not in programme.crm.placements:
         raise NotFound(f"the live programme has no placement {slot!r}", code="placement_not_found")
-    snapshot, choice = await chosen(context, programme, player_id, slot, own=own)
+    snapshot, choice, draw = await chosen(context, programme, player_id, slot, own=own)
     now = context.clock.now_ms()
     answer: dict[str, Any] = {"slot": slot, "content": None, "template": None, "purpose": None, "fallback": False}
     if choice.candidate is not None:
         candidate = choice.candidate
-        link = Link("exposure", player_id, new_id(), CHANNEL, slot, candidate.template, candidate.purpose, now)
+        link = Link("exposure", player_id, new_id(), CHANNEL, slot, candidate.template, candidate.purpose, now, draw)
         answer |= {
             "content": content(programme, snapshot, candidate.template, now),
             "template": candidate.template,
@@ -125,8 +127,8 @@ async def _shown(context: Context, player_id: str, slot: str, *, expose: bool, o
 
 async def chosen(
     context: Context, programme: Programme, player_id: str, slot: str, *, own: bool = False
-) -> tuple[Snapshot, Choice]:
-    """Return the player, known or not, and what the slot shows to them.
+) -> tuple[Snapshot, Choice, str]:
+    """Return the player, known or not, what the slot shows to them, and the name of the draw that it came from.
 
     Raises:
         Conflict: the id of the player's own token was merged into another.
@@ -158,7 +160,11 @@ async def chosen(
         products=policy.consent_products,
     )
     seen = shown_today(counted.items(), slot, day)
-    return snapshot, choose(placement, asked, allowed, player=snapshot.player, day=day, shown=seen)
+    pick = partial(choose, placement, asked, allowed, player=snapshot.player, day=day, shown=seen)
+    rule = programme.crm.choices.choices.get(placement.choice)
+    if rule is None:
+        return snapshot, pick(), ""
+    return snapshot, *await drawn_for(context, rule, snapshot, asked, (slot, day, counted), pick)
 
 
 def content(programme: Programme, snapshot: Snapshot, template: str, now: int) -> dict[str, Any]:
@@ -208,13 +214,16 @@ async def _told(
 
 async def _note(context: Context, link: Link, what: str) -> bool:
     """Append the event of an exposure, once; whether it was there already. The time is when it was asked for."""
-    properties = {
+    exposures = Exposures(context.redis, context.partitions)
+    properties: dict[str, Any] = {
         "slot": link.target,
         "template": link.template,
         "purpose": link.purpose,
         "channel": link.channel,
         "exposure_id": link.request,
     }
+    if link.draw:
+        properties |= await told(exposures, await owner_of(context, link.player), link, what)
     event_id = f"plc:{link.request}:{what}"
     event = Event(link.player, event_id, f"placement_{what}", link.issued_at, properties, source="placement")
     appended = await append_event(context, event)
@@ -222,7 +231,7 @@ async def _note(context: Context, link: Link, what: str) -> bool:
         programme = await live_programme(context)
         snapshot = await context.players.ref(link.player).state()
         day = local_day(context.clock.now_ms(), snapshot.profile.timezone or programme.crm.timezone)
-        await Exposures(context.redis, context.partitions).count(link.player, link.target, day, link.template)
+        await exposures.count(link.player, link.target, day, link.template)
     return appended.duplicate
 
 

@@ -6,19 +6,33 @@ takes longer: at most some two per cent of a gateway's time goes into it, howeve
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from msgspec import Struct
 
+from api.choices import counted
 from api.context import Context
 from api.groups import group_counts, node_group, nodes_of
 from api.reports import tallied, today_of
+from api.views import live_programme
+from crm.choices.rules import ChoiceRule
+from ml.choices.beliefs import ONE, Counts, of_chance, together
 from store.keys import outbox, walk_cursors
 from store.programmes import Programmes
 
 KEPT_MS = 3_000
 KEPT_PER_MS = 50  # and this long for each ms that counting took
+
+
+class ArmTally(Struct, frozen=True):
+    """What came of an arm of a choice."""
+
+    learnt: int  # outcomes that are learnt from
+    apart: int  # outcomes of players held out, and of those who could get no other arm
+    void: int  # ended without saying anything
+    reward: float  # of the outcomes that are learnt from
 
 
 class Tallies(Struct, frozen=True):
@@ -30,6 +44,7 @@ class Tallies(Struct, frozen=True):
     walks: int = 0  # ways of partitions through their players that are under way
     relays: int = 0  # entries that wait to be carried to another partition
     decisions: dict[tuple[str, str], int] = {}  # of the tower on this UTC day, by outcome and reason
+    choices: dict[tuple[str, str], ArmTally] = {}  # what came of draws, by choice and arm
     kept_ms: int = 0
 
 
@@ -62,6 +77,7 @@ async def _counted(context: Context) -> Tallies:
     decisions: Counter[tuple[str, str]] = Counter()
     for fields, count in (await tallied(context, [today_of(began)])).popitem()[1].items():
         decisions[fields[0], fields[1]] += count
+    rules = (await live_programme(context)).crm.choices.choices if documents.get("choices") else {}
     ended = context.clock.now_ms()
     return Tallies(
         at=ended,
@@ -72,5 +88,17 @@ async def _counted(context: Context) -> Tallies:
         walks=sum(lengths[::2]),
         relays=sum(lengths[1::2]),
         decisions=dict(decisions),
+        choices=_of_choices(rules, await counted(context)) if rules else {},
         kept_ms=max(KEPT_MS, KEPT_PER_MS * (ended - began)),
     )
+
+
+def _of_choices(rules: Mapping[str, ChoiceRule], counts: Counts) -> dict[tuple[str, str], ArmTally]:
+    """Return what came of the arms of the live programme's choices."""
+    found: dict[tuple[str, str], ArmTally] = {}
+    for name, rule in sorted(rules.items()):
+        for arm in rule.plan.arms:
+            bys = counts.get(rule.plan.key, {}).get(arm, {})
+            learnt, all_of_it = of_chance(bys), together(bys.values())
+            found[name, arm] = ArmTally(learnt.n, all_of_it.n - learnt.n, all_of_it.void, learnt.r / ONE)
+    return found

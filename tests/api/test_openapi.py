@@ -45,6 +45,9 @@ PATHS = {
     ("post", "/v1/models/{version}/publish"),
     ("post", "/v1/models/rollback"),
     ("get", "/v1/players/{id}/scores"),
+    ("get", "/v1/players/{id}/choices"),
+    ("get", "/v1/choices"),
+    ("get", "/v1/choices/{id}"),
     ("get", "/v1/players/{id}/exclusion"),
     ("delete", "/v1/players/{id}/exclusion"),
 }

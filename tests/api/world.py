@@ -11,6 +11,7 @@ import jwt
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
+from actors.beliefs import BeliefVersions
 from actors.carrier import Carrier
 from actors.clock import SystemClock, new_id
 from actors.models import ModelVersions
@@ -24,6 +25,7 @@ from api.context import Context, opened
 from api.settings import Settings
 from domain.entries import Event
 from store.access import Access
+from store.beliefs import BeliefsStore
 from store.client import connect
 from store.identity import open_store
 from store.keys import PLAYERS, TOWER
@@ -140,8 +142,13 @@ async def _host(server: Server, lane: str, stopping: asyncio.Event) -> None:
     redis = connect(server.url)
     programmes = ProgrammeVersions(Programmes(redis))
     if lane == "players":
-        models = ModelVersions(Models(redis))
-        reducer: Any = PlayerReducer(programmes, store_seed=SEED, partitions=PARTITIONS, models=models)
+        reducer: Any = PlayerReducer(
+            programmes,
+            store_seed=SEED,
+            partitions=PARTITIONS,
+            models=ModelVersions(Models(redis)),
+            beliefs=BeliefVersions(BeliefsStore(redis)),
+        )
         processor: Processor[Any] = Processor(RedisLane(redis, PLAYERS), reducer, owner="h1", nonce=new_id)
     else:
         processor = Processor(RedisLane(redis, TOWER), TowerReducer(programmes), owner="t1", nonce=new_id)
