@@ -6,7 +6,7 @@ from msgspec import Struct, structs
 
 from actors.programme import Programme
 from actors.requests import asked, finish
-from crm.choices.chance import NO_CHANCE, Chance
+from crm.choices.chance import NO_CHANCE, Chance, Memory
 from crm.facts import Heard, hear, on_asked, tells
 from crm.facts.exclusions import exclude
 from crm.facts.reach import REACH, is_same_reach, look
@@ -37,6 +37,7 @@ class Told(Struct, frozen=True):
     store_seed: str
     model: Scorer | None = None  # in force; None: nobody is scored
     beliefs: Beliefs = Beliefs()  # in force: what is known of choices
+    memory: Memory | None = None  # of a turn that is folded again: what it drew
 
 
 def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
@@ -60,7 +61,11 @@ def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
             unlike = tuple(effect for effect in step.effects if isinstance(effect, PatternChanged))
             is_harm = shows_harm(unlike, programme.models.patterns)
         step = joined(step, take_turn(programme.rules, step.state, entry, draws))
-    chance = Chance(draws, told.beliefs, told.partition, is_harm) if programme.crm.choices.choices else NO_CHANCE
+    chance = (
+        Chance(draws, told.beliefs, told.partition, told.memory, is_harm)
+        if programme.crm.choices.choices
+        else NO_CHANCE
+    )
     step = _with_crm(programme, state, step, entry, chance, unlike)
     after = step.state
     is_news = tells(programme.crm.facts, what, after.air)

@@ -13,13 +13,16 @@ from typing import Any
 from msgspec import Struct, structs
 from redis.asyncio import Redis
 
+from actors.beliefs import BeliefVersions
 from actors.models import ModelVersions
-from actors.partition import RULES_VERSION, PartState, count_entered, decode_part, with_model
+from actors.partition import RULES_VERSION, PartState, count_entered, decode_part, with_beliefs, with_model
 from actors.player import Player, Told, TurnFailed, Turns
 from actors.programme import ProgrammeVersions
+from crm.choices.recorded import recorded
 from domain.decisions import decode_decision, decode_delivery
 from domain.effects import DuplicateLate, HistoryRecord, MissionCompleted, Posting, Scored, SetAside, decode_record
 from domain.entries import (
+    BeliefsPublished,
     Command,
     Event,
     LogEntry,
@@ -30,16 +33,19 @@ from domain.entries import (
     Unreadable,
     read_entry,
 )
+from domain.errors import NotFound
 from domain.ids import KEY_PREFIX, partition_of
 from domain.player import Scores, Snapshot, all_parts, snapshot_from_parts, with_parts
 from gamification.explain import explain_completion
+from ml.choices.beliefs import Beliefs
 from ml.recorded import AsRecorded
 from ml.turn import Scorer
 from store.archive.files import place
 from store.archive.reading import ArchiveGap, decided_requests, log_rows
 from store.archive.source import archived
+from store.beliefs import BeliefsStore
 from store.identity import Identity, read_identity
-from store.keys import PLAYERS, TOWER, Lane, group, outbox
+from store.keys import PLAYERS, TOWER, Lane, choice_sums, group, outbox
 from store.models import Models
 from store.programmes import Programmes
 
@@ -90,6 +96,7 @@ class _Refold:
         identity: Identity,
         versions: ProgrammeVersions,
         models: ModelVersions,
+        beliefs: BeliefVersions,
         report: AuditReport,
     ) -> None:
         self.partition = partition
@@ -97,6 +104,9 @@ class _Refold:
         self.states: dict[str, Snapshot] = {}
         self.events: dict[str, list[LogEntry]] = {}
         self.groups: dict[str, set[str]] = {}
+        self.sums: Counter[str] = Counter()  # of choices that ended
+        self._beliefs = beliefs
+        self._drawn_with = Beliefs(), True
         self._identity = identity
         self._versions = versions
         self._models = models
@@ -119,6 +129,9 @@ class _Refold:
         if isinstance(what, ModelPublished):
             self.part = with_model(self.part, what)
             return
+        if isinstance(what, BeliefsPublished):
+            self.part = with_beliefs(self.part, what)
+            return
         if not what.player:  # a walk or the calendar: nobody's turn
             return
         if isinstance(what, Event | Command):
@@ -135,12 +148,25 @@ class _Refold:
         model: Scorer | None = None
         if programme.models is not None:
             model = await self._models.ensure(self.part.model)
+        effects = stored.effects if stored else ()
         if model is not None:
-            before, effects = self.states.get(what.player), stored.effects if stored else ()
-            recorded = next((effect for effect in effects if isinstance(effect, Scored)), None)
-            model = AsRecorded(model, before.scores if before else Scores(), recorded)
-        told = Told(programme, self.partition, self._identity.seed, model)
+            before = self.states.get(what.player)
+            scored = next((effect for effect in effects if isinstance(effect, Scored)), None)
+            model = AsRecorded(model, before.scores if before else Scores(), scored)
+        beliefs, can_repeat = await self._known(self.part.beliefs)
+        told = Told(
+            programme, self.partition, self._identity.seed, model, beliefs, recorded(effects, can_repeat=can_repeat)
+        )
         self._compare(entry, self._take(entry, stored, told), stored)
+
+    async def _known(self, number: int) -> tuple[Beliefs, bool]:
+        """Return what was known of choices, and whether it is at hand: old beliefs are not kept."""
+        if self._drawn_with[0].number != number:
+            try:
+                self._drawn_with = await self._beliefs.ensure(number), True
+            except NotFound:
+                self._drawn_with = Beliefs(number), False
+        return self._drawn_with
 
     def _take(self, entry: LogEntry, stored: HistoryRecord | None, told: Told) -> Turns:
         player = entry.entry.player
@@ -155,6 +181,8 @@ class _Refold:
             self._blame("folds", entry.offset, str(failed))
             return Turns(player, before.version)
         self.states[player] = with_parts(after, version=0)
+        for name, more in turns.sums:
+            self.sums[name] += more
         for account, amount in turns.accounts.items():
             accounts = self.part.accounts
             self.part = structs.replace(self.part, accounts=accounts | {account: accounts.get(account, 0) + amount})
@@ -220,6 +248,7 @@ class Audit:
         self._identity = identity
         self._versions = ProgrammeVersions(Programmes(redis))
         self._models = ModelVersions(Models(redis))
+        self._beliefs = BeliefVersions(BeliefsStore(redis))
         self._until: dict[int, str] = {}  # partition -> the offset its fold went to
         self._accounts: Counter[str] = Counter()  # over all partitions
         self.report = AuditReport()
@@ -255,7 +284,7 @@ class Audit:
             )
             return
         until = meta.get("off", b"0-0").decode()
-        refold = _Refold(partition, self._identity, self._versions, self._models, self.report)
+        refold = _Refold(partition, self._identity, self._versions, self._models, self._beliefs, self.report)
         histories: dict[str, dict[str, HistoryRecord]] = {}
         self._let_go.clear()
         folded = 0
@@ -308,6 +337,7 @@ class Audit:
             if held + issued:
                 self.report.blame(partition, "double entry", currency, f"players hold {held}, the other side {issued}")
         await self._groups(partition, refold, until)
+        await self._sums(partition, refold, until)
         if not moved and refold.part != part:
             self.report.blame(partition, "partition state", "part", f"folded again: {refold.part}; stored: {part}")
 
@@ -323,6 +353,18 @@ class Audit:
             for player in sorted(refold.groups[name] ^ held):
                 where = "in the index" if player in held else "by the log"
                 self.report.blame(partition, "same groups", player, f"in {name} only {where}")
+
+    async def _sums(self, partition: int, refold: _Refold, until: str) -> None:
+        """Compare what was counted of choices, unless the partition moved on meanwhile."""
+        stored = await self._redis.hgetall(choice_sums(partition))
+        if (await self._meta(PLAYERS, partition)).get("off", b"0-0").decode() != until:
+            return
+        held = {name.decode(): int(value) for name, value in stored.items()}
+        for name in sorted(held.keys() | refold.sums.keys()):
+            if held.get(name, 0) != refold.sums[name]:
+                self.report.blame(
+                    partition, "same sums", name, f"{refold.sums[name]} by the log, {held.get(name, 0)} stored"
+                )
 
     async def _snapshot(self, partition: int, player: str, again: Snapshot) -> None:
         stored = {k.decode(): v for k, v in (await self._redis.hgetall(PLAYERS.state(partition, player))).items()}

@@ -1,9 +1,22 @@
 """What a turn's draws need beside the player: seeded randomness, and what was learnt so far."""
 
+from typing import TYPE_CHECKING, Protocol
+
 from msgspec import Struct
 
 from domain.step import Draws
 from ml.choices.beliefs import Beliefs
+
+if TYPE_CHECKING:
+    from crm.choices.drawing import Drawn
+    from crm.choices.rules import ChoiceRule
+
+
+class Memory(Protocol):
+    """Draws that were made before, of a turn that is folded again (``crm.choices.recorded``)."""
+
+    def instead_of(self, made: "Drawn", choice: "ChoiceRule", key: str, asks: str) -> "Drawn":
+        """Return the draw as it was."""
 
 
 class Chance(Struct, frozen=True):
@@ -12,6 +25,7 @@ class Chance(Struct, frozen=True):
     draws: Draws = Draws("", 0, "0-0")
     beliefs: Beliefs = Beliefs()
     partition: int = 0
+    memory: Memory | None = None
     is_harm: bool = False  # this very turn saw a marker of harm; the tower hears of it after the CRM
 
 

@@ -47,7 +47,7 @@ def ask(
 ) -> Drawn | None:
     """Draw an arm within a turn; None: no arm is eligible. Nothing is opened yet (``opened``)."""
     chance = turn.chance
-    return decided(
+    made = decided(
         choice,
         chance.beliefs.of(choice.plan),
         turn,
@@ -58,6 +58,9 @@ def ask(
         barred=_is_barred(turn),
         only=only,
     )
+    if made is None or chance.memory is None:
+        return made
+    return chance.memory.instead_of(made, choice, key, asks)
 
 
 def opened(

@@ -22,7 +22,7 @@ from domain.effects import (
     decode_record,
     shown,
 )
-from domain.entries import Entry, Event, ModelPublished, ProgrammePublished, read_entry
+from domain.entries import BeliefsPublished, Entry, Event, ModelPublished, ProgrammePublished, read_entry
 from store.archive.files import place
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
@@ -203,6 +203,8 @@ def _spot(offset: str, at: int) -> dict[str, Any]:
 def _name(entry: Entry) -> str:
     if isinstance(entry, ProgrammePublished | ModelPublished):
         return str(entry.version)
+    if isinstance(entry, BeliefsPublished):
+        return str(entry.number)
     for field in ("name", "kind", "template"):
         if value := getattr(entry, field, ""):
             return str(value)
