@@ -27,20 +27,25 @@ next 90 days bring, and when the next payment comes.
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+from math import exp
 from typing import Any, Literal
 
 import msgspec
 import numpy as np
 from msgspec import UNSET, Struct, UnsetType, structs
-from numpy.typing import NDArray
 
 from domain.errors import Invalid
 from ml import lifetime
 from ml.features import NAMES
+from ml.forward import Floats, Forward, Inputs, Passed
 from ml.lifetime import Lifetime
+from ml.watch import drift
+from ml.watch.drift import Reference
 
-Floats = NDArray[np.float64]
+Drivers = tuple[tuple[str, float], ...]
 
 CHURN_DAYS = 14  # the head that ``churn`` is when nobody says otherwise
 HEADS = ("churn_7d", "churn_14d", "churn_28d", "purchase_7d", "engagement")  # in this order; a model may lack some
@@ -108,16 +113,22 @@ class Artefact(Struct, frozen=True, forbid_unknown_fields=True):
     checksum: str = ""
     # What was added later is not written where it is not set, so that the checksum of an older file stays true.
     lifetime: Lifetime | UnsetType = UNSET
+    known: Reference | UnsetType = UNSET  # what features and scores looked like when it was trained, to see them drift
 
 
-class Scores(Struct, frozen=True, gc=False, array_like=True):
+class Scores(Struct, frozen=True, gc=False):
     """What a model tells of one player at one time."""
 
     values: dict[
         str, float
     ]  # by head, ``churn`` (that of the horizon asked for), and of who paid those of ``lifetime``
     confidence: float  # 0..1
-    drivers: tuple[tuple[str, float], ...]  # feature, and its effect on the log-odds of churn
+    why: Drivers | Callable[[], Drivers]
+
+    @property
+    def drivers(self) -> Drivers:
+        """Features, and their effect on the log-odds of churn. Worked out when asked for: a third of the work."""
+        return self.why() if callable(self.why) else self.why
 
 
 class Model:
@@ -134,20 +145,24 @@ class Model:
         self.heads = tuple(head.name for head in artefact.heads)
         self._mean = np.array(artefact.mean)  # (F,)
         self._inverse = 1.0 / np.array(artefact.scale)  # (F,)
-        self._low, self._high = np.array(artefact.low), np.array(artefact.high)  # (F,)
         self._weights = [np.array(layer.weight) for layer in artefact.layers]  # (outputs, inputs) each
         self._biases = [np.array(layer.bias) for layer in artefact.layers]
         self._slopes = np.array([head.slope for head in artefact.heads])  # (H,)
         self._shifts = np.array([head.shift for head in artefact.heads])  # (H,)
         self._sloped = self._slopes[:, None] * self._weights[-1]  # (H, inputs), calibrated
         self._levels = self._slopes * self._biases[-1] + self._shifts  # (H,)
-        self._evidence = artefact.names.index(artefact.evidence)
+        self._evidence = NAMES.index(artefact.evidence)
         # A model of an earlier release reads fewer numbers than there are now; None: all of them, as they come.
         places = [NAMES.index(name) for name in artefact.names]
         self._places = None if places == list(range(len(NAMES))) else np.array(places)
+        layers = [*zip(self._weights[:-1], self._biases[:-1], strict=True), (self._sloped, self._levels)]
+        inputs = Inputs(len(NAMES), places, artefact.mean, artefact.scale, _CLIP, artefact.low, artefact.high)
+        self._forward = Forward(layers, inputs)
         self._churns = sorted(
             (head.days, at) for at, head in enumerate(artefact.heads) if head.name.startswith("churn_")
         )
+        self._longer = [(self.heads[near], self.heads[far]) for (_, near), (_, far) in pairwise(self._churns)]
+        self._kinds = [(head.name, head.days if head.kind == "count" else 0) for head in artefact.heads]
         self._nearest: dict[int, int] = {}  # by the horizon asked for
         self._lifetime = artefact.lifetime or None
 
@@ -158,28 +173,19 @@ class Model:
             vector: As ``ml.features.vector`` makes it.
             horizon_days: Of ``churn``. A model without that head takes the one with the nearest, as a ratio.
         """
-        x = self._read(np.array(vector))  # (F,)
-        z = np.minimum(np.maximum((x - self._mean) * self._inverse, -_CLIP), _CLIP)
-        told = z
-        passed: list[NDArray[np.bool_]] = []
-        for weight, bias in zip(self._weights[:-1], self._biases[:-1], strict=True):
-            told = weight.dot(told) + bias  # ``dot`` of so little costs half of what ``@`` does
-            passed.append(told > 0)
-            told = np.maximum(told, 0.0)
-        outputs = (self._sloped.dot(told) + self._levels).tolist()  # (H,)
-
-        values = {
-            head.name: round(_probability(o) if head.kind == "logit" else min(head.days, math.exp(min(o, 50.0))), 4)
-            for head, o in zip(self.artefact.heads, outputs, strict=True)
-        }
-        for (_, shorter), (_, longer) in zip(self._churns, self._churns[1:], strict=False):
-            near, far = self.heads[shorter], self.heads[longer]  # who is away for 28 days was away for 7
-            values[far] = min(values[near], values[far])
+        passed = self._forward.run(vector)
+        values: dict[str, float] = {}
+        for (name, days), o in zip(self._kinds, passed.outputs, strict=True):
+            told = min(days, exp(min(o, 50.0))) if days else 1.0 / (1.0 + exp(-o)) if o > -50.0 else 0.0
+            values[name] = _rounded(told)
+        for near, far in self._longer:  # who is away for 28 days was away for 7
+            if values[near] < values[far]:
+                values[far] = values[near]
         churn = self.churn_head(horizon_days)
         values["churn"] = values[self.heads[churn]]
         if self._lifetime is not None:
             values |= lifetime.told(self._lifetime, vector)
-        return Scores(values, self._confidence(x), self._drivers(z, passed, churn))
+        return Scores(values, self._sure(passed), partial(self._drivers, passed, churn))
 
     def predict(self, rows: Floats) -> Floats:
         """Return what the heads tell of many rows at once, for judging a model; not rounded.
@@ -198,7 +204,7 @@ class Model:
                 told[:, at] = 1.0 / (1.0 + np.exp(-np.clip(o, -50.0, 50.0)))
             else:
                 told[:, at] = np.minimum(np.exp(np.minimum(o, 50.0)), head.days)
-        for (_, shorter), (_, longer) in zip(self._churns, self._churns[1:], strict=False):
+        for (_, shorter), (_, longer) in pairwise(self._churns):
             told[:, longer] = np.minimum(told[:, shorter], told[:, longer])
         return told
 
@@ -218,31 +224,21 @@ class Model:
             self._nearest[horizon_days] = found
         return found
 
-    def confidence(self, vector: Floats) -> float:
+    def confidence(self, vector: Sequence[float]) -> float:
         """Return how much a score may be relied on, 0..1, of one feature vector."""
-        return self._confidence(self._read(vector))
+        return self._sure(self._forward.run(vector))
 
     def _read(self, of: Floats) -> Floats:
         """Return the columns that the model reads, (F,) or (N, F), of all features."""
         return of if self._places is None else of[..., self._places]
 
-    def _confidence(self, x: Floats) -> float:
-        days = max(0.0, float(x[self._evidence]))
-        familiar = np.count_nonzero((x >= self._low) & (x <= self._high)) / len(x)
-        return round(self.artefact.trust * days / (days + EVIDENCE_DAYS) * float(familiar), 4)
+    def _sure(self, passed: Passed) -> float:
+        days = max(0.0, passed.vector.item(self._evidence))
+        return _rounded(self.artefact.trust * days / (days + EVIDENCE_DAYS) * self._forward.familiar(passed))
 
-    def _drivers(self, z: Floats, passed: list[NDArray[np.bool_]], head: int) -> tuple[tuple[str, float], ...]:
-        slope: Floats = self._sloped[head]  # (inputs of the last layer,)
-        for weight, on in zip(reversed(self._weights[:-1]), reversed(passed), strict=True):
-            slope = (slope * on).dot(weight)
-        effects = slope * z  # (F,)
-        order = (-np.abs(effects)).argsort(kind="stable")[:DRIVERS]
-        top: list[float] = effects[order].tolist()
-        return tuple(
-            (self.artefact.names[at], round(effect, 4))
-            for at, effect in zip(order.tolist(), top, strict=True)
-            if abs(effect) >= 0.00005
-        )
+    def _drivers(self, passed: Passed, head: int) -> Drivers:
+        found = self._forward.drivers(passed, head, DRIVERS)
+        return tuple([(NAMES[at], _rounded(effect)) for at, effect in found if abs(effect) >= 0.00005])
 
 
 def load(data: bytes, version: int = 0) -> Model:
@@ -281,8 +277,9 @@ def checksum(artefact: Artefact) -> str:
     return hashlib.sha256(msgspec.json.encode(structs.replace(artefact, checksum=""))).hexdigest()
 
 
-def _probability(o: float) -> float:
-    return 1.0 / (1.0 + math.exp(-o)) if o >= 0 else math.exp(max(o, -700.0)) / (1.0 + math.exp(max(o, -700.0)))
+def _rounded(value: float) -> float:
+    """Return the value rounded to four places. ``round(value, 4)`` says the same by writing digits and reading them."""
+    return round(value * 10_000) / 10_000
 
 
 def _difference(names: list[str]) -> str:
@@ -314,6 +311,8 @@ def _problem(artefact: Artefact) -> str:
     if not 0 < artefact.trust <= 1:
         return f"trust is over 0 and at most 1, this is {artefact.trust}"
     if artefact.lifetime and (fault := lifetime.problem(artefact.lifetime)):
+        return fault
+    if artefact.known and (fault := drift.problem(artefact.known)):
         return fault
     return _problem_of_heads(artefact.heads) or _problem_of_layers(artefact.layers, width, len(artefact.heads))
 

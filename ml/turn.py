@@ -149,8 +149,9 @@ def _scored(plan: ModelPlan, model: Scorer, state: Snapshot, at: int) -> tuple[S
     before = held.get(MODEL)
     if before is not None and before.model == model.version and is_same(held, told):
         return state.scores, ()
+    drivers = told.drivers  # only now: to work them out is a third of the net's cost
     after = {
-        name: Score(value, told.confidence, told.drivers if name == MODEL else (), model.version, at)
+        name: Score(value, told.confidence, drivers if name == MODEL else (), model.version, at)
         for name, value in told.values.items()
     }
     effect = Scored(
@@ -159,7 +160,7 @@ def _scored(plan: ModelPlan, model: Scorer, state: Snapshot, at: int) -> tuple[S
         model.version,
         before.value if before is not None else None,
         told.confidence,
-        told.drivers,
+        drivers,
         told.values,
     )
     return structs.replace(state.scores, held=after), (effect,)
