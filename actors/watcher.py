@@ -1,4 +1,5 @@
-"""The watcher: looks once a minute whether the volumes of events are unlike any week, and keeps the days' books.
+"""The watcher: looks every 15 s whether the volumes of events are unlike any week, and keeps the days' books; once a
+day it looks at the players as the live model sees them (``actors.drifting``).
 
 One a store, by a lease; two at once do no harm, since what a look gives is written only over the state it was made
 of. It looks no further than what the partitions have committed: entries that wait are no silence.
@@ -11,8 +12,10 @@ from msgspec import structs
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from actors.drifting import Drifting
 from actors.partition import decode_part
 from domain.calendar import as_datetime
+from domain.errors import EngineError
 from ml.watch.alarms import Watched, closed, looked, open_alarm
 from ml.watch.volumes import HOUR_MS
 from store.keys import PLAYERS, players
@@ -38,6 +41,7 @@ class Watcher:
         self._programmes = Programmes(redis)
         self._zone: tuple[int, str] = (-1, "")  # programme version, and the zone it names
         self._names: dict[str, Watched] | None = None
+        self._drifting = Drifting(redis, partitions=partitions)
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -50,9 +54,10 @@ class Watcher:
             try:
                 if await self.store.lead(self._name, LEASE_MS):
                     await self.round()
+                    await self._drifting.round((await self._reached())[0])
                 else:
                     self._names = None
-            except (Unavailable, RedisError, OSError) as error:
+            except (Unavailable, RedisError, OSError, EngineError) as error:
                 self._names = None
                 print(f"playtower: watching goes on later: {error!r}", file=sys.stderr, flush=True)  # noqa: T201
             try:
