@@ -13,6 +13,7 @@ from playtower.bounces import bounce
 from playtower.choices import choices
 from playtower.evaluate import evaluate
 from playtower.model_commands import models_app
+from playtower.recalibrate import recalibrate
 from playtower.settings import ServeSettings
 from playtower.terminal import ArchiveDir, DataDir, Json, RedisUrl, Url, err, fail, guarded, out, print_json
 from playtower.train import train
@@ -33,6 +34,7 @@ app.command()(bounce)
 app.command()(choices)
 app.command()(evaluate)
 app.command()(train)
+app.command()(recalibrate)
 
 URL = "http://127.0.0.1:8000"
 

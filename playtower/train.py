@@ -53,8 +53,8 @@ def train(
     from playtower import train_data
 
     try:
-        plan, opponent = train_data.plan_of(programme), _champion(champion)
-        with _bars() as bar, _runner(ray, ray_address, data_dir) as runner:
+        plan, opponent = train_data.plan_of(programme), champion_of(champion)
+        with bars() as bar, _runner(ray, ray_address, data_dir) as runner:
             source = train_data.read(data, plan, lambda share: bar("reading", share))
             trained = run.train(
                 source.log, champion=opponent, gap_ms=plan.session_gap_ms, trust=source.trust, fits=fits, seed=seed,
@@ -89,13 +89,13 @@ def report_of(trained: "Trained", path: Path) -> dict[str, Any]:
         "won": trained.contest.won,
         "refusals": list(trained.contest.refusals),
         "checksum": trained.artefact.checksum,
-        "contest": _known(msgspec.to_builtins(trained.contest)),
+        "contest": known(msgspec.to_builtins(trained.contest)),
         "split": {"check_at": trained.split.check_at, "test_at": trained.split.test_at},
         "rows": trained.rows,
         "left_out": trained.lacking,
         "losses": [list(epoch) for epoch in trained.losses],
         "warnings": list(trained.warnings),
-        "value": _known(msgspec.to_builtins(trained.value)),
+        "value": known(msgspec.to_builtins(trained.value)),
     }
 
 
@@ -133,17 +133,17 @@ def print_trained(trained: "Trained", path: Path) -> None:
         out.print("[red]not better[/red]: " + "; ".join(contest.refusals))
 
 
-def _known(value: Any) -> Any:
+def known(value: Any) -> Any:
     """Return a value with null for every number that there is none of: JSON has no NaN."""
     if isinstance(value, dict):
-        return {name: _known(each) for name, each in value.items()}
+        return {name: known(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_known(each) for each in value]
+        return [known(each) for each in value]
     return None if isinstance(value, float) and value != value else value
 
 
-def _champion(named: str | None) -> "Model | None":
-    """Return the model to beat; None for a simple rule.
+def champion_of(named: str | None, *, option: str = "--champion") -> "Model | None":
+    """Return the model of a file, or the shipped one; None for a simple rule.
 
     Raises:
         EngineError: the file is no model that can be used.
@@ -160,7 +160,7 @@ def _champion(named: str | None) -> "Model | None":
     if named is not None:
         path = Path(named)
         if not path.is_file():
-            raise BadData(f"--champion: there is no file {named}")
+            raise BadData(f"{option}: there is no file {named}")
         return load(path.read_bytes())
     try:
         return load(resources.files("ml").joinpath("shipped", "churn.json").read_bytes())
@@ -170,7 +170,7 @@ def _champion(named: str | None) -> "Model | None":
 
 
 @contextmanager
-def _bars() -> Iterator[Callable[[str, float], None]]:
+def bars() -> Iterator[Callable[[str, float], None]]:
     """Show one bar a stage."""
     columns = (TextColumn("{task.description:<10}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as progress:
