@@ -180,7 +180,7 @@ def test_the_licence_is_whole() -> None:
     assert "BSD-3-Clause" in read(ROOT / "NOTICE")
 
 
-@pytest.mark.parametrize("page", ["campaigns", "channels", "events", "templates", "tower"])
+@pytest.mark.parametrize("page", ["campaigns", "channels", "choices", "events", "templates", "tower"])
 def test_the_documents_of_a_page_pass_the_checks_of_a_write(page: str) -> None:
     from actors.programme import validate_document
     from store.documents import from_yaml
