@@ -63,6 +63,7 @@ _REPORT = {
     "enough": True,
     "earlier": 312,
     "beliefs": 7,
+    "believed": 1960,
 }
 
 ReportsReader = Annotated[Principal, Depends(require("reports:read"))]
@@ -90,7 +91,7 @@ async def list_choices(context: Ctx, _: ReportsReader) -> dict[str, Any]:
     "had everybody got the arm that is likeliest to be the best, `uniform` had all arms been drawn alike; `holdout` "
     "and `others` are players held out and all others. `void` ended without saying anything and is in no figure; "
     "`earlier` outcomes are of a former context or outcome. Figures are of the store, seconds old; draws use "
-    "`beliefs`, the number last published.",
+    "`beliefs`, the number last published, which knows of `believed` outcomes.",
     responses=answers(_REPORT, 401, 403, 404, 503),
 )
 async def read_choice(id: str, context: Ctx, _: ReportsReader) -> dict[str, Any]:
@@ -99,9 +100,11 @@ async def read_choice(id: str, context: Ctx, _: ReportsReader) -> dict[str, Any]
         raise NotFound(f"the live programme has no choice {id[:120]!r}", code="choice_not_found")
     counts = await counted(context)
     documents = (await context.programmes.current())[1]
+    beliefs = await live_beliefs(context)
     return _report(rule, report(rule.plan, counts), documents) | {
         "earlier": _earlier(rule, counts),
-        "beliefs": (await live_beliefs(context)).number,
+        "beliefs": beliefs.number,
+        "believed": sum(sums.n for sums in beliefs.of(rule.plan).values()),
     }
 
 
