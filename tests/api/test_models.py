@@ -133,6 +133,23 @@ async def test_the_package_s_model_scores_until_another_is_published(world: Worl
     assert (await asked(world, "rollback"))["version"] == 0
 
 
+async def test_players_who_stay_silent_are_scored_by_what_was_published_too(world: World) -> None:
+    await kept(world, CALM, publish=True)
+    await world.publish(PROGRAMME)
+    players = ("amelia", "bruno", "chloe")
+    for player in players:
+        await world.happen(player, "bet_placed", f"{player}-1")
+    await kept(world, ALARMED, publish=True)
+    for player in players:
+        state = await world.until(f"/v1/players/{player}", lambda told: told["scores"]["churn"]["model"] == 2)
+        assert state["scores"]["churn"]["value"] == pytest.approx(0.8808, abs=0.01)
+        assert state["segments"] == ["at-risk"]
+        (visit, _) = (await world.http.get(f"/v1/players/{player}/history")).json()["items"]
+        assert (visit["id"], visit["name"]) == ("rescore:2", "rescore")
+        assert [effect["kind"] for effect in visit["effects"]] == ["scored", "segment_entered"]
+    assert (await audit(world.redis)).violations == []
+
+
 async def test_a_model_published_while_events_flow_loses_and_doubles_nothing(world: World) -> None:
     await kept(world, CALM, publish=True)
     await world.publish(PROGRAMME | {"earn-rules": {"bets": {"event": "bet_placed", "amount": 1}}})

@@ -43,6 +43,11 @@ def deposits(http: httpx.Client, player: str, n: int) -> list[dict[str, Any]]:
     return effects
 
 
+def scored_by(http: httpx.Client, player: str) -> int:
+    version: int = http.get(f"/v1/players/{player}").json()["scores"]["churn"]["model"]
+    return version
+
+
 def playtower(engine: Engine, *arguments: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "playtower.cli", *arguments, "--url", engine.url, "--json"]
     done = subprocess.run(
@@ -68,18 +73,22 @@ def test_scores_move_with_events_and_models_in_a_host_and_in_a_process_of_its_ow
         own = tmp_path / "own.json"
         own.write_bytes(artefact(bias=2.0))
         assert playtower(scoring, "models", "publish", str(own), "--note", "ours")["version"] == 1
-        for player in ("vera", "pia"):
-            effects = deposits(http, player, 1)
-            assert [effect["kind"] for effect in effects[:3]] == ["scored", "segment_entered", "journey_entered"]
-            assert (effects[0]["value"], effects[0]["version"]) == (0.8808, 1)
-            assert effects[0]["before"] == first[player]["value"]
+        for player in ("vera", "pia"):  # a walk brings it to them while they are silent
+            scoring.wait_for(lambda player=player: scored_by(http, player) == 1, f"{player}'s new score", 30)
+            now = http.get(f"/v1/players/{player}").json()
+            assert now["scores"]["churn"]["value"] == pytest.approx(0.8808, abs=0.01)
+            assert now["segments"] == ["at-risk"]
+            told = http.get(f"/v1/players/{player}/history").json()["items"]
+            (visit,) = [record for record in told if record["name"] == "rescore"]
+            assert [effect["kind"] for effect in visit["effects"]] == ["scored", "segment_entered", "journey_entered"]
+            assert visit["effects"][0]["before"] == first[player]["value"]
         assert http.get("/v1/players/vera").json()["placement"] == "dedicated"
 
         assert playtower(scoring, "models", "rollback")["version"] == 0
         for player in ("vera", "pia"):
-            effects = deposits(http, player, 2)
-            assert [effect["kind"] for effect in effects[:2]] == ["scored", "segment_left"]
-            assert effects[0]["version"] == 0
+            deposits(http, player, 1)
+            scoring.wait_for(lambda player=player: scored_by(http, player) == 0, f"{player}'s old score", 30)
+            assert http.get(f"/v1/players/{player}").json()["segments"] == []
         listed = playtower(scoring, "models", "list")["items"]
     assert [(item["version"], item["live"]) for item in listed] == [(1, False), (0, True)]
     assert scoring.audit()["violations"] == []

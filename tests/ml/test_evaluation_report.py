@@ -149,4 +149,6 @@ def test_the_command_judges_the_sets_that_ship(tmp_path: Any) -> None:
         assert any(missing in sentence for sentence in told["left_out"]), "what the folder lacks is said"
         assert missing in answer.stderr
     assert told["patterns"] is None
+    assert [one["players"] for one in told["values"]] == [2_357, 3_370]
+    assert all(0.45 < one["kept"] < 0.65 for one in told["values"]), "half are to have paid by the date that was told"
     assert {row["language"] for row in told["tone"]} == {"en", "uk", "ru"}
