@@ -253,3 +253,15 @@ async def test_a_draw_is_on_record_with_what_made_it(world: World) -> None:
     (item,) = (await asked(world, "/v1/players/amelia/choices"))["items"]
     assert (item["cause"], item["beliefs"], item["context"]) == ("m-1", 0, {})
     assert set(item["eligible"]) == {"points", "words"}
+
+
+async def test_what_a_choice_looks_at_is_told_by_name_as_long_as_the_names_are_known(world: World) -> None:
+    looking = {"choices": {"offer": OFFER | {"context": ["days_all", "recency"]}}}
+    await world.publish({"models": {"churn": {}}, **looking})
+    await world.happen("amelia", "came_back", "m-1")
+    (item,) = (await asked(world, "/v1/players/amelia/choices"))["items"]
+    assert item["context"] == {"days_all": pytest.approx(0.693, abs=0.001), "recency": pytest.approx(0, abs=0.01)}
+    assert (await asked(world, "/v1/choices/offer"))["context"] == ["days_all", "recency"]
+    await world.publish({"choices": {"offer": OFFER}})
+    (item,) = (await asked(world, "/v1/players/amelia/choices"))["items"]
+    assert item["context"] is None, "the choice looks at nothing now"
