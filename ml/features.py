@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 
 from domain.calendar import DAY_MS
 from domain.features import NEVER_BOUGHT, NONE_SEEN, NOTHING, RESPONSES_MAX, Buys, Faded, Features, Messages, Spread
-from ml.sums import SD_PRIOR, added, deviation, faded, faded_month, month_fade, noted
+from ml.sums import SD_PRIOR, Fades, added, added_by, deviation, faded, faded_month, fades, noted
 
 Kind = Literal["bet", "win", "deposit", "withdrawal", "purchase", "session", "other", "received", "responded"]
 MESSAGE_KINDS = frozenset(("received", "responded"))  # what was sent to a player shows nobody to be there
@@ -124,7 +124,7 @@ def update(before: Features, signal: Signal, at: int, *, gap_ms: int = SESSION_G
     spent_ms = at - (start if opens else before.last_at)
     net = amount if kind == "win" else -amount if kind == "bet" else 0.0
     passed = at // DAY_MS - before.last_at // DAY_MS
-    fade, angle = month_fade(at - before.last_at), _angle(at)
+    by, angle = fades(at - before.last_at), _angle(at)
     return Features(
         before.events + 1,
         before.first_at,
@@ -133,12 +133,14 @@ def update(before: Features, signal: Signal, at: int, *, gap_ms: int = SESSION_G
         before.days_all + (passed > 0),
         *(_next_session(before, start, silence, net) if opens else _same_session(before, net)),
         noted(before.stakes, log1p(amount)) if kind == "bet" else before.stakes,
-        added(before.signals, at, 1.0),
+        added_by(before.signals, by, at, 1.0),
         added(before.sessions, at, 1.0) if opens else before.sessions,
-        added(before.seconds, at, spent_ms / 1000) if spent_ms else before.seconds,
-        *_payments(before, kind, amount, at),
-        before.hour_cos * fade + cos(angle),
-        before.hour_sin * fade + sin(angle),
+        added_by(before.seconds, _since(before.seconds, before, by, at), at, spent_ms / 1000)
+        if spent_ms
+        else before.seconds,
+        *_payments(before, kind, amount, at, by),
+        before.hour_cos * by[2] + cos(angle),
+        before.hour_sin * by[2] + sin(angle),
         before.games | _bit(signal.game),
         _bought(before.buys, amount, at) if kind in BUYS else before.buys,
         before.messages,
@@ -300,15 +302,21 @@ def _same_session(before: Features, net: float) -> _Session:
     )
 
 
-def _payments(before: Features, kind: Kind, amount: float, at: int) -> _Payments:
+def _since(sums: Faded, before: Features, by: Fades, at: int) -> Fades:
+    """Return how sums fade until ``at``. They are mostly as old as the newest signal, and fade ``by`` as much."""
+    return by if sums.at == before.last_at else fades(at - sums.at)
+
+
+def _payments(before: Features, kind: Kind, amount: float, at: int, by: Fades) -> _Payments:
     """Return the sums of money and of its movements: bets to purchased, in the order of ``Features``."""
     bets, staked, won = before.bets, before.staked, before.won
     deposits, deposited, withdrawn = before.deposits, before.deposited, before.withdrawn
     purchases, purchased = before.purchases, before.purchased
     if kind == "bet":
-        bets, staked = added(bets, at, 1.0), added(staked, at, amount)
+        by = _since(bets, before, by, at)  # as old as the stakes
+        bets, staked = added_by(bets, by, at, 1.0), added_by(staked, by, at, amount)
     elif kind == "win":
-        won = added(won, at, amount)
+        won = added_by(won, _since(won, before, by, at), at, amount)
     elif kind == "deposit":
         deposits, deposited = added(deposits, at, 1.0), added(deposited, at, amount)
     elif kind == "withdrawal":

@@ -6,7 +6,7 @@ from msgspec import structs
 from domain.calendar import DAY_MS
 from domain.features import NEVER_BOUGHT, NO_MESSAGES, RESPONSES_MAX, Buys, Features, Messages
 from ml.features import SESSION_GAP_MS
-from ml.sums import month_fade, pooled, summed
+from ml.sums import fades, pooled, summed
 
 
 def joined(first: Features, second: Features, *, gap_ms: int = SESSION_GAP_MS) -> Features:
@@ -25,7 +25,7 @@ def joined(first: Features, second: Features, *, gap_ms: int = SESSION_GAP_MS) -
     first_at, apart = min(old.first_at, new.first_at), old.days_all + new.days_all
     shifted = (old.days << passed) & (2**64 - 1) if passed < 64 else 0
     same_session = new.began_at - old.last_at <= gap_ms
-    fade = month_fade(at - old.last_at)
+    fade = fades(at - old.last_at)[2]
     return Features(
         events=old.events + new.events,
         first_at=first_at,

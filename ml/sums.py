@@ -9,32 +9,42 @@ SD_PRIOR = 1.0  # of a logarithm, of somebody of whom nothing is known; within p
 _PRIOR_COUNT = 2  # values that the prior counts as
 _COUNT_MAX = 10  # values that a running variance remembers, about
 _WEIGHT_MIN = 0.1  # of a new value in a running mean
+_MONTH_MS = 28 * DAY_MS
+
+Fades = tuple[float, float, float]  # factors: of a day's sum, a week's and a month's
+_NOT_AT_ALL: Fades = (1.0, 1.0, 1.0)
+
+
+def fades(ms: int) -> Fades:
+    """Return the factors by which sums fade in ``ms``."""
+    if not ms:
+        return _NOT_AT_ALL
+    month: float = 0.5 ** (ms / _MONTH_MS)
+    week = month * month
+    week *= week
+    twice = week * week
+    return twice * twice * twice * week, week, month
 
 
 def faded(sums: Faded, at: int) -> tuple[float, float, float]:
     """Return the sums as they stand at ``at``: (day, week, month)."""
-    days = (at - sums.at) / DAY_MS
-    if not days:
-        return sums.day, sums.week, sums.month
-    month = 0.5 ** (days / 28)
-    week = month * month * month * month
-    return sums.day * week * week * week * week * week * week * week, sums.week * week, sums.month * month
+    day, week, month = fades(at - sums.at)
+    return sums.day * day, sums.week * week, sums.month * month
 
 
 def faded_month(sums: Faded, at: int) -> float:
-    return sums.month * month_fade(at - sums.at) if sums.at else 0.0
+    return sums.month * fades(at - sums.at)[2] if sums.at else 0.0
 
 
 def added(sums: Faded, at: int, amount: float) -> Faded:
     """Return the sums with ``amount`` added at ``at``, which is not before ``sums.at``."""
-    day, week, month = faded(sums, at)
-    return Faded(at, day + amount, week + amount, month + amount)
+    return added_by(sums, fades(at - sums.at), at, amount)
 
 
-def month_fade(ms: int) -> float:
-    """Return the factor by which a month's sum fades in ``ms``."""
-    factor: float = 0.5 ** (ms / DAY_MS / 28)
-    return factor
+def added_by(sums: Faded, by: Fades, at: int, amount: float) -> Faded:
+    """Do what ``added`` does where it is known how the sums fade until ``at``: that is most of the work."""
+    day, week, month = by
+    return Faded(at, sums.day * day + amount, sums.week * week + amount, sums.month * month + amount)
 
 
 def summed(one: Faded, other: Faded) -> Faded:
