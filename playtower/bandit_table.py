@@ -41,16 +41,16 @@ def print_choices(report: BanditReport, width_min: int) -> None:
 def print_worlds(worlds: Sequence[WorldReport], width_min: int) -> None:
     """Print the simulated worlds."""
     title = "choices, SIMULATED: nothing known at the start, outcomes up to three days later; the best single arm is 1"
-    table = Table(title=title, title_justify="left")
-    columns = "all alike", "first tenth", "all the time", "95 %", "last tenth", "each their best"
-    held = "arms held", "over best held", "over holdout held", "called better"
+    table = Table(title=title, title_justify="left", pad_edge=False)
+    columns = "alike", "at first", "in all", "95 %", "at last", "each's best"
+    held = "arms", "over best", "over holdout", "proven better"
     for name in ("", *columns, *held):
-        table.add_column(name, no_wrap=True)
+        table.add_column(name, no_wrap=True, min_width=len(name))
     for one in worlds:
         figures = one.uniform, one.first, one.drawn
         between = escape(f"[{one.around.low:.2f} {one.around.high:.2f}]")
         table.add_row(
-            f"{one.name}\n[dim]{escape(one.about)}[/dim]",
+            one.name,
             *(f"{figure:.2f}" for figure in figures),
             between,
             f"{one.last:.2f}",
@@ -59,10 +59,12 @@ def print_worlds(worlds: Sequence[WorldReport], width_min: int) -> None:
             f"{one.proven}/{one.worlds}",
         )
     Console(width=max(width_min, out.width), highlight=False).print(table)
+    for one in worlds:
+        out.print(f"[dim]{one.name}: {escape(one.about)}[/dim]")
     out.print(
-        f"{worlds[0].worlds} worlds of a kind, {worlds[0].choices:,} choices in each. Held: how many 95 % intervals "
-        "of the report held the truth. Called better: worlds in which choosing was proven to be better than the best "
-        "single arm.\n"
+        f"{worlds[0].worlds} worlds of a kind, {worlds[0].choices:,} choices in each; alike: all arms drawn alike; at "
+        "first and at last: a tenth of the time. Then how many of the report's 95 % intervals held the truth: of arms, "
+        "of draws over the best single arm, over the holdout; and in how many worlds choosing was proven better.\n"
     )
 
 

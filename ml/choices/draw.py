@@ -49,7 +49,7 @@ def policy(plan: ChoicePlan, belief: Belief, x: Sequence[float], own: Own, eligi
     places = [plan.arms.index(arm) for arm in eligible]
     mean, sd = mean[places], sd[places]
     if plan.personal and own:
-        mean, sd = own_way(mean, sd, fit.noise, [own.get(arm, (0, 0)) for arm in eligible])
+        mean, sd = own_way(mean, sd, fit, [own.get(arm, (0, 0)) for arm in eligible])
     return best_shares(mean, sd)
 
 

@@ -23,7 +23,7 @@ Own = Mapping[str, tuple[int, int]]  # of one player, by arm: outcomes, and the 
 
 SPREAD = 0.5  # standard deviation of arms about the mean of all, as a share of that mean
 SLOPE = 0.25  # likewise, of what a standard deviation of a number of the context changes
-OWN_WEIGHT = 10  # outcomes of the player's own at which they count as much as everybody's
+OWN_WEIGHT_MIN = 10  # outcomes of the player's own at which they count as much as everybody's, at the least
 _Z_MAX = 4.0  # standard deviations; what is further out tells no more
 _VARIANCE_MIN = 1e-6  # of a number of the context; what varies less is a constant
 _EDGES = np.linspace(-5.0, 5.0, 41)  # of a standard normal, of the grid that ``best_shares`` integrates over
@@ -42,10 +42,15 @@ class Fit(NamedTuple):
     noise: float  # variance of a reward
     overall: float  # mean reward of all arms, slightly shrunk to 1/2
 
-    def at(self, x: Sequence[float]) -> tuple[Floats, Floats]:
-        """Return mean and standard deviation, (K,) each, of what an arm is worth to a player with this context."""
-        z = np.append(1.0, np.clip((np.asarray(x, float) - self.middle) / self.scale, -_Z_MAX, _Z_MAX))  # (D,)
-        return self.theta @ z, np.sqrt(np.einsum("i,kij,j->k", z, self.cov, z))
+    def at(self, x: Sequence[float] | Floats) -> tuple[Floats, Floats]:
+        """Return mean and standard deviation, (K,) each, of what an arm is worth to a player with this context.
+
+        Of contexts (N, D - 1) they are (N, K).
+        """
+        z = np.clip((np.asarray(x, float) - self.middle) / self.scale, -_Z_MAX, _Z_MAX)
+        z = np.concatenate((np.ones((*z.shape[:-1], 1)), z), axis=-1)  # (D,)
+        variance = ((z @ self.cov) * z).sum(axis=-1) if z.ndim == 1 else np.einsum("ni,kij,nj->nk", z, self.cov, z)
+        return z @ self.theta.T, np.sqrt(variance)
 
     def in_the_middle(self) -> tuple[Floats, Floats]:
         """Return the same of a player whose context is the mean of all."""
@@ -96,20 +101,23 @@ def _fitted(plan: ChoicePlan, belief: Belief) -> Fit:
     return Fit(theta, noise * inverses, middle, scale, noise, overall)
 
 
-def own_way(mean: Floats, sd: Floats, noise: float, own: Sequence[tuple[int, int]]) -> tuple[Floats, Floats]:
+def own_way(mean: Floats, sd: Floats, fit: Fit, own: Sequence[tuple[int, int]]) -> tuple[Floats, Floats]:
     """Draw what arms are worth to everybody towards what they were to this player.
 
-    The mean is (k v + s) / (k + n), with the player's n outcomes and their sum s, k ``OWN_WEIGHT``.
+    The mean is (k v + s) / (k + n), with the player's n outcomes and their sum s. Players are taken to differ from all
+    as much as arms do (``SPREAD``), so k = noise / (SPREAD overall)², and never below ``OWN_WEIGHT_MIN``.
+
+    No noise is added for the player's own few outcomes: in simulated worlds (docs/choices.md) whoever is drawn to what
+    pleased gets more of it than who goes on trying, where players have habits and where they have none.
 
     Args:
         mean: (K,) of everybody, and its standard deviation ``sd``.
-        noise: Variance of a reward.
         own: (outcomes, sum of rewards of ``ONE``) of each of the K arms.
     """
     n = np.array([count for count, _ in own], float)
     total = np.array([amount for _, amount in own], float) / ONE
-    weight = OWN_WEIGHT + n
-    return (OWN_WEIGHT * mean + total) / weight, np.sqrt((OWN_WEIGHT * sd) ** 2 + n * noise) / weight
+    weight = max(OWN_WEIGHT_MIN, fit.noise / (SPREAD * fit.overall) ** 2)
+    return (weight * mean + total) / (weight + n), weight * sd / (weight + n)
 
 
 def best_shares(mean: Floats, sd: Floats) -> Floats:
@@ -117,15 +125,20 @@ def best_shares(mean: Floats, sd: Floats) -> Floats:
 
     Integrated over a grid of all arms' quantiles, by trapezoids: what Monte Carlo would estimate, without its noise and
     in less time. Right to some 0.002; the draw is made with these very numbers, so a propensity has no such error.
+
+    Args:
+        mean: (K,), or (N, K): each row is on its own.
+        sd: Of the same shape.
     """
-    edges = np.sort((mean[:, None] + sd[:, None] * _EDGES).ravel())  # (G,)
-    below = np.interp((edges - mean[:, None]) / sd[:, None], _TABLE, _NORMAL)  # (K, G)
-    ones = np.ones((1, len(edges)))
-    before = np.cumprod(np.vstack([ones, below[:-1]]), axis=0)
-    after = np.cumprod(np.vstack([ones, below[:0:-1]]), axis=0)[::-1]
-    others = before * after  # (K, G): that all others are below
-    won = (np.diff(below, axis=1) * (others[:, 1:] + others[:, :-1])).sum(axis=1)
-    shares: Floats = won / won.sum()
+    middle, spread = mean[..., None], sd[..., None]  # (K, 1)
+    edges = middle + spread * _EDGES
+    edges = np.sort(edges.reshape(*mean.shape[:-1], 1, -1), axis=-1)  # (1, G)
+    below = np.interp((edges - middle) / spread, _TABLE, _NORMAL)  # (K, G)
+    others = np.ones_like(below)  # that all others are below
+    others[..., 1:, :] = np.cumprod(below[..., :-1, :], axis=-2)
+    others[..., :-1, :] *= np.cumprod(below[..., :0:-1, :], axis=-2)[..., ::-1, :]
+    won = (np.diff(below) * (others[..., 1:] + others[..., :-1])).sum(axis=-1)
+    shares: Floats = won / won.sum(axis=-1, keepdims=True)
     return shares
 
 

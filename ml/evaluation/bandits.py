@@ -26,6 +26,8 @@ KEPT_PER_REFRESH = 100  # outcomes between two publications, about
 REPLAYS = 12
 PIECES = 8  # of a log that looks at customers: shops that start with nothing
 
+_AT_ONCE = 500  # customers; of each K * 41 * K numbers are held
+
 RANDOM = "all alike"
 OURS = "choices (Playtower)"
 OURS_DR = "choices, doubly robust"
@@ -150,17 +152,15 @@ def learnt_from(log: Logged, plan: ChoicePlan) -> Belief:
 def drawn_with(plan: ChoicePlan, belief: Belief, x: Floats) -> Floats:
     """Return the probabilities (N, K) with which arms are drawn for customers with these contexts (N, C)."""
     fit = fitted(plan, belief)
-    told = x[:, : len(plan.context)]
-    rows = told if plan.context else told[:1]
-    shares = np.array([best_shares(*fit.at(row)) for row in rows]).reshape(len(rows), len(plan.arms))
+    rows = x[:, : len(plan.context)] if plan.context else x[:1, :0]  # without a context all are alike
+    shares = np.vstack([best_shares(*fit.at(some)) for some in np.array_split(rows, -(-len(rows) // _AT_ONCE))])
     mixed: Floats = plan.explore / len(plan.arms) + (1 - plan.explore) * shares
     return np.broadcast_to(mixed, (len(x), len(plan.arms)))
 
 
 def expected(plan: ChoicePlan, belief: Belief, x: Floats) -> Floats:
     """Return the rewards (N, K) that the regression expects."""
-    fit = fitted(plan, belief)
-    return np.array([fit.at(row)[0] for row in x[:, : len(plan.context)]])
+    return fitted(plan, belief).at(x[:, : len(plan.context)])[0]
 
 
 def _report(

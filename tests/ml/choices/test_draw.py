@@ -13,7 +13,7 @@ from msgspec import structs
 from ml.choices.beliefs import ONE, ArmSums, Belief, learnt
 from ml.choices.draw import Draw, draw, policy, whole
 from ml.choices.plan import ChoicePlan
-from ml.choices.posterior import best_shares
+from ml.choices.posterior import SPREAD, best_shares, fitted, own_way
 from tests.ml.choices.rows import LOOKING, PLAN, a_shop, counts_of, ended
 
 
@@ -109,6 +109,20 @@ def test_a_players_own_outcomes_count_only_where_the_choice_is_personal() -> Non
     own = {"nothing": (12, 11 * ONE), "cashback": (12, 0)}
     assert policy(PLAN, SOME, (), own, PLAN.arms) == pytest.approx(policy(PLAN, SOME, (), {}, PLAN.arms))
     assert policy(structs.replace(PLAN, personal=True), SOME, (), own, PLAN.arms)[2] > 0.95
+
+
+def test_a_players_own_outcomes_are_drawn_towards_everybodys() -> None:
+    """Of 120 outcomes 17 were rewarded: 24 of the player's own count as much as everybody's."""
+    fit = fitted(PLAN, SOME)
+    mean, sd = fit.at(())
+    weight = fit.noise / (SPREAD * fit.overall) ** 2
+    assert weight == pytest.approx(23.7, abs=0.5)
+    mine, surer = own_way(mean, sd, fit, [(0, 0), (24, 24 * ONE), (24, 0)])
+    assert mine == pytest.approx([mean[0], (weight * mean[1] + 24) / (weight + 24), weight * mean[2] / (weight + 24)])
+    assert surer[0] == sd[0]
+    assert surer[1] == pytest.approx(sd[1] / 2, rel=0.02)
+    often = fitted(PLAN, seen(spins=(40, 38), cashback=(40, 39), nothing=(40, 40)))
+    assert own_way(mean, sd, often, [(10, 0)] * 3)[0] == pytest.approx(mean / 2)  # never fewer than ten
 
 
 @given(
