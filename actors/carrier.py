@@ -90,16 +90,20 @@ class Carrier:
             self._held.clear()
         if not self._outboxes:
             return 0
-        asked = sorted(self._outboxes)
-        found = await self._ways.outbox(asked, CARRY_MAX)
-        there = await self._ways.relay(found) if found else {}
-        if until := {source: found[source][count - 1].id for source, count in there.items() if count}:
-            await self._ways.relayed(until)
+        asked, self._outboxes = sorted(self._outboxes), set()  # a step goes on meanwhile, and what it leaves is noted
+        try:
+            found = await self._ways.outbox(asked, CARRY_MAX)
+            there = await self._ways.relay(found) if found else {}
+            if until := {source: found[source][count - 1].id for source, count in there.items() if count}:
+                await self._ways.relayed(until)
+        except BaseException:
+            self._outboxes.update(asked)
+            raise
         if failed := {p for p, count in there.items() if count < len(found[p])}:
             self._held |= failed
             self._retry_at = now + RETRY_MS
         # A full page may have others behind it.
-        self._outboxes -= {p for p in asked if p not in found or p in failed or len(found[p]) < CARRY_MAX}
+        self._outboxes |= {p for p in found if p not in failed and len(found[p]) >= CARRY_MAX}
         return sum(there.values())
 
     async def walk(self) -> int:
@@ -145,14 +149,17 @@ class Carrier:
 
     async def _look_up(self, now: int) -> None:
         """Read the walks of partitions of which something is new; what was paced goes on being paced."""
-        asked = sorted(self._unread & self._tokens.keys())
-        found = await self._ways.walks(asked) if asked else {}
+        asked, self._unread = sorted(self._unread & self._tokens.keys()), set()  # as in ``carry``
+        try:
+            found = await self._ways.walks(asked) if asked else {}
+        except BaseException:
+            self._unread.update(asked)
+            raise
         paced = {(course.partition, course.walk.id): course.paced_at for course in self._courses}
         self._forget(lambda course: course.partition in asked)
         for partition, walks in found.items():
             for walk in walks:
                 self._courses.append(_Course(partition, walk, paced.get((partition, walk.id), now)))
-        self._unread.clear()
 
     def _going(self, now: int) -> list[tuple[_Course, int]]:
         """Return the walks whose turn it is, with the visits each may make; they go to the end of the line."""

@@ -1,6 +1,7 @@
 """Relays and walks beside the turns, over the model of the store."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -97,14 +98,20 @@ class Ways(ModelWays):
         self.calls: Counter[str] = Counter()
         self.deaf: set[int] = set()
         self.mute = False  # the next visits are made, and not answered
+        self.meanwhile: list[Callable[[], None]] = []  # what a step beside commits while the next answer is on its way
 
     async def outbox(self, partitions: list[int], limit: int) -> Any:
         self.calls["outbox"] += 1
-        return await super().outbox(partitions, limit)
+        return self._while_it_travels(await super().outbox(partitions, limit))
 
     async def walks(self, partitions: list[int]) -> Any:
         self.calls["walks"] += 1
-        return await super().walks(partitions)
+        return self._while_it_travels(await super().walks(partitions))
+
+    def _while_it_travels(self, answer: Any) -> Any:
+        while self.meanwhile:
+            self.meanwhile.pop()()
+        return answer
 
     async def members(self, wanted: Any, limits: Any) -> Any:
         self.calls["members"] += 1
@@ -147,6 +154,25 @@ async def test_what_a_commit_left_goes_where_it_belongs_in_one_pass(house: House
     assert not house.store.of(0).out.ids
     assert house.ways.calls == {"outbox": 1, "relay": 1}
     assert not house.carrier.is_busy
+
+
+async def test_what_a_step_leaves_while_an_outbox_is_read_is_carried_next(house: House) -> None:
+    house.commit(0, relays=[(1, entry("a"))])
+    house.ways.meanwhile.append(lambda: house.commit(0, relays=[(1, entry("b"))]))
+    await house.carrier.carry()
+    assert house.carrier.is_busy
+    await house.carrier.carry()
+    assert house.arrived(1) == ["a", "b"]
+
+
+async def test_a_walk_that_a_step_begins_while_walks_are_looked_up_is_seen_at_once(house: House) -> None:
+    house.move_in(0, 1)
+    await house.walk()
+    house.commit(0, walks=[("w", encode_walk(Walk("w", "review")))])
+    house.ways.meanwhile.append(lambda: house.commit(0, walks=[("v", encode_walk(Walk("v", "review")))]))
+    for _ in range(3):
+        await house.walk()
+    assert house.visited(0) == ["p0-0000", "p0-0000"]
 
 
 async def test_an_outbox_that_an_owner_before_left_is_carried_once_without_being_told(house: House) -> None:
