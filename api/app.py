@@ -20,6 +20,7 @@ from api import (
     configuration,
     dead_letters,
     devices,
+    digest,
     duplicates,
     habits,
     hooks,
@@ -44,6 +45,7 @@ from api import (
     templates,
     tokens,
     trace,
+    watch,
     why,
 )
 from api.context import opened
@@ -81,6 +83,8 @@ ROUTERS = (
     reviews,
     channels,
     why,
+    watch,
+    digest,
     habits,
 )
 STATIC = Path(__file__).parent / "static"

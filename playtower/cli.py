@@ -203,6 +203,21 @@ def status(url: Url = URL, data_dir: DataDir = None, as_json: Json = False) -> N
 
 
 @app.command()
+def digest(
+    day: Annotated[str | None, typer.Argument(help="UTC day, such as 2026-11-21; none: yesterday.")] = None,
+    url: Url = URL,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Tell a day in a few lines, beside the day before."""
+    answer = _ask(url, data_dir, "GET", "/v1/digest", params={"day": day} if day else {})
+    out.print(f"[bold]{answer['day']}[/bold]{', so far' if answer['so_far'] else ''}")
+    for line in answer["lines"]:
+        out.print(f"- {line}", markup=False)
+    print_json(as_json, answer)
+
+
+@app.command()
 def why(
     player: Annotated[str, typer.Argument(help="The player's id.")],
     template: Annotated[str | None, typer.Argument(help="Of the message in question; none: of all.")] = None,
