@@ -53,7 +53,7 @@ class OutcomeConfig(Document):
 
     event: EventName
     where: Where = None
-    within: Annotated[Seconds, Field(ge=60, le=WITHIN_MAX_S)]
+    within: Annotated[Seconds, Field(ge=1, le=WITHIN_MAX_S)]
 
 
 class ValueConfig(Document):

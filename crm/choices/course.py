@@ -307,7 +307,7 @@ def _rearm(turn: "Turn") -> None:
     if not held.open:
         _disarm(turn)
         return
-    due = min(one.due for one in held.open)
+    due = max(min(one.due for one in held.open), turn.at + 1)  # of a profile that joined some may be over already
     if held.armed and held.armed <= due:
         return
     _disarm(turn)

@@ -17,6 +17,7 @@ from domain.entries import (
     Command,
     Entry,
     Event,
+    Landed,
     LogEntry,
     MessageRequest,
     ProgrammePublished,
@@ -27,7 +28,7 @@ from domain.entries import (
 )
 from domain.ids import partition_of
 from store.ports import decode_walk
-from tests.simulation import visitors
+from tests.simulation import choosers, visitors
 from tests.simulation.model import LaneState, parsed
 from tests.simulation.process import player_reducer
 from tests.simulation.stage import HITS_MIN
@@ -67,7 +68,7 @@ async def broken(world: "World") -> list[str]:
         if not problems:
             found += [problem async for problem in _refold(world, p, lane, m)]
         problems += [f"{lane} {p}: {problem}" for problem in found]
-    return problems + list(visitors.broken(world))
+    return problems + list(visitors.broken(world)) + list(choosers.broken(world))
 
 
 def _lanes(world: "World") -> Iterator[tuple[int, str, LaneState]]:
@@ -273,7 +274,8 @@ class _Versions:
 
 
 def _player_reducer(world: "World") -> Any:
-    return player_reducer(_Versions(world.versions), _Versions(world.models) if world.models else None)
+    beliefs = _Versions(world.beliefs) if world.chooses else None
+    return player_reducer(_Versions(world.versions), _Versions(world.models) if world.models else None, beliefs)
 
 
 def _tower_reducer(world: "World") -> TowerReducer:
@@ -291,6 +293,7 @@ async def _refold(world: "World", p: int, lane: str, m: LaneState) -> Any:
     groups: dict[str, set[str]] = {}
     relays: Counter[tuple[int, bytes]] = Counter()
     players: set[str] = set()
+    sums: Counter[str] = Counter()
     for entry, known in _with_known(world, p, lane, m):
         player = entry.entry.player
         if player not in states:
@@ -312,6 +315,8 @@ async def _refold(world: "World", p: int, lane: str, m: LaneState) -> Any:
             members = groups.setdefault(group, set())
             members.add(who) if add else members.discard(who)
         relays.update(folded.commit.relays)
+        for name, more in folded.commit.sums:
+            sums[name] += more
         players.update(w.player for w in folded.commit.writes if not w.player.startswith("key:"))
         for body in folded.commit.outputs:
             outputs.setdefault(decode_entry(body).player, []).append(body)
@@ -329,7 +334,16 @@ async def _refold(world: "World", p: int, lane: str, m: LaneState) -> Any:
     if lane == "tower":
         if inboxes != {player: [f["n"] for _, f in rows.all()] for player, rows in shared.inboxes.items()}:
             yield "refolded, the deliveries are others"
+        landed = Counter(
+            encode_entry(e.entry) for e in _entries(shared.lanes["players"]) if isinstance(e.entry, Landed)
+        )
+        relayed = [body for left in world.seen.relays.values() for to, body in left if to == p]  # by ids that ended
+        landed -= Counter(body for body in relayed if isinstance(decode_entry(body), Landed))
+        if landed != Counter(body for bodies in outputs.values() for body in bodies):
+            yield "refolded, the players would have been told something else"
         return
+    if sums != shared.sums:
+        yield f"refolded, choices would have taught {sums}, not {shared.sums}"
     if groups != shared.groups:
         yield f"refolded, the groups are {groups}, not {shared.groups}"
     if relays != Counter(world.seen.relays.get(p, ())):

@@ -5,8 +5,9 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from domain.entries import Command, Event, ModelPublished, ProgrammePublished, WalkAsked, encode_entry
+from domain.entries import BeliefsPublished, Command, Event, ModelPublished, ProgrammePublished, WalkAsked, encode_entry
 from domain.ids import partition_of
+from ml.choices.beliefs import learnt, summed
 from store.intake import buckets
 from store.ports import Incoming, Unavailable, Verdict
 from tests.simulation.faults import FaultyIntake, Wire
@@ -15,6 +16,7 @@ from tests.simulation.programmes import versions
 from tests.simulation.stage import CLIENTS, PARTITIONS, PLAYERS
 from tests.simulation.visitors import Visitor
 
+TEACHERS = (0, 1)  # who publish beliefs; each takes every other number
 MODEL_NUMBERS = ((1, 3, 5, 7, 9), (2, 4, 6, 8, 10))  # of publications, by who publishes
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ class People:
 
     def all(self) -> list[Coroutine[Any, Any, None]]:
         """Return what everybody does until it is calm."""
-        trainers = [self.trainer(numbers) for numbers in MODEL_NUMBERS] if self._world.models else []
+        trainers: list[Any] = [self.trainer(numbers) for numbers in MODEL_NUMBERS] if self._world.models else []
+        trainers += [self.teacher(n) for n in TEACHERS] if self._world.chooses else []
         return [*map(self.client, range(CLIENTS)), self.officer(), self.publisher(), self.walker(), *trainers]
 
     def _intake(self) -> FaultyIntake:
@@ -134,6 +137,18 @@ class People:
             body = encode_entry(ModelPublished(number % len(self._world.models), number))
             for p in self._world.random.sample(range(PARTITIONS), PARTITIONS):
                 await self._until_answered(partial(intake.append_internal, p, f"model:{number}", body))
+
+    async def teacher(self, first: int) -> None:
+        """Add up what partitions counted of choices and publish it; in which order it arrives where is chance."""
+        intake, number, world = self._intake(), first + 1, self._world
+        while not world.is_calm:
+            await asyncio.sleep(world.random.uniform(0.3, 2))
+            sums = summed(shared.sums for shared in world.store.partitions.values())
+            world.beliefs[number] = learnt(sums, number, list(sums))
+            body = encode_entry(BeliefsPublished(number))
+            for p in world.random.sample(range(PARTITIONS), PARTITIONS):
+                await self._until_answered(partial(intake.append_internal, p, f"beliefs:{number}", body))
+            number += len(TEACHERS)
 
     async def walker(self) -> None:
         """Have the players visited, all or a group, fast or slow; change one's mind about some."""

@@ -44,7 +44,8 @@ class Process:
         programmes = FaultyProgrammes(wire, self.world.versions)
         is_players = self.lane == "players"
         models = FaultyProgrammes(wire, self.world.models) if self.world.models else None
-        reducer: Any = player_reducer(programmes, models) if is_players else TowerReducer(programmes)
+        beliefs = FaultyProgrammes(wire, self.world.beliefs) if self.world.chooses else None
+        reducer: Any = player_reducer(programmes, models, beliefs) if is_players else TowerReducer(programmes)
         lane: Any = FaultyLane(wire, self.lane)
         self.processor = self.world.processor(
             lane, Remembering(reducer, self.world, life), owner=self.name, nonce=self.world.nonce
@@ -143,7 +144,7 @@ class Remembering:
         return folded
 
 
-def player_reducer(programmes: Any, models: Any = None) -> Any:
+def player_reducer(programmes: Any, models: Any = None, beliefs: Any = None) -> Any:
     """Return the reducer that the players are folded with, and folded again to check."""
-    reducer = PlayerReducer(programmes, store_seed=SEED_OF_STORE, partitions=PARTITIONS, models=models)
+    reducer = PlayerReducer(programmes, store_seed=SEED_OF_STORE, partitions=PARTITIONS, models=models, beliefs=beliefs)
     return Generous(reducer, PLAYERS, PARTITIONS)

@@ -85,6 +85,44 @@ def _scored_documents(version: int) -> dict[str, dict[str, Any]]:
     return documents
 
 
+def _choosing_documents(version: int) -> dict[str, dict[str, Any]]:
+    """Return the same, with what is left to chance: a way, a message's template, a time; version 3 means another."""
+    documents = _documents(version)
+    documents["journeys"] |= {
+        name: {"entry": {"event": event}, "reentry": {"allowed": True}, "nodes": nodes}
+        for event, name, nodes in (
+            ("bet_won", "treats", [
+                {
+                    "id": "treat", "kind": "choose", "choice": "treat",
+                    "arms": {"gift": "gift", "talk": "talk", "none": None},
+                },
+                {"id": "gift", "kind": "reward", "amount": 1},
+                {"id": "talk", "kind": "message", "purpose": "promo", "choose": {"template": "words"}, "expires": 4},
+            ]),
+            ("support_case_opened", "sorry", [
+                {"id": "sorry", "kind": "message", "purpose": "service", "choose": {"template": "words"}, "expires": 9},
+            ]),
+        )
+    }  # fmt: skip
+    text = {"channel": "in_app", "title": {"en": "Hi"}, "body": {"en": "There"}}
+    documents["templates"] = {**documents["templates"], "warm": text, "dry": text}
+    within = 2 if version < 3 else 3
+    documents["choices"] = {
+        "treat": {
+            "arms": {"gift": {"promotional": True}, "talk": {}, "none": {}}, "personal": True,
+            "outcome": {"event": "bet_placed", "within": within}, "holdout": {"share": 0.5, "arm": "none"},
+        },
+        "words": {"arms": {"warm": {}, "dry": {}}, "outcome": {"event": "bet_placed", "within": 3}, "explore": 0.3},
+    }  # fmt: skip
+    return documents
+
+
+@lru_cache(maxsize=1)
+def choosing_versions() -> dict[int, Programme]:
+    """Return ``versions`` with choices: nodes that draw a way, messages that draw their words."""
+    return _compiled(_choosing_documents)
+
+
 @lru_cache(maxsize=1)
 def scored_versions() -> dict[int, Programme]:
     """Return ``versions`` with models from version 2 on."""

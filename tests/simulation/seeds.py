@@ -14,10 +14,18 @@ from tests.simulation.world import World
 
 
 def made(
-    seed: int, *, merges: bool = False, messages: bool = False, models: bool = False, trace: bool = False
+    seed: int,
+    *,
+    merges: bool = False,
+    messages: bool = False,
+    models: bool = False,
+    chooses: bool = False,
+    trace: bool = False,
 ) -> World:
     """Return the world of a seed."""
-    return MailWorld(seed, trace=trace) if messages else World(seed, trace=trace, merges=merges, models=models)
+    if messages:
+        return MailWorld(seed, trace=trace)
+    return World(seed, trace=trace, merges=merges, models=models, chooses=chooses)
 
 
 def run_seed(seed: int, **kind: bool) -> tuple[int, str]:
@@ -49,8 +57,9 @@ def main() -> int:
     parser.add_argument("--merges", action="store_true", help="with anonymous play and logins")
     parser.add_argument("--messages", action="store_true", help="with couriers, providers and exclusions")
     parser.add_argument("--models", action="store_true", help="with scores, and models that change all the time")
+    parser.add_argument("--chooses", action="store_true", help="with choices, and beliefs that change all the time")
     options = parser.parse_args()
-    kind = {"merges": options.merges, "messages": options.messages, "models": options.models}
+    kind = {name: getattr(options, name) for name in ("merges", "messages", "models", "chooses")}
     if options.seed is not None:
         world = made(options.seed, trace=options.trace, **kind)
         sys.stdout.write(f"{world.mix}\n")

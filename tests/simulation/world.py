@@ -13,6 +13,7 @@ from typing import Any, cast
 from unittest.mock import patch
 
 from actors.processor import Known, Processor
+from ml.choices.beliefs import Beliefs
 from store.ports import Commit
 from tests.simulation import laws
 from tests.simulation.clock import VirtualLoop
@@ -20,7 +21,7 @@ from tests.simulation.faults import Mix
 from tests.simulation.people import People
 from tests.simulation.powers import Powers
 from tests.simulation.process import Life, Process
-from tests.simulation.programmes import scored_versions, scoring_models, versions
+from tests.simulation.programmes import choosing_versions, scored_versions, scoring_models, versions
 from tests.simulation.stage import CALM_S, FAULTS_S, HITS_MIN, IDLE_MS, PROCESSES, SETTLE_S, START
 from tests.simulation.watched import Observed, WatchedStore
 
@@ -33,6 +34,7 @@ class World:
         processor: Makes the processor of a process; a test may give a broken one.
         merges: Clients play anonymously, log in, share devices; processes die at the steps of merges.
         models: Players are scored, and models are published all the time.
+        chooses: Much is left to choices, and what they teach is published all the time.
     """
 
     def __init__(
@@ -45,13 +47,16 @@ class World:
         mix: Mix | None = None,
         merges: bool = False,
         models: bool = False,
+        chooses: bool = False,
     ) -> None:
         self.seed = seed
         self.random = Random(seed)
         self.mix = mix or Mix.drawn(self.random)
         self.ambush = self.random.choice([0, 0.2, 0.5]) if merges else 0
-        self.versions = scored_versions() if models else versions()
+        self.versions = scored_versions() if models else choosing_versions() if chooses else versions()
         self.models = scoring_models() if models else {}
+        self.chooses = chooses
+        self.beliefs: dict[int, Beliefs] = {0: Beliefs()}  # by number, as they are published
         self.starts_at, self.idle_ms = START, IDLE_MS
         self.people = People(self, merges=merges)
         self.powers = Powers(self)

@@ -51,7 +51,7 @@ def test_times_are_read_as_yaml_gives_them() -> None:
         ({"value": {"from": "event.name", "most": 5}}, "expected properties.<name> or context.<name>"),
         ({"holdout": {"share": 0.1, "arm": "call"}}, "holdout.arm: expected one of"),
         ({"holdout": {"share": 0.1, "arm": "cashback"}}, "expected an arm that anybody may get, got 'cashback'"),
-        ({"outcome": {"event": "x", "within": "10s"}}, "outcome.within"),
+        ({"outcome": {"event": "x", "within": "90d"}}, "outcome.within"),
         ({"arms": {"a": {"where": {"field": "event.name", "op": "eq", "value": "x"}}, "b": {}}}, "arms.a.where"),
         ({"lucky": 1}, "Extra inputs are not permitted"),
     ],
