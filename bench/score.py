@@ -1,7 +1,9 @@
 """``score``: what models cost a turn, in process: the state after an event, the net, and a whole turn with and without.
 
 Signals come from a plain model of play (sessions of spins, a deposit now and then), a few weeks of each player, so
-that states are as full as they get. Each call is timed alone; the clock's own cost (some 0.05 us) is in the figures.
+that states are as full as they get. Each call is timed alone, with CPU time (the clock's own cost, 0.2 to 0.5 us, is in
+the figures). All is played ``--rounds`` times, and an event's figure is the median of its rounds: what the event costs,
+not what the machine did meanwhile.
 """
 
 import time
@@ -27,6 +29,7 @@ from ml.config import ModelPlan, ModelsConfig, compile_models
 from ml.features import Signal, update, vector
 from ml.patterns import watch
 from playtower.programme_files import read_programme
+from store.documents import Documents
 
 LIMIT_US_P50, LIMIT_US_P99 = 20.0, 60.0  # of all that models do for an event (research: 40,000 events/s of a core)
 PLAYERS = 40
@@ -52,7 +55,7 @@ def run(options: Options) -> dict[str, Any]:
     plan = compile_models(config)
     assert plan is not None
     played = [_played(Random(f"score {n}"), plan) for n in range(PLAYERS)]
-    parts = _parts(plan, played)
+    parts = _parts(plan, played, options.rounds)
     turns = _turns(options)
     whole = [state + share for state, share in zip(parts["event"], parts["scored"], strict=True)]
     result: dict[str, Any] = {
@@ -103,50 +106,52 @@ def _played(draws: Random, plan: ModelPlan) -> list[tuple[Event, Signal]]:
     return played[:EVENTS]
 
 
-def _parts(plan: ModelPlan, played: list[list[tuple[Event, Signal]]]) -> dict[str, Any]:
+def _parts(plan: ModelPlan, played: list[list[tuple[Event, Signal]]], rounds: int) -> dict[str, Any]:
     """Time each part of each event alone; the second half of a player's events, on states that are full."""
-    model = shipped()
-    patterns = plan.patterns
-    assert patterns is not None
-    state_us, patterns_us, event_us, scored_us = [], [], [], list[float]()
+    timed: list[list[tuple[int, int, int]]] = []  # of each round, of each event: ns
     sizes: list[tuple[int, int]] = []
-    clock = time.thread_time_ns
-    for events in played:
-        features, habits = Features(), Habits()
-        for n, (event, _) in enumerate(events):
-            began = clock()
-            signal = plan.signal(event)
-            assert signal is not None
-            after = update(features, signal, event.occurred_at)
-            seen = clock()
-            habits, _told = watch(habits, signal, event.occurred_at, patterns, event=event)
-            ended = clock()
-            scored = 0
-            if signal.kind in ("deposit", "withdrawal") or after.sessions_all > features.sessions_all:
-                model.score(vector(after, event.occurred_at), plan.horizon_days)
-                scored = clock() - ended
-            features = after
-            if n >= EVENTS // 2:
-                state_us.append((seen - began) / 1_000)
-                patterns_us.append((ended - seen) / 1_000)
-                event_us.append((ended - began) / 1_000)
-                scored_us.append(scored / 1_000)
-        sizes.append((len(msgspec.msgpack.encode(features)), len(msgspec.msgpack.encode(habits))))
+    for _ in range(rounds):
+        seen, sizes = zip(*(_timed(plan, events) for events in played), strict=True)
+        timed.append([each for one in seen for each in one])
+    each = [[median(part) / 1_000 for part in zip(*times, strict=True)] for times in zip(*timed, strict=True)]
+    state, patterns, scored = (list(part) for part in zip(*each, strict=True))
     return {
-        "state": state_us,
-        "patterns": patterns_us,
-        "event": event_us,
-        "scored": scored_us,
+        "state": state,
+        "patterns": patterns,
+        "event": [one + other for one, other in zip(state, patterns, strict=True)],
+        "scored": scored,
         "bytes_features": sum(size for size, _ in sizes) / len(sizes),
         "bytes_habits": sum(size for _, size in sizes) / len(sizes),
     }
 
 
+def _timed(plan: ModelPlan, events: list[tuple[Event, Signal]]) -> tuple[list[tuple[int, int, int]], tuple[int, int]]:
+    """Play one player's events; ns of state, patterns and net (0: it did not run), and the bytes of what is kept."""
+    model, patterns, clock = shipped(), plan.patterns, time.thread_time_ns
+    assert patterns is not None
+    features, habits, timed = Features(), Habits(), list[tuple[int, int, int]]()
+    for n, (event, _) in enumerate(events):
+        began = clock()
+        signal = plan.signal(event)
+        assert signal is not None
+        after = update(features, signal, event.occurred_at)
+        seen = clock()
+        habits, _told = watch(habits, signal, event.occurred_at, patterns, event=event)
+        ended = clock()
+        scored = 0
+        if signal.kind in ("deposit", "withdrawal") or after.sessions_all > features.sessions_all:
+            _ = model.score(vector(after, event.occurred_at), plan.horizon_days).drivers  # as of a score that is told
+            scored = clock() - ended
+        features = after
+        if n >= EVENTS // 2:
+            timed.append((seen - began, ended - seen, scored))
+    return timed, (len(msgspec.msgpack.encode(features)), len(msgspec.msgpack.encode(habits)))
+
+
 def _turns(options: Options) -> dict[str, Any]:
     """Time whole turns with and without models, alternating; one batch a player, as a host folds them."""
     documents = read_programme(CASINO)
-    without = compile_programme(1, {kind: named for kind, named in documents.items() if kind != "models"})
-    with_models = compile_programme(2, documents | {"models": documents.get("models") or MODELS})
+    without, with_models = compile_programme(1, documents | switched_off(documents)), compile_programme(2, documents)
     log = entries(Traffic("score", events=6_000, players=100))
     off, on, ratios = [], [], []
     for _ in range(max(3, options.rounds)):
@@ -157,6 +162,17 @@ def _turns(options: Options) -> dict[str, Any]:
         "us_turn_off": round(median(off), 1),
         "us_turn_on": round(median(on), 1),
         "turn_share": round(median(ratios) - 1, 3),
+    }
+
+
+def switched_off(documents: Documents) -> Documents:
+    """Return the documents that differ where models are off: the models, and choices that read what models know."""
+    return {
+        "models": {name: said | {"enabled": False} for name, said in documents["models"].items()},
+        "choices": {
+            name: {key: value for key, value in said.items() if key != "context"}
+            for name, said in documents.get("choices", {}).items()
+        },
     }
 
 
