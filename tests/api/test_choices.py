@@ -117,7 +117,9 @@ async def test_a_choice_of_a_journey_is_reported_once_its_outcomes_are_known(wor
 
     assert await learns(world) == 1
     assert await learns(world) is None, "nothing new"
-    assert (await asked(world, "/v1/choices/offer"))["beliefs"] == 1
+    now = await asked(world, "/v1/choices/offer")
+    assert (now["beliefs"], now["believed"]) == (1, now["outcomes"])
+    assert (await audit(world.redis)).violations == []
 
 
 async def test_a_change_of_the_outcome_counts_anew_and_says_what_was_before(world: World) -> None:
