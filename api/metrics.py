@@ -9,6 +9,7 @@ from api.channels import Seen, worst_state
 from api.context import Context
 from api.look import StoreView, shown_host
 from api.tallies import Tallies
+from api.watch import View
 
 
 class Once(Collector):
@@ -22,7 +23,11 @@ class Once(Collector):
 
 
 def families(
-    context: Context, view: StoreView | None, counted: Tallies | None, channels: Seen | None = None
+    context: Context,
+    view: StoreView | None,
+    counted: Tallies | None,
+    channels: Seen | None = None,
+    watched: View | None = None,
 ) -> list[Metric]:
     """Return all families; without a store, those of the gateway alone."""
     up = GaugeMetricFamily("playtower_store_up", "Whether the store answers", value=float(view is not None))
@@ -37,6 +42,7 @@ def families(
         *(_store_families(view) if view else ()),
         *(_crm_families(counted) if counted else ()),
         *(_channel_families(channels) if channels else ()),
+        *(_watch_families(watched) if watched else ()),
     ]
 
 
@@ -107,6 +113,21 @@ def _channel_families(seen: Seen) -> list[Metric]:
         for connector, told in sorted(seen.connectors(channel).items()):
             breakers.add_metric([channel, connector], _BREAKER.get(worst_state(told), 0.0))
     return [waiting, in_flight, sends, breakers]
+
+
+def _watch_families(watched: View) -> list[Metric]:
+    """What is unlike any week, and how far players and scores are from what the model knew."""
+    watching = GaugeMetricFamily("playtower_watching", "1 when somebody looks", value=float(watched.watching))
+    alarms = GaugeMetricFamily("playtower_volume_alarm", "1 while it goes on", labels=["event", "what"])
+    for one in watched.alarms:
+        alarms.add_metric([one.name, one.alarm.what], 1.0)
+    drift = GaugeMetricFamily("playtower_drift_psi", "How far a feature or score is from the reference", labels=["of"])
+    for shift in watched.drift.shifts if watched.drift is not None else ():
+        drift.add_metric([shift.name], shift.psi)
+    gaps = GaugeMetricFamily("playtower_score_gap", "What happened less what was said, on average", labels=["score"])
+    for outcome, _days in watched.outcomes:
+        gaps.add_metric([outcome.head], outcome.gap)
+    return [watching, alarms, drift, gaps]
 
 
 _BREAKER = {"open": 1.0, "half_open": 0.5}

@@ -19,6 +19,8 @@ from api.metrics import Once, families
 from api.pages import answers, instant
 from api.tallies import tallies
 from api.views import shown_decision
+from api.watch import brief
+from api.watch import view as watch_view
 from crm.journeys.reasons import explain
 from domain.decisions import Decision, Outcome, decode_decision
 from domain.ids import partition_of
@@ -109,13 +111,14 @@ async def _model(context: Context) -> dict[str, Any]:
     responses={200: {"content": {"text/plain": {"example": 'playtower_partition_backlog{lane="players"} 0.0\n'}}}},
 )
 async def metrics(context: Ctx) -> Response:
-    view = counted = seen = None
+    view = counted = seen = watched = None
     with contextlib.suppress(RedisError, Unavailable, OSError):
         view = await look(context)
         counted = await tallies(context)
         seen = await read_channels(context)
+        watched = await watch_view(context)
     registry = CollectorRegistry()
-    registry.register(Once(families(context, view, counted, seen)))
+    registry.register(Once(families(context, view, counted, seen, watched)))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -128,6 +131,13 @@ async def metrics(context: Ctx) -> Response:
             "durability": "strict",
             "programme": {"version": 7, "passed": 32, "of": 32},
             "model": {"version": 3, "publication": 5, "usable": True, "passed": 32, "of": 32},
+            "watch": {
+                "watching": True,
+                "at": "2026-11-22T09:00:00.000Z",
+                "alarms": [],
+                "drifted": ["days_14"],
+                "scores_off": [],
+            },
             "backlog": 0,
             "partitions": [{"partition": 0, "owner": "host-1", "epoch": 1, "backlog": 0, "programme": 7}],
             "hosts": [{"name": "host-1", "lane": "players", "alive": True, "players": 120, "dedicated": {"vip": 4711}}],
@@ -157,6 +167,7 @@ async def status(context: Ctx, _: ReportsReader) -> dict[str, Any]:
         "gateway": context.settings.gateway_id,
         "programme": {"version": view.version, "passed": passed, "of": len(lanes)},
         "model": await _model(context),
+        "watch": brief(await watch_view(context)),
         "backlog": sum(lane.backlog for lane in view.lanes),
         "entries": sum(lane.entries_done for lane in lanes),
         "partitions": [

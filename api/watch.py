@@ -10,7 +10,7 @@ from msgspec import Struct
 from api.auth import Principal, require
 from api.context import Context, Ctx
 from api.pages import answers, instant
-from ml.watch.alarms import Alarm, open_alarm
+from ml.watch.alarms import Alarm
 from ml.watch.calls import DAYS, Outcome, together
 from ml.watch.words import sentence
 from store.watched import Told, Watching, WatchStore
@@ -97,9 +97,7 @@ async def look_now(context: Ctx, _: ReportsReader) -> JSONResponse:
 async def view(context: Context) -> View:
     """Read what is watched."""
     volumes, models = WatchStore(context.redis), WatchedModels(context.redis)
-    names = await volumes.names()
-    alarms = [Told(name, alarm) for name, watched in sorted(names.items()) if (alarm := open_alarm(watched))]
-    live = (await models.drift()) or None
+    live = await models.drift()
     by_head: dict[str, list[Outcome]] = defaultdict(list)
     judged = await models.judged()
     for _, one in sorted(judged.items(), reverse=True):
@@ -108,7 +106,9 @@ async def view(context: Context) -> View:
                 if len(by_head[outcome.head]) < DAYS:
                     by_head[outcome.head].append(outcome)
     outcomes = [(together(days), len(days)) for _, days in sorted(by_head.items())]
-    return View(context.clock.now_ms(), await volumes.state(), len(names), alarms, live, outcomes)
+    return View(
+        context.clock.now_ms(), await volumes.state(), await volumes.watched(), await volumes.alarms(), live, outcomes
+    )
 
 
 def shown(seen: View) -> dict[str, Any]:
@@ -122,6 +122,17 @@ def shown(seen: View) -> dict[str, Any]:
         "alarms": [shown_alarm(one.name, one.alarm, seen.at) for one in seen.alarms],
         "drift": shown_drift(seen.drift) if seen.drift is not None else None,
         "scores": [shown_outcome(outcome, days) for outcome, days in seen.outcomes],
+    }
+
+
+def brief(seen: View) -> dict[str, Any]:
+    """Return what ``/v1/status`` says of it: whether somebody watches, and what a person should look at."""
+    return {
+        "watching": seen.watching,
+        "at": instant(seen.state.at),
+        "alarms": [sentence(one.name, one.alarm, seen.at) for one in seen.alarms],
+        "drifted": [shift.name for shift in seen.drift.shifts if shift.warns] if seen.drift is not None else [],
+        "scores_off": [outcome.head for outcome, _ in seen.outcomes if outcome.warns],
     }
 
 

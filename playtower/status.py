@@ -10,7 +10,7 @@ GROUPS_SHOWN = 8
 
 
 def print_status(status: dict[str, Any], out: Console) -> None:
-    """Print hosts, partitions, dedicated players, channels, and how many players are in segments and journeys."""
+    """Print hosts, partitions, the model and alarms, channels, and how many players are in segments and journeys."""
     table = Table("host", "role", "pid", "partitions", "players", "events", title="Hosts", title_justify="left")
     for host in status.get("hosts", []):
         table.add_row(
@@ -27,12 +27,31 @@ def print_status(status: dict[str, Any], out: Console) -> None:
     out.print(f"{len(partitions)} partitions, {backlog} entries waiting, {status.get('durability', '?')} durability")
     for partition in stopped:
         out.print(f"[red]partition {partition['partition']} is stopped[/red]: {partition['stopped']}")
+    _print_model(status, out)
     _print_channels(status, out)
     for what in ("segments", "journeys"):
         if counts := status.get(what):
             out.print(f"{what}: {_largest(counts)}")
     if walks := status.get("walks"):
         out.print(f"{walks} of the partitions are visiting their players for a new segment, journey or campaign")
+
+
+def _print_model(status: dict[str, Any], out: Console) -> None:
+    """Print which model scores, and what is unlike any week."""
+    if (model := status.get("model")) is not None:
+        name = f"version {model['version']}" if model["version"] else "the one that ships with the package"
+        note = "" if model["usable"] else ", [red]which this release cannot use[/red]: train and publish again"
+        out.print(f"model: {name} in {model['passed']} of {model['of']} partitions{note}")
+    if (watch := status.get("watch")) is None:
+        return
+    if not watch["watching"]:
+        out.print("[yellow]nobody watches the volumes of events[/yellow]")
+    for line in watch["alarms"]:
+        out.print(f"[red]unlike any week[/red]: {escape(line)}")
+    if watch["drifted"]:
+        out.print(f"[yellow]drift[/yellow]: {', '.join(watch['drifted'])}: players unlike those the model knows")
+    if watch["scores_off"]:
+        out.print(f"[yellow]off on average[/yellow]: {', '.join(watch['scores_off'])}")
 
 
 def _print_channels(status: dict[str, Any], out: Console) -> None:

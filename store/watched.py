@@ -3,8 +3,8 @@
 Hosts add: ``{watch}:hour:<hours since 1970>`` a hash, name -> events; ``{watch}:last`` a sorted set, name -> ms of its
 newest event; ``{watch}:day:<UTC day>`` a hash of the day's counts; ``{watch}:players:<UTC day>`` who did anything
 (HyperLogLog: .8 % off). The watcher alone writes the rest: ``{watch}:state``, ``{watch}:names`` (what is usual of each
-name, and its alarm), ``{watch}:told`` (alarms as they were opened or ended, newest first), ``{watch}:books`` (day ->
-the ledger at its first look).
+name, and its alarm), ``{watch}:alarms`` (those that go on, by name), ``{watch}:told`` (alarms as they were opened or
+ended, newest first), ``{watch}:books`` (day -> the ledger at its first look).
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from msgspec import Struct
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, WatchError
 
-from ml.watch.alarms import Alarm, Watched
+from ml.watch.alarms import Alarm, Watched, open_alarm
 from store.client import is_transient
 from store.ports import Unavailable
 
@@ -29,6 +29,7 @@ LEASE = "{watch}:lease"
 STATE = "{watch}:state"
 NAMES = "{watch}:names"
 LAST = "{watch}:last"
+ALARMS = "{watch}:alarms"
 TOLD = "{watch}:told"
 BOOKS = "{watch}:books"
 
@@ -132,8 +133,12 @@ class WatchStore:
                 pipe.set(STATE, _state.encode(after))
                 if names:
                     pipe.hset(NAMES, mapping={name: _names.encode(watched) for name, watched in names.items()})
+                for name, watched in names.items():
+                    alarm = open_alarm(watched)
+                    pipe.hset(ALARMS, name, _state.encode(alarm)) if alarm else pipe.hdel(ALARMS, name)
                 for name in gone:
                     pipe.hdel(NAMES, name)
+                    pipe.hdel(ALARMS, name)
                     pipe.zrem(LAST, name)
                 for one in told:
                     pipe.lpush(TOLD, _state.encode(one))
@@ -154,6 +159,15 @@ class WatchStore:
         """Return when each name was last seen, ms."""
         found = await _ask(self._redis.zrange(LAST, 0, -1, withscores=True))
         return {name.decode(): int(at) for name, at in found}
+
+    async def alarms(self) -> list[Told]:
+        """Return the alarms that go on, by name."""
+        found = await _ask(self._redis.hgetall(ALARMS))
+        return [Told(name.decode(), msgspec.json.decode(one, type=Alarm)) for name, one in sorted(found.items())]
+
+    async def watched(self) -> int:
+        """Return how many names are watched."""
+        return int(await _ask(self._redis.hlen(NAMES)))
 
     async def told(self, most: int = TOLD_MAX) -> list[Told]:
         """Return alarms as they were opened or ended, newest first."""

@@ -134,6 +134,23 @@ async def test_what_is_watched_can_be_read(idle: World) -> None:
     assert (score["calls"], score["days"], score["said"], score["warns"]) == (800, 2, 0.4, True)
 
 
+async def test_status_and_metrics_tell_it_too(idle: World) -> None:
+    await stopped(idle)
+    await off(idle)
+    watch = (await idle.http.get("/v1/status")).json()["watch"]
+    assert (watch["watching"], watch["drifted"], watch["scores_off"]) == (True, ["days_14"], ["churn_14d"])
+    assert watch["alarms"] == ["no bet_placed for 40 minutes, 80 are usual in 10 minutes"]
+    text = (await idle.http.get("/metrics")).text
+    for line in (
+        "playtower_watching 1.0",
+        'playtower_volume_alarm{event="bet_placed",what="stopped"} 1.0',
+        'playtower_drift_psi{of="days_14"} 0.31',
+        'playtower_score_gap{score="churn_14d"} 0.12',
+    ):
+        assert line in text
+    assert "deposit_completed" not in text
+
+
 async def test_the_digest_has_alarms_of_its_day_and_what_is_off(idle: World) -> None:
     since = await stopped(idle)
     await off(idle)

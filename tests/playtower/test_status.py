@@ -52,3 +52,19 @@ def test_channels_are_shown_with_what_waits_what_landed_and_how_the_providers_do
 
 def test_an_engine_without_connectors_prints_nothing_of_channels() -> None:
     assert not any("Channels" in line or "couriers" in line for line in printed(channels=[{"channel": "in_app"}]))
+
+
+def test_the_model_and_what_is_unlike_any_week_are_told() -> None:
+    model = {"version": 3, "publication": 5, "usable": True, "passed": 32, "of": 32}
+    watch: dict[str, Any] = {"watching": True, "alarms": [], "drifted": [], "scores_off": []}
+    assert "model: version 3 in 32 of 32 partitions" in printed(model=model, watch=watch)
+    stopped = "no bet_placed for 40 minutes, 310 are usual"
+    lines = printed(
+        model=model | {"version": 0, "usable": False},
+        watch=watch | {"watching": False, "alarms": [stopped], "drifted": ["days_14"], "scores_off": ["churn_14d"]},
+    )
+    assert f"unlike any week: {stopped}" in lines
+    assert "nobody watches the volumes of events" in lines
+    assert "drift: days_14: players unlike those the model knows" in lines
+    assert "off on average: churn_14d" in lines
+    assert any("which this release cannot use" in line for line in lines)
