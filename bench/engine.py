@@ -2,61 +2,89 @@
 
 A run ends when nothing waits in any log. What was applied is read back from the store: entries done, every bet in
 every player's history, the sum of all amounts, and the two sides of the ledger.
+
+``--models both`` (the default) measures every round twice in the same engine, with ``models/churn`` and with it
+switched off, and says what models cost beside a limit. Which of the two is first changes from round to round.
 """
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
+from msgspec import Struct, field
+
 from bench.baseline import Baseline
-from bench.engine_process import Engine, cpu_spent
+from bench.engine_process import CASINO, Engine, cpu_spent
 from bench.figures import Counts, median, ratio
 from bench.intake import bare_plan
 from bench.load import Load, Sent
 from bench.options import Options, machine, show
+from bench.score import switched_off
 from bench.traffic import Traffic
+from playtower.client import Client
+from playtower.programme_files import read_programme
 from store.keys import TOWER
 
 HOT_RATE = 5_000  # events/s, the goal for one player
 HOT_BURST = 8_000  # events; below the room of one partition, so that turns and not refusals are measured
 PEOPLE = "e"
+ON, OFF = "on", "off"
+MODELS_SHARE_MAX = 0.15  # of an event's server CPU, what models may add to it
+
+
+class Side(Struct):
+    """What was measured with models on, or off; one entry a round."""
+
+    rates: list[float] = field(default_factory=list)  # events/s
+    cpu: list[float] = field(default_factory=list)  # seconds an event
+    by_role: dict[str, float] = field(default_factory=dict)  # seconds, all rounds
+    events: int = 0
+
+    @property
+    def cpu_ms(self) -> float:
+        return round(sum(self.by_role.values()) / self.events * 1000, 3) if self.events else 0.0
+
+    @property
+    def cpu_ms_by_role(self) -> dict[str, float]:
+        return {role: round(used / self.events * 1000, 3) for role, used in self.by_role.items()}
 
 
 def run(options: Options) -> dict[str, Any]:
     """Measure and verify."""
     with Engine(options) as engine, Baseline("bare_app", options) as bare:
         ready_s = engine.ready_s
+        sides = {name: Side() for name in order(options.models, 0)}
+        live = ON  # the casino comes with models
         size = _calibrated(engine, options)
-        batches: list[tuple[float, float]] = []
-        cpu: dict[str, float] = {}
-        verified = Counts()
-        wrong: list[str] = []
-        events = 0
+        verified, wrong, bare_rates = Counts(), list[str](), list[float]()
         for n in range(options.rounds):
-            traffic = Traffic(f"e{n}", size, options.players, 100, 8, "segment_batch", people=PEOPLE)
-            before, stakes, done = engine.cpu(), engine.stakes(traffic.by_player()), engine.counters()[1]
-            sent, seconds = engine.send(traffic)
-            applied = engine.counters()[1] - done
-            engine.settle(TOWER)
-            for role, used in cpu_spent(before, engine.cpu()).items():
-                cpu[role] = cpu.get(role, 0.0) + used
-            events += size
-            counts, problems = _verify(engine, traffic, sent, stakes, applied)
-            verified, wrong = verified + counts, wrong + problems
-            plain = Load(bare_plan(bare, traffic)).run()
-            batches.append((size / seconds, plain.accepted / plain.seconds))
+            for name in order(options.models, n):
+                if name != live:
+                    _switch(engine, options, name, n)
+                    live = name
+                traffic = Traffic(f"e{n}-{name}", size, options.players, 100, 8, "segment_batch", people=PEOPLE)
+                counts, problems = _round(engine, traffic, sides[name])
+                verified, wrong = verified + counts, wrong + problems
+            plain = Load(bare_plan(bare, Traffic(f"e{n}", size, options.players, 100, 8, "segment_batch"))).run()
+            bare_rates.append(plain.accepted / plain.seconds)
+        if live != (shown := next(iter(sides))):
+            _switch(engine, options, shown, options.rounds)
         single, counts = _single(engine, options)
         hot, hot_counts = _hot(engine)
         difference = engine.ledger_difference()
-    ours, theirs = median(a for a, _ in batches), median(b for _, b in batches)
+    told = sides[shown]
+    ours, theirs = median(told.rates), median(bare_rates)
     verified = verified + counts + hot_counts
     result: dict[str, Any] = {
         "bench": "engine",
+        "models": shown,
         "events_per_s": round(ours),
         "bare_events_per_s": round(theirs),
         "ratio_to_bare": ratio(ours, theirs),
-        "rounds": [[round(a), round(b)] for a, b in batches],
-        "cpu_ms_per_event": round(sum(cpu.values()) / events * 1000, 3),
-        "cpu_ms_per_event_by_role": {role: round(used / events * 1000, 3) for role, used in cpu.items()},
+        "rounds": [[round(a), round(b)] for a, b in zip(told.rates, bare_rates, strict=True)],
+        "cpu_ms_per_event": told.cpu_ms,
+        "cpu_ms_per_event_by_role": told.cpu_ms_by_role,
+        "models_cost": models_cost(sides[ON], sides[OFF]) if len(sides) == 2 else None,
         "single": single,
         "hot_player": hot,
         "sent": verified.sent,
@@ -70,10 +98,11 @@ def run(options: Options) -> dict[str, Any]:
     }
     roles = ", ".join(f"{role} {ms}" for role, ms in list(result["cpu_ms_per_event_by_role"].items())[:5])
     rows = [
-        ("batches of 100 to committed turns", f"{ours:,.0f} events/s"),
+        (f"batches of 100 to committed turns, models {shown}", f"{ours:,.0f} events/s"),
         ("bare limit in the same run", f"{theirs:,.0f} events/s"),
         ("ratio to the bare limit", f"{result['ratio_to_bare']}"),
         ("server CPU of a batched event", f"{result['cpu_ms_per_event']} ms ({roles})"),
+        *_cost_rows(result["models_cost"]),
         (
             "single POSTs to committed turns",
             f"{single['events_per_s']:,} events/s, {single['cpu_ms_per_event']} ms CPU",
@@ -86,6 +115,72 @@ def run(options: Options) -> dict[str, Any]:
     ]
     show("engine: HTTP to committed turns", rows, result["machine"], options)
     return result
+
+
+def order(models: str, n: int) -> tuple[str, ...]:
+    """Return the sides of the ``n``-th round, in their order: what comes second finds the machine warmer."""
+    if models != "both":
+        return (models,)
+    return (OFF, ON) if n % 2 else (ON, OFF)
+
+
+def _switch(engine: Engine, options: Options, models: str, n: int) -> None:
+    """Publish the programme with models on or off, and have every player judged under it before anything is timed."""
+    documents = read_programme(CASINO)
+    changed = switched_off(documents)
+    with Client(engine.key, engine.url) as client:
+        for kind in ("choices", "models") if models == OFF else ("models", "choices"):
+            for name, document in changed[kind].items():
+                client.put(kind, name, document if models == OFF else documents[kind][name])
+        client.publish(f"models {models}")
+    engine.send(Traffic(f"w{n}-{models}", 2 * options.players, options.players, 100, 8, "segment_batch", people=PEOPLE))
+    engine.settle_all()
+
+
+def _round(engine: Engine, traffic: Traffic, side: Side) -> tuple[Counts, list[str]]:
+    """Send one round's traffic, note what it took, and read back what became of it."""
+    before, stakes, done = engine.cpu(), engine.stakes(traffic.by_player()), engine.counters()[1]
+    sent, seconds = engine.send(traffic)
+    applied = engine.counters()[1] - done
+    engine.settle(TOWER)
+    spent = cpu_spent(before, engine.cpu())
+    for role, used in spent.items():
+        side.by_role[role] = side.by_role.get(role, 0.0) + used
+    side.rates.append(traffic.events / seconds)
+    side.cpu.append(sum(spent.values()) / traffic.events)
+    side.events += traffic.events
+    return _verify(engine, traffic, sent, stakes, applied)
+
+
+def models_cost(on: Side, off: Side) -> dict[str, Any]:
+    """Return what models add to an event; each round's ratio by itself, so that a drift of the machine cancels."""
+    share = median(_ratios(on.cpu, off.cpu)) - 1
+    return {
+        "cpu_ms_per_event": {ON: on.cpu_ms, OFF: off.cpu_ms},
+        "cpu_share": round(share, 3),
+        "cpu_share_rounds": [round(each - 1, 3) for each in _ratios(on.cpu, off.cpu)],
+        "events_per_s": {ON: round(median(on.rates)), OFF: round(median(off.rates))},
+        "events_share": round(median(_ratios(on.rates, off.rates)) - 1, 3),
+        "limit": MODELS_SHARE_MAX,
+        "within_limit": share <= MODELS_SHARE_MAX,
+    }
+
+
+def _ratios(ours: Iterable[float], theirs: Iterable[float]) -> list[float]:
+    return [one / other for one, other in zip(ours, theirs, strict=True) if other]
+
+
+def _cost_rows(cost: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if cost is None:
+        return []
+    cpu, rates = cost["cpu_ms_per_event"], cost["events_per_s"]
+    return [
+        (
+            "the same without models",
+            f"{rates[OFF]:,} events/s ({cost['events_share']:+.1%} with them), {cpu[OFF]} ms of CPU",
+        ),
+        ("models add to an event's CPU", f"{cost['cpu_share']:+.1%}, limit {cost['limit']:+.0%}"),
+    ]
 
 
 def _counted(counts: Counts) -> str:

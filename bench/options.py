@@ -25,6 +25,7 @@ class Options(Struct, frozen=True):
     players: int = 5_000  # active ones
     profile: bool = False
     quiet: bool = False  # no table
+    models: str = "both"  # of ``engine``: on, off, or both in turn
 
     @classmethod
     def of(cls, given: "Options | Mapping[str, Any] | None") -> "Options":

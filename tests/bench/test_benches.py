@@ -2,8 +2,12 @@ import pytest
 
 import bench.score
 import bench.turn
+from actors.programme import compile_programme
+from bench.engine import Side, models_cost, order
+from bench.engine_process import CASINO
 from bench.main import BENCHES, run
 from bench.options import Options
+from playtower.programme_files import read_programme
 
 
 def test_options_ignore_what_a_bench_does_not_know() -> None:
@@ -37,6 +41,28 @@ def test_the_score_bench_times_each_part_beside_its_limit(monkeypatch: pytest.Mo
     assert result["bytes_features"] < 900
 
 
+def test_each_side_is_first_in_every_other_round() -> None:
+    assert [order("both", n) for n in range(3)] == [("on", "off"), ("off", "on"), ("on", "off")]
+    assert order("off", 1) == ("off",)
+
+
+def test_what_models_cost_is_the_median_of_the_rounds_ratios() -> None:
+    on = Side([900.0, 950.0, 400.0], [0.00022, 0.00011, 0.00045], {"host": 0.3}, 1_000)
+    off = Side([1_000.0, 1_000.0, 500.0], [0.00020, 0.00010, 0.00030], {"host": 0.2}, 1_000)
+    cost = models_cost(on, off)
+    assert (cost["cpu_share"], cost["within_limit"]) == (0.1, True)
+    assert cost["cpu_share_rounds"] == [0.1, 0.1, 0.5]
+    assert cost["events_share"] == -0.1
+    assert cost["cpu_ms_per_event"] == {"on": 0.3, "off": 0.2}
+
+
+def test_the_casino_without_models_is_a_programme_still() -> None:
+    documents = read_programme(CASINO)
+    programme = compile_programme(1, documents | bench.score.switched_off(documents))
+    assert programme.models is None
+    assert compile_programme(2, documents).models is not None
+
+
 @pytest.mark.slow
 @pytest.mark.ray
 @pytest.mark.timeout(240)
@@ -48,3 +74,4 @@ def test_the_engine_bench_finds_every_event_applied_once() -> None:
     assert (result["lost"], result["doubled"], result["out_of_order"]) == (0, 0, 0)
     assert result["ledger_difference"] == 0
     assert result["problems"] == []
+    assert result["models_cost"]["limit"] == 0.15
