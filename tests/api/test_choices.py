@@ -14,6 +14,7 @@ from api.views import live_programme
 from ml.choices.beliefs import ONE, ArmSums
 from playtower.audit import audit
 from store.beliefs import BeliefsStore
+from tests.api.test_persons import _settled
 from tests.api.world import PROGRAMME, T0, World, world_of
 from tests.conftest import Server
 
@@ -267,3 +268,18 @@ async def test_what_a_choice_looks_at_is_told_by_name_as_long_as_the_names_are_k
     await world.publish({"choices": {"offer": OFFER}})
     (item,) = (await asked(world, "/v1/players/amelia/choices"))["items"]
     assert item["context"] is None, "the choice looks at nothing now"
+
+
+async def test_a_page_that_still_knows_the_guest_shows_and_counts_what_was_drawn_for_the_person(world: World) -> None:
+    await world.happen("anon:phone", "looked", "m-1")
+    await world.happen("amelia", "identified", "m-2", anonymous="anon:phone")
+    await _settled(world.redis)
+    mine = await asked(world, "/v1/players/amelia/placements/lobby")
+    page = await asked(world, "/v1/players/anon:phone/placements/lobby")
+    assert page["template"] == mine["template"]
+    await told(world, "anon:phone", "shown", page["exposure"])
+    await told(world, "anon:phone", "clicked", page["exposure"])
+    await _settled(world.redis)
+    items = (await asked(world, "/v1/players/amelia/choices"))["items"]
+    assert [(item["what"], item["arm"]) for item in items] == [("ended", mine["template"]), ("chose", mine["template"])]
+    assert (await audit(world.redis)).violations == []
