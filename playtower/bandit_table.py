@@ -25,15 +25,34 @@ def print_choices(report: BanditReport, width_min: int) -> None:
             table.add_row(f"[dim]{other.name}[/dim]", _thousand(other.value), _around(other.around), "")
     console.print(table)
     table = Table(title="learning with nothing known at the start, by replay", title_justify="left")
-    for name in ("", "runs", "outcomes", "mean", "95 %", "last quarter", "best in hindsight"):
+    for name in (
+        "",
+        "runs",
+        "outcomes",
+        "mean",
+        "95 %",
+        "last quarter",
+        "all alike",
+        "best in hindsight",
+        "regret",
+        "alike",
+    ):
         table.add_column(name, no_wrap=True)
     for one in report.learning:
-        figures = _thousand(one.value), _around(one.around), _thousand(one.last), _thousand(one.hindsight)
-        table.add_row(one.name, f"{one.runs}", f"{one.outcomes:,}", *figures)
+        known = one.last, one.alike, one.hindsight, one.hindsight - one.value, one.hindsight - one.alike
+        table.add_row(
+            one.name,
+            f"{one.runs}",
+            f"{one.outcomes:,}",
+            _thousand(one.value),
+            _around(one.around),
+            *map(_thousand, known),
+        )
     console.print(table)
     out.print(
         f"{report.rows:,} rows, {report.rewarded:,} rewarded. Best single arm, by either half: "
-        f"{escape(', '.join(report.best_arms))}. In hindsight the best arm is flattered by chance."
+        f"{escape(', '.join(report.best_arms))}. Regret: what the best arm, in hindsight, would have got more; "
+        "hindsight flatters it. Beside it that of drawing all alike."
     )
     out.print(f"[dim]{escape(report.source)}; {escape(report.licence)}[/dim]\n")
 

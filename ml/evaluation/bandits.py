@@ -53,6 +53,7 @@ class Learning(Struct, frozen=True):
     value: float
     around: Interval
     last: float  # in the last quarter
+    alike: float  # had all arms been drawn alike
     hindsight: float  # the best single arm of the very log it was drawn from; flattered by chance
 
 
@@ -230,6 +231,7 @@ def _learning(name: str, log: Logged, runs: Sequence[Floats], *, percentiles: bo
         float(means.mean()),
         interval(means) if percentiles else Interval(float(means.mean() - half), float(means.mean() + half)),
         float(np.mean([run[-len(run) // 4 :].mean() for run in runs])),
+        float(log.reward.mean()),
         max(_share(log, log.arm == arm) for arm in range(len(log.arms))),
     )
 
