@@ -133,6 +133,13 @@ def paying(*days: int, amount: float = 20.0) -> Features:
     return state
 
 
+def test_a_day_counts_once_it_has_begun() -> None:
+    """At midnight the day that is over is the last one, as in the published histories, which end with a day."""
+    known = paying(0)
+    ages = [buyer_of(vector(known, MONDAY + DAY_MS + ms)) for ms in (-1, 0, 1)]
+    assert [one.age for one in ages if one] == [0, 0, 1]
+
+
 def test_who_pays_often_is_told_an_early_date_and_who_has_stopped_none() -> None:
     weekly = paying(*range(0, 70, 7))
     soon = told(DAILY, vector(weekly, weekly.last_at))
