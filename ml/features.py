@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 
 from domain.calendar import DAY_MS
 from domain.features import NEVER_BOUGHT, NONE_SEEN, NOTHING, RESPONSES_MAX, Buys, Faded, Features, Messages, Spread
-from ml.sums import SD_PRIOR, Fades, added, added_by, deviation, faded, faded_month, fades, noted
+from ml.sums import SD_PRIOR, Fades, added, added_by, deviation, faded, faded_months, fades, noted
 
 Kind = Literal["bet", "win", "deposit", "withdrawal", "purchase", "session", "other", "received", "responded"]
 MESSAGE_KINDS = frozenset(("received", "responded"))  # what was sent to a player shows nobody to be there
@@ -182,9 +182,22 @@ def vector(state: Features, at: int, *, gap_ms: int = SESSION_GAP_MS) -> tuple[f
     _, sessions_7, sessions_28 = faded(state.sessions, at)
     _, seconds_7, seconds_28 = faded(state.seconds, at)
     _, staked_7, staked_28 = faded(state.staked, at)
-    unset = 64 - state.games.bit_count()
     buys, messages = state.buys, state.messages
-    received, responded = _month_by(messages.received, at), _month_by(messages.responded, at)
+    bets, won, deposits, deposited, withdrawn, purchases, purchased, received, responded = faded_months(
+        (
+            state.bets,
+            state.won,
+            state.deposits,
+            state.deposited,
+            state.withdrawn,
+            state.purchases,
+            state.purchased,
+            messages.received,
+            messages.responded,
+        ),
+        at,
+    )
+    unset = 64 - state.games.bit_count()
     return (
         log1p(recency),
         log1p(age),
@@ -211,18 +224,18 @@ def vector(state: Features, at: int, *, gap_ms: int = SESSION_GAP_MS) -> tuple[f
         deviation(lengths),
         length,
         asinh(net),
-        log1p(faded_month(state.bets, at)),
+        log1p(bets),
         asinh(staked_7),
         asinh(staked_28),
         state.stakes.mean,
         deviation(state.stakes),
-        asinh(faded_month(state.won, at) - staked_28),
-        log1p(faded_month(state.deposits, at)),
-        asinh(faded_month(state.deposited, at)),
+        asinh(won - staked_28),
+        log1p(deposits),
+        asinh(deposited),
         log1p((at - (state.deposits.at or state.first_at)) / DAY_MS),
-        asinh(faded_month(state.withdrawn, at)),
-        log1p(faded_month(state.purchases, at)),
-        asinh(faded_month(state.purchased, at)),
+        asinh(withdrawn),
+        log1p(purchases),
+        asinh(purchased),
         log1p((at - (state.purchases.at or state.first_at)) / DAY_MS),
         min(1.0, hypot(state.hour_cos, state.hour_sin) / state.signals.month),
         log1p(64.0 * log(64.0 / max(unset, 1))),  # linear counting (Whang et al. 1990)
@@ -341,11 +354,6 @@ def _messages(before: Messages, signal: Signal, at: int) -> Messages:
         return before
     responded = added(before.responded, max(at, before.responded.at, 1), 1.0)
     return Messages(before.received, responded, (*before.last, name)[-RESPONSES_MAX:])
-
-
-def _month_by(sums: Faded, at: int) -> float:
-    """Return the month's sum at an instant; what was added after it counts as if it had been added then."""
-    return faded_month(sums, max(at, sums.at))
 
 
 def _age_days(buys: Buys, at: int) -> int:

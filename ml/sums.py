@@ -1,5 +1,6 @@
 """Arithmetic of fading sums and of running means, in constant time and space."""
 
+from collections.abc import Iterable
 from math import sqrt
 
 from domain.calendar import DAY_MS
@@ -32,8 +33,9 @@ def faded(sums: Faded, at: int) -> tuple[float, float, float]:
     return sums.day * day, sums.week * week, sums.month * month
 
 
-def faded_month(sums: Faded, at: int) -> float:
-    return sums.month * fades(at - sums.at)[2] if sums.at else 0.0
+def faded_months(many: Iterable[Faded], at: int) -> list[float]:
+    """Return the month's sums as they stand at ``at``; what was added after it counts as if it had been added then."""
+    return [sums.month * 0.5 ** ((at - sums.at) / _MONTH_MS) if 0 < sums.at < at else sums.month for sums in many]
 
 
 def added(sums: Faded, at: int, amount: float) -> Faded:
