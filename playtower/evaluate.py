@@ -54,16 +54,20 @@ def evaluate(
         reports = report.run(makers, contenders, print_report, draws)
     out.print("Below each figure: 95 % of resampled players. Below accuracy: what it adds to the constant beside it.\n")
     habits = _patterns(data, draws, absent)
+    alarms = _volumes(data, draws, absent)
     values = _values(data, draws, absent)
     tones = _tone(data, absent)
+    embedded = _tone_embedded(data)
     choices = _choices(data, draws, absent)
     for sentence in absent:
         err.print(f"[yellow]left out[/yellow] {escape(sentence)}")
     answer: dict[str, Any] = {
         "tasks": [report.as_json(one) for one in reports],
         "patterns": habits,
+        "volumes": alarms,
         "values": values,
         "tone": tones,
+        "tone_embedded": embedded,
         "choices": choices,
         "left_out": absent,
         "draws": draws,
@@ -85,6 +89,21 @@ def _patterns(data: Path | None, draws: int, absent: list[str]) -> dict[str, Any
         return None
     print_patterns(habits, WIDTH_MIN)
     told: dict[str, Any] = to_builtins(habits, str_keys=True)
+    return told
+
+
+def _volumes(data: Path | None, draws: int, absent: list[str]) -> list[dict[str, Any]] | None:
+    """Judge the alarms about volumes where there are plays to judge them on; else say why not in ``absent``."""
+    from ml.evaluation import volumes
+    from playtower.volume_table import print_volumes
+
+    found = volumes.judge_folder(data, draws)
+    if isinstance(found, str):
+        if data is not None:
+            absent.append(found)
+        return None
+    print_volumes(found, WIDTH_MIN)
+    told: list[dict[str, Any]] = to_builtins(found, str_keys=True)
     return told
 
 
@@ -125,6 +144,25 @@ def _tone(data: Path | None, absent: list[str]) -> list[dict[str, Any]]:
     return tone.as_json(rows)
 
 
+def _tone_embedded(data: Path | None) -> dict[str, list[dict[str, Any]]] | None:
+    """Judge the reading by sentence embeddings beside that of the turn, on the same texts; None without the extra."""
+    from ml.data import HERE
+    from ml.evaluation import tone
+
+    if (read := tone.embedded_reader()) is None:
+        return None
+    folder = HERE if data is None else data
+    found = {
+        "in_turn": tone.judge_folder(folder, most=tone.EMBEDDED_MOST),
+        "embedded": tone.judge_folder(folder, read=read, most=tone.EMBEDDED_MOST),
+    }
+    for name, rows in found.items():
+        out.print(f"tone of at most {tone.EMBEDDED_MOST} texts of a set, {name.replace('_', ' ')}")
+        for line in tone.as_text(rows):
+            out.print(line, markup=False)
+    return {name: tone.as_json(rows) for name, rows in found.items()}
+
+
 def _choices(data: Path | None, draws: int, absent: list[str]) -> dict[str, Any]:
     """Judge the draws of choices: on the log that ships, on one that the folder may hold, and in simulated worlds."""
     from ml.evaluation import bandit_worlds, bandits
@@ -132,7 +170,7 @@ def _choices(data: Path | None, draws: int, absent: list[str]) -> dict[str, Any]
 
     with err.status("replaying choices"):
         logs, left_out = bandits.judge_folder(data, draws, lambda one: print_choices(one, WIDTH_MIN))
-        worlds = bandit_worlds.judge()
+        worlds = bandit_worlds.judge(draws)
     print_worlds(worlds, WIDTH_MIN)
     absent += filter(None, [left_out])
     return {"logs": to_builtins(logs), "simulated": to_builtins(worlds)}

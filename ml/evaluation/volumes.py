@@ -173,6 +173,8 @@ def _first_told(state: Watched, began: int, times: Times, last: int, instant: in
         start = hour * HOUR_MS
         window = times[bisect_left(times, start) : bisect_left(times, start + HOUR_MS)]
         for now, after in _hour(state, start, window, last):
+            if now > instant + LASTS_MS:
+                return None
             if now >= instant and _told(state, after):
                 return now, after
             state = after

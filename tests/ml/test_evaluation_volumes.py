@@ -30,6 +30,7 @@ def report() -> VolumeReport:
 def test_of_steady_weeks_a_stop_is_told_within_hours_and_nothing_else() -> None:
     seen = {one.planted: one for one in report().seen}
     assert seen["nothing"].by[24] == 0
+    assert seen["nothing"].median_hours is None
     assert report().false_a_month == 0
     assert seen["a stop"].by[3] > 0.8
     assert seen["a stop"].by[24] == 1
