@@ -26,7 +26,7 @@ DELAY_D = 0.75  # mean of an outcome that comes
 REFRESH_D = 0.25  # days between publications
 HELD_OUT = 0.05
 TENTHS = 10
-WORLDS = 12  # of a kind
+DRAWS_PER_WORLD = 25  # resamplings elsewhere for which one world of a kind passes here
 SEED = 7
 
 
@@ -120,8 +120,9 @@ KINDS: dict[str, tuple[str, Callable[[np.random.Generator], World]]] = {
 }
 
 
-def judge(worlds: int = WORLDS) -> list[WorldReport]:
-    """Let several worlds of each kind pass."""
+def judge(draws: int) -> list[WorldReport]:
+    """Let several worlds of each kind pass: more where other figures are resampled more often."""
+    worlds = max(2, draws // DRAWS_PER_WORLD)
     found = []
     for name, (about, made) in KINDS.items():
         lived = [live(made(np.random.default_rng(SEED + n)), SEED + n) for n in range(worlds)]

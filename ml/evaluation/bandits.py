@@ -23,7 +23,7 @@ from ml.evaluation.metrics import Floats
 
 SEED = 7
 KEPT_PER_REFRESH = 100  # outcomes between two publications, about
-REPLAYS = 12
+DRAWS_PER_REPLAY = 25  # resamplings for which a log is played once over
 PIECES = 8  # of a log that looks at customers: shops that start with nothing
 
 _AT_ONCE = 500  # customers; of each K * 41 * K numbers are held
@@ -102,7 +102,7 @@ def judge_open_bandit(campaign: str, draws: int) -> BanditReport:
     rng = np.random.default_rng(SEED)
     runs = [
         replayed(log.only(rng.integers(len(log), size=len(log) * len(log.arms))), plan_of(log), rng)
-        for _ in range(REPLAYS)
+        for _ in range(max(2, draws // DRAWS_PER_REPLAY))
     ]
     (check,) = _judged({"the shop's own draws, estimated": _weighed(log, other)}, draws, len(log))
     (checked,) = _judged({"the shop's own draws, as they were": (real.reward, np.ones(len(real)))}, draws, len(real))

@@ -145,10 +145,12 @@ def test_the_command_judges_the_sets_that_ship(tmp_path: Any) -> None:
     assert answer.exit_code == 0, answer.output
     told = json.loads(answer.stdout.splitlines()[-1])
     assert [task["name"] for task in told["tasks"]] == ["online retail", "online retail, weekly", "CDNOW sample"]
-    for missing in ("CDNOW_master.txt", "plays.csv.gz", "sentences.csv.gz"):
+    for missing in ("CDNOW_master.txt", "plays.csv.gz", "sentences.csv.gz", "hillstrom.csv.gz"):
         assert any(missing in sentence for sentence in told["left_out"]), "what the folder lacks is said"
         assert missing in answer.stderr
     assert told["patterns"] is None
     assert [one["players"] for one in told["values"]] == [2_357, 3_370]
     assert all(0.45 < one["kept"] < 0.65 for one in told["values"]), "half are to have paid by the date that was told"
     assert {row["language"] for row in told["tone"]} == {"en", "uk", "ru"}
+    assert [log["name"] for log in told["choices"]["logs"]] == ["Open Bandit, men", "Open Bandit, women"]
+    assert len(told["choices"]["simulated"]) == 4

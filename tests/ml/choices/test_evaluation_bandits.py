@@ -2,6 +2,7 @@
 
 import json
 import os
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -109,11 +110,12 @@ def test_the_tables_print_and_the_report_is_json(report: BanditReport, capsys: p
     json.dumps(to_builtins([report, worlds]), allow_nan=False)
 
 
+@cache
 def few_worlds() -> list[bandit_worlds.WorldReport]:
     with pytest.MonkeyPatch.context() as small:
         small.setattr(bandit_worlds, "PLAYERS", 40)
         small.setattr(bandit_worlds, "ROUNDS", 6)
-        return bandit_worlds.judge(2)
+        return bandit_worlds.judge(20)
 
 
 def test_a_world_is_told_by_what_the_best_single_arm_is_worth() -> None:
