@@ -111,8 +111,9 @@ def _parts(plan: ModelPlan, played: list[list[tuple[Event, Signal]]], rounds: in
     timed: list[list[tuple[int, int, int]]] = []  # of each round, of each event: ns
     sizes: list[tuple[int, int]] = []
     for _ in range(rounds):
-        seen, sizes = zip(*(_timed(plan, events) for events in played), strict=True)
-        timed.append([each for one in seen for each in one])
+        seen = [_timed(plan, events) for events in played]
+        timed.append([each for one, _ in seen for each in one])
+        sizes = [size for _, size in seen]
     each = [[median(part) / 1_000 for part in zip(*times, strict=True)] for times in zip(*timed, strict=True)]
     state, patterns, scored = (list(part) for part in zip(*each, strict=True))
     return {

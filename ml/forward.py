@@ -80,7 +80,7 @@ class Forward:
 
     def familiar(self, passed: Passed) -> float:
         """Return the share of the inputs that lie between ``low`` and ``high``."""
-        within = _minimum(_maximum(passed.vector, self._low), self._high) == passed.vector
+        within: NDArray[np.bool_] = _minimum(_maximum(passed.vector, self._low), self._high) == passed.vector
         return (within.tobytes().count(1) - self._unread) / self._read
 
     def drivers(self, passed: Passed, output: int, count: int) -> list[tuple[int, float]]:
