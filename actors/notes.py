@@ -4,6 +4,7 @@ Counted in memory and added to the store every few seconds, so the commits carry
 the counts of its last seconds with it: they are for seeing that something is unlike any week, not for books.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,18 +32,28 @@ class Notes:
 
     def add(self, entries: Iterable[LogEntry], folded: Folded[Any]) -> None:
         """Note a committed batch. Cheap: every commit does it."""
-        hours, last = self._noted.hours, self._noted.last
+        hours, last, names = self._noted.hours, self._noted.last, self._names
+        number = -1  # of the day; nearly always one a batch
+        known: set[str] = set()
+        events: Counter[int] = Counter()
         for entry in entries:
             event = entry.entry
-            if not isinstance(event, Event) or event.forwarded:
+            if type(event) is not Event or event.forwarded:
                 continue
             name, at = event.name, entry.at
-            if name in self._names or self._known(name):
+            if name in names or self._known(name):
                 key = (at // HOUR_MS, name)
                 hours[key] = hours.get(key, 0) + 1
-                last[name] = max(at, last.get(name, 0))
-            self._count(at, "events")
-            self._played(at, event.player)
+                if at > last.get(name, 0):
+                    last[name] = at
+            if at // DAY_MS != number:
+                number = at // DAY_MS
+                known = self._players_of(_utc_day(at))
+            events[number] += 1
+            if event.player not in known:
+                self._played(_utc_day(at), event.player, known)
+        for day, count in events.items():
+            self._count(day * DAY_MS, "events", count)
         for at, _player, what, about in folded.recent:
             if what in DAILY:
                 self._count(at, f"{what}|{about}")
@@ -67,17 +78,17 @@ class Notes:
         self._names.add(name)
         return True
 
-    def _count(self, at: int, what: str) -> None:
+    def _count(self, at: int, what: str, times: int = 1) -> None:
         key = (_utc_day(at), what)
-        self._noted.days[key] = self._noted.days.get(key, 0) + 1
+        self._noted.days[key] = self._noted.days.get(key, 0) + times
 
-    def _played(self, at: int, player: str) -> None:
-        day = _utc_day(at)
+    def _players_of(self, day: str) -> set[str]:
+        """Return whom the store has, or is about to have, for a day."""
         if self._today[0] != day:
             self._today = (day, set())
-        known = self._today[1]
-        if player in known:
-            return
+        return self._today[1]
+
+    def _played(self, day: str, player: str, known: set[str]) -> None:
         if len(known) >= PLAYERS_MAX:
             known.clear()  # who comes again is only told twice
         known.add(player)

@@ -90,6 +90,8 @@ def looked(state: Watched, last: int, running: int, now: int, zone: str) -> Watc
         return state
     due, odds = chance_of_none(_windows(state.usual, last, now, zone))
     if due >= DUE_LEAST and odds < CHANCE_OF_NONE:
+        if alarm is not None:  # that one ends where the silence begins; the next look tells of the silence
+            return structs.replace(state, alarm=structs.replace(alarm, ended=last))
         return structs.replace(state, alarm=Alarm("stopped", now, last, now, 0, round(due, 2)))
     start = now // HOUR_MS * HOUR_MS
     told = forecast(state.usual, hour_of_week(start, zone))

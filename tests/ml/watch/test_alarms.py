@@ -77,6 +77,18 @@ def test_far_too_many_are_told_before_the_hour_is_over() -> None:
     assert (whole.alarm.at, whole.alarm.seen) == (told.alarm.at, 5_000)
 
 
+def test_a_stop_ends_what_was_told_before_it() -> None:
+    state = closed(after_weeks(), NOON, 60, "UTC")
+    assert open_alarm(state)
+    silence = NOON + HOUR_MS + 5 * MINUTE
+    over = looked(state, silence, 10, silence + 30 * MINUTE, "UTC")
+    assert over.alarm is not None
+    assert (over.alarm.what, over.alarm.ended) == ("few", silence)
+    then = looked(over, silence, 10, silence + 31 * MINUTE, "UTC")
+    assert then.alarm is not None
+    assert (then.alarm.what, then.alarm.since) == ("stopped", silence)
+
+
 def test_half_is_never_told_nor_a_few_events_of_a_rare_name() -> None:
     assert closed(after_weeks(), NOON, 220, "UTC").alarm is None
     rare = Watched()
