@@ -71,6 +71,8 @@ def print_choice(told: Mapping[str, Any], console: Console) -> None:
         console.print(f"  {about:<32} {_figure(held['mean'])}")
     for line in told["in_words"]:
         console.print(escape(line))
+    within = _length(outcome["within_s"])
+    console.print(f"[dim]A success is known at once, a miss after {within}: what was drawn lately looks too good.[/dim]")
 
 
 def _figure(estimate: Mapping[str, float] | None) -> str:
