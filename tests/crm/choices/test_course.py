@@ -141,6 +141,14 @@ def test_the_player_s_own_outcomes_are_kept_when_the_choice_is_personal() -> Non
     assert town.of("ann").choices.own == {}
 
 
+def test_what_nobody_drew_is_no_outcome_of_the_player_s_own() -> None:
+    town = Chooser({"personal": True})
+    town.does("ann", "self_excluded")
+    assert town.goes_quiet().by == "only"
+    town.deposits()
+    assert town.of("ann").choices.own == {}
+
+
 # What a slot showed
 
 SHOWN = {"id": "winback", "arm": "nothing", "key": "home:20000:0", "propensity": 250_000, "by": "floor", "x": []}

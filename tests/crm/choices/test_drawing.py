@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from crm.choices import eligible, is_held_out
+from domain.choices import OwnSums
 from domain.context import PlayerContext
-from domain.player import Profile, Snapshot
+from domain.effects import Chose, PatternChanged
+from domain.player import Profile, Snapshot, with_parts
 from tests.crm.choices.chooser import HOUR, NOON, WINBACK, Chooser
 
 VIP = {"field": "player.traits.vip", "op": "eq", "value": True}
@@ -52,8 +55,25 @@ def test_the_event_that_excludes_bars_in_its_own_turn() -> None:
     journey = {"entry": {"event": "self_excluded"}, "nodes": [{"id": "best", "kind": "choose", "choice": "winback",
                "arms": dict.fromkeys(WINBACK["arms"])}]}  # fmt: skip
     town = Chooser(journey=journey)
-    effects = town.does("ann", "self_excluded")
-    assert [detail for _, outcome, _, detail in town.stepped(effects) if outcome == "chosen"] == ["nothing"]
+    for n in range(8):
+        effects = town.does(f"p{n}", "self_excluded")
+        assert [detail for _, outcome, _, detail in town.stepped(effects) if outcome == "chosen"] == ["nothing"]
+
+
+def test_a_marker_of_harm_bars_in_the_turn_that_sees_it() -> None:
+    patterns = {"markers": ["session_length.limit"], "session_limit": "1h"}
+    town = Chooser(models={"churn": {"patterns": patterns}})
+    players = [f"p{n}" for n in range(8)]
+    for minutes in range(0, 51, 10):
+        town.now = NOON + minutes * 60_000
+        for player in players:
+            town.does(player, "page_seen")
+    town.now = NOON + HOUR + 60_000
+    for player in players:  # the event itself makes the session too long
+        effects = town.does(player, "went_quiet")
+        assert any(isinstance(effect, PatternChanged) for effect in effects)
+        (chose,) = (effect for effect in effects if isinstance(effect, Chose))
+        assert chose.arm == "nothing"
 
 
 def test_a_cool_off_that_is_over_bars_no_more() -> None:
@@ -69,6 +89,22 @@ def test_an_arm_is_only_for_those_it_is_for() -> None:
     assert town.goes_quiet("bob").eligible == ("free-spins", "nothing")
     town.does("ann", "identified", traits={"vip": True}, type="identify")
     assert town.goes_quiet("ann").eligible == ("cashback", "free-spins", "nothing")
+
+
+def test_only_outcomes_that_mean_the_same_are_the_player_s_own() -> None:
+    town = Chooser({"personal": True, "explore": 0.01})
+    generation = town.told.programme.crm.choices.choices["winback"].plan.generation
+    town.believes(cashback=(50, 10), free_spins=(50, 10), nothing=(50, 10))
+    town.does("ann", "page_seen")
+    shares = {}
+    for meant in (generation, "another"):
+        own = {"winback": OwnSums(meant, NOON, {"nothing": (400, 400_000_000)})}
+        held = town.of("ann")
+        town.states["ann"] = with_parts(held, choices=structs.replace(held.choices, own=own))
+        (chose,) = (effect for effect in town.does("ann", "went_quiet") if isinstance(effect, Chose))
+        shares[meant] = chose.propensity if chose.arm == "nothing" else 1_000_000 - chose.propensity
+    assert shares[generation] > 950_000
+    assert shares["another"] < 950_000
 
 
 def test_who_is_held_out_always_gets_the_same_and_is_counted_apart() -> None:

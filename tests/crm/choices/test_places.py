@@ -238,6 +238,9 @@ def test_a_publication_leaves_the_time_that_was_drawn() -> None:
     changed["nodes"] = [AT_ITS_TIME["nodes"][0], {"id": "gift", "kind": "reward", "amount": 9}]
     older = {1: town.told.programme}
     town.told = structs.replace(town.told, programme=compile_programme(2, documents(HOURS, changed), older=older))
-    town.waits(due - NOON)
+    town.waits(due - NOON - 1)
+    town.does("ann", "page_seen")
+    assert town.points("ann") == 0
+    town.waits(1)
     assert town.points("ann") == 9
     assert [(one.key, one.at) for one in town.open()] == [(chose.key, due)]
