@@ -10,6 +10,7 @@ from typing import Any
 
 from actors.processor import Folded
 from actors.recent import DAILY
+from crm.facts.exclusions import MERGED
 from domain.calendar import as_datetime
 from domain.entries import Event, LogEntry
 from store.ports import Unavailable
@@ -60,7 +61,9 @@ class Notes:
         if folded.commit.stops:
             at = max(entry.at for entry in entries)
             for _player, line in folded.commit.stops:
-                self._count(at, f"stop|{line.partition('|')[0]}")
+                reason = line.partition("|")[0]
+                if reason != MERGED:  # that person goes on under another id
+                    self._count(at, f"stop|{reason}")
 
     async def flush(self) -> None:
         """Add what was noted to the store. What it did not take is kept for the next time."""

@@ -91,18 +91,25 @@ async def _figures(context: Context, day: date, now: int) -> dict[str, Any]:
     store = WatchStore(context.redis)
     before = day - timedelta(days=1)
     mine, theirs = [await store.day(one.isoformat()) for one in (day, before)]
+    was_counted = "events" in theirs
     ledger = await _ledger(context, day, now)
     seen = await view(context)
     return {
         "players": {
             "active": mine["players"],
             "new": _new(ledger[1], ledger[2]),
-            "before": {"active": theirs["players"], "new": _new(ledger[0], ledger[1])},
+            "before": {
+                "active": theirs["players"] if was_counted else None,
+                "new": _new(ledger[0], ledger[1]),
+            },
         },
-        "events": {"count": mine.get("events", 0), "before": theirs.get("events", 0)},
+        "events": {"count": mine.get("events", 0), "before": theirs.get("events")},
         "points": _points(ledger),
         "messages": await _messages(context, day, before),
-        "scores": {"moved": mine.get("scored|churn", 0), "before": theirs.get("scored|churn", 0)},
+        "scores": {
+            "moved": mine.get("scored|churn", 0),
+            "before": theirs.get("scored|churn", 0) if was_counted else None,
+        },
         "patterns": _by(mine, theirs, "pattern|"),
         "excluded": _by(mine, theirs, "stop|"),
         "alarms": await _alarms(store, day, now),
@@ -173,7 +180,7 @@ async def _messages(context: Context, day: date, before: date) -> dict[str, Any]
 def _by(mine: dict[str, int], theirs: dict[str, int], prefix: str) -> dict[str, Any]:
     by = {what.removeprefix(prefix): count for what, count in sorted(mine.items()) if what.startswith(prefix)}
     before = sum(count for what, count in theirs.items() if what.startswith(prefix))
-    return {"count": sum(by.values()), "before": before, "by": by}
+    return {"count": sum(by.values()), "before": before if "events" in theirs else None, "by": by}
 
 
 async def _alarms(store: WatchStore, day: date, now: int) -> list[dict[str, Any]]:
@@ -192,10 +199,8 @@ async def _alarms(store: WatchStore, day: date, now: int) -> list[dict[str, Any]
 
 
 async def _choices(context: Context) -> list[dict[str, Any]]:
-    """Return what is known of the choices now, in words."""
+    """Return what is known of the choices now, in words; of which nothing came yet, nothing."""
     rules = (await live_programme(context)).crm.choices.choices
     counts = await counted(context) if rules else {}
-    return [
-        {"id": name, "in_words": sentences(report(rule.plan, counts))}
-        for name, rule in sorted(rules.items())[:CHOICES_MAX]
-    ]
+    told = [(name, report(rule.plan, counts)) for name, rule in sorted(rules.items())[:CHOICES_MAX]]
+    return [{"id": name, "in_words": sentences(one)} for name, one in told if one.outcomes]

@@ -25,7 +25,7 @@ def lines(figures: dict[str, Any]) -> list[str]:
 def _players(players: dict[str, Any]) -> str:
     active, before = players["active"], players["before"]["active"]
     new = f", {players['new']:,} of them new" if players["new"] else ""
-    return f"{active:,} player{_s(active)} {'was' if active == 1 else 'were'} active (day before: {before:,}){new}."
+    return f"{active:,} player{_s(active)} {'was' if active == 1 else 'were'} active{_behind(before)}{new}."
 
 
 def _points(points: list[dict[str, Any]]) -> list[str]:
@@ -51,8 +51,8 @@ def _messages(messages: dict[str, Any]) -> str:
     return f"Messages: {mine} (day before: {theirs}).{why}"
 
 
-def _counted(count: int, before: int, what: str, did: str) -> str:
-    return f"{count:,} {what}{_s(count)} {did} (day before: {before:,})." if count or before else ""
+def _counted(count: int, before: int | None, what: str, did: str) -> str:
+    return f"{count:,} {what}{_s(count)} {did}{_behind(before)}." if count or before else ""
 
 
 def _named(counted: dict[str, Any], one: str, many: str) -> str:
@@ -60,7 +60,7 @@ def _named(counted: dict[str, Any], one: str, many: str) -> str:
     if not (count or before):
         return ""
     by = ", ".join(f"{name} {times:,}" for name, times in sorted(counted["by"].items(), key=lambda item: -item[1])[:3])
-    return f"{count:,} {one if count == 1 else many}{f': {by}' if by else ''} (day before: {before:,})."
+    return f"{count:,} {one if count == 1 else many}{f': {by}' if by else ''}{_behind(before)}."
 
 
 def _choices(choices: list[dict[str, Any]]) -> list[str]:
@@ -88,6 +88,11 @@ def _alarms(alarms: list[dict[str, Any]]) -> list[str]:
     said = [f"Unlike any week: {alarm['in_words']} (from {alarm['since'][11:16]} UTC)." for alarm in alarms]
     left = len(said) - ALARMS_SAID
     return said[:ALARMS_SAID] + ([f"And {left} more."] if left > 0 else [])
+
+
+def _behind(before: int | None) -> str:
+    """Return the same of the day before; nothing where nobody counted."""
+    return "" if before is None else f" (day before: {before:,})"
 
 
 def _s(count: int) -> str:

@@ -62,7 +62,8 @@ async def test_scores_patterns_and_exclusions_are_counted_by_day(redis: Redis) -
         (NOON, "amelia", "mission", "ten-bets"),
         (NOON, "boris", "pattern", "stake.lasting"),
     ]
-    notes.add([bet("amelia", NOON)], folded(*told, stops=(("boris", "harm"), ("carol", "self|1764000000000"))))
+    stops = (("boris", "harm"), ("carol", "self|1764000000000"), ("device-7", "merged"))
+    notes.add([bet("amelia", NOON)], folded(*told, stops=stops))
     await notes.flush()
     day = await WatchStore(redis).day("2026-11-22")
     assert day == {

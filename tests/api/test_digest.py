@@ -90,9 +90,9 @@ async def test_of_today_it_tells_what_there_is_so_far(idle: World) -> None:
 
 async def test_an_engine_nobody_watched_says_so_by_null(idle: World) -> None:
     told = await digest(idle)
-    assert told["players"] == {"active": 0, "new": None, "before": {"active": 0, "new": None}}
+    assert told["players"] == {"active": 0, "new": None, "before": {"active": None, "new": None}}
     assert told["points"] == []
-    assert told["lines"] == ["0 players were active (day before: 0).", "No event was unlike any week."]
+    assert told["lines"] == ["0 players were active.", "No event was unlike any week."]
 
 
 @pytest.mark.parametrize("ago", [-1, 500])
