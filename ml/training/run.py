@@ -84,13 +84,13 @@ def train(
         source=log.name, licence=log.licence, fingerprint=log.fingerprint(), first_at=log.at[0], last_at=log.at[-1],
         split_at=learnt.test_at, rows=len(rows), players=len(set(log.player)), seed=fitted.seed, metrics=metrics(found),
     )  # fmt: skip
-    artefact = structs.replace(kept, trust=trust, origin=origin, lifetime=life, known=_known(kept, rows, trust))
+    artefact = structs.replace(kept, trust=trust, origin=origin, lifetime=life, known=known_of(kept, rows, trust))
     artefact = load(dump(artefact)).artefact  # as it will be read, checksum and all
     text = card(artefact, found, rows, split, missing, value)
     return Trained(artefact, found, text, missing, split, len(rows), fitted.losses, warnings, value)
 
 
-def _known(artefact: Artefact, rows: Rows, trust: float) -> Reference | UnsetType:
+def known_of(artefact: Artefact, rows: Rows, trust: float) -> Reference | UnsetType:
     """Return what the players of the log's last weeks looked like, and their scores, for whoever watches them drift.
 
     Of another platform's players it is left out: that one's own differ from them is no news.
