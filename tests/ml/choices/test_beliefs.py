@@ -106,6 +106,14 @@ def test_beliefs_are_read_as_they_were_written(rows: list[Ended]) -> None:
     assert encode_beliefs(decode_beliefs(encode_beliefs(beliefs))) == encode_beliefs(beliefs)
 
 
+def test_beliefs_that_were_stored_are_read_for_ever() -> None:
+    """Kept bytes: a new statistic goes to the end."""
+    kept = b'{"number":3,"choices":{"winback|1f":{"spins":[2,3,4,[5],[6],[7],8,9,10,11,12,13,[14],15]}}}'
+    every = ArmSums(2, 3, 4, (5,), (6,), (7,), 8, 9, 10, 11, 12, 13, (14,), void=15)
+    assert decode_beliefs(kept) == Beliefs(3, {"winback|1f": {"spins": every}})
+    assert encode_beliefs(decode_beliefs(kept)) == kept
+
+
 def test_only_what_chance_drew_is_published_and_only_of_choices_in_force() -> None:
     rows = [ended("spins", 1), ended("spins", 0, by="floor"), ended("spins", 1, 1.0, "holdout"), ended("nothing", 1)]
     counts = counts_of(PLAN, rows)
