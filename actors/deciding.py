@@ -56,11 +56,13 @@ def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
     if programme.models is None:
         step = take_turn(programme.rules, begun, entry, draws)
     else:
-        step = take_models_turn(programme.models, told.model, begun, entry)
-        if step.effects:
-            unlike = tuple(effect for effect in step.effects if isinstance(effect, PatternChanged))
+        known = take_models_turn(programme.models, told.model, begun, entry)
+        step = take_turn(programme.rules, known.state, entry, draws)
+        if known.effects:
+            unlike = tuple(effect for effect in known.effects if isinstance(effect, PatternChanged))
             is_harm = shows_harm(unlike, programme.models.patterns)
-        step = joined(step, take_turn(programme.rules, step.state, entry, draws))
+        if known.effects or known.timers:  # of nearly every event there is nothing to join
+            step = joined(known, step)
     chance = (
         Chance(draws, told.beliefs, told.partition, told.memory, is_harm)
         if programme.crm.choices.choices
