@@ -17,7 +17,7 @@ from ml.evaluation.metrics import Accuracy, Figures
 from ml.features import NAMES
 from ml.net import Head, Model, Origin, checksum, dump, load
 from ml.training import outcome, run
-from ml.training.contest import CHALLENGER, RULE, refusals, seen_until
+from ml.training.contest import CHALLENGER, RULE, Contest, contest, refusals, seen_until
 from ml.training.dataset import HEADS, rows_of
 from ml.training.outcome import OutcomeNet, Part, Recipe, Task, fit, head_losses
 from ml.training.platt import LABELS_MIN, calibrated
@@ -206,17 +206,28 @@ def test_a_training_from_log_to_card() -> None:
     assert all(a <= b for a, b in pairwise(shares))
     assert shares[-1] == 1
 
-    refitted = train(log, gap_ms=HOUR // 2, trust=0.5, fits=1, seed=model.artefact.origin.seed, draws=40)
-    assert refitted.contest.lines == found.lines, "what is judged is the fit that saw less"
-    assert refitted.artefact.origin.split_at == log.at[-1] + 1
-    assert refitted.artefact.layers != model.artefact.layers
-    assert "fitted once more to all rows" in refitted.card
-    assert "fitted once more" not in trained.card
-
     again = train(log, champion=model, gap_ms=HOUR // 2, trust=0.5, fits=2, draws=40)
     assert not again.contest.won, "it beat itself"
     assert "Brier" in again.contest.refusals[0]
     assert again.contest.brier_difference == Interval(0.0, 0.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("won", [True, False])
+def test_only_a_model_that_won_is_fitted_once_more_to_all_rows(monkeypatch: pytest.MonkeyPatch, won: bool) -> None:
+    log = population(350, 160)
+    monkeypatch.setattr(run, "contest", lambda *a, **k: decided(contest(*a, **k), won))
+    trained, judged = (train(log, gap_ms=HOUR // 2, fits=1, draws=20, refit=refit) for refit in (True, False))
+    assert trained.contest.lines == judged.contest.lines, "what is judged is the fit that saw less"
+    assert judged.artefact.origin.split_at == judged.split.test_at
+    assert "fitted once more" not in judged.card
+    assert (trained.artefact.layers != judged.artefact.layers) == won
+    assert ("fitted once more to all rows" in trained.card) == won
+    assert (trained.artefact.origin.split_at == log.at[-1] + 1) == won
+
+
+def decided(found: Contest, won: bool) -> Contest:
+    return structs.replace(found, refusals=() if won else ("it lost",))
 
 
 def test_a_champion_made_of_these_players_is_judged_on_rows_that_neither_saw() -> None:
