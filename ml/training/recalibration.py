@@ -15,6 +15,7 @@ from domain.calendar import DAY_MS
 from ml.evaluation.bootstrap import Interval, interval, weights
 from ml.net import Artefact, Head, Model, dump, load
 from ml.training.dataset import HEADS, Bools, Floats, Rows
+from ml.training.known import rescored
 from ml.training.platt import calibrated
 from ml.training.split import NotEnough
 
@@ -82,6 +83,7 @@ def recalibrate(
     if not made.is_better:
         return made
     artefact = structs.replace(model.artefact, heads=heads, origin=origin)
+    artefact = structs.replace(artefact, known=rescored(artefact, rows))
     return structs.replace(made, artefact=load(dump(artefact)).artefact)
 
 

@@ -7,21 +7,19 @@ from msgspec import UNSET, Struct, UnsetType, structs
 from domain.calendar import DAY_MS
 from ml.evaluation.lifetime import ValueReport, refusal
 from ml.evaluation.lifetime import judge as judge_value
-from ml.features import NAMES
 from ml.lifetime import NAMES_TOLD, Lifetime
 from ml.net import Artefact, Model, Origin, dump, load
 from ml.training import lifetime
 from ml.training.card import card
 from ml.training.contest import Contest, contest, metrics, seen_until
-from ml.training.dataset import HEADS, WEEK_MS, Bools, Rows, rows_of
+from ml.training.dataset import HEADS, Bools, Rows, rows_of
+from ml.training.known import known_of
 from ml.training.log import Log
 from ml.training.outcome import Fitted, Part, Recipe, Task
 from ml.training.runners import Runner, here
 from ml.training.split import NotEnough, Split, lacking, split_of, whole
-from ml.watch.drift import Reference, reference_of
 
 DECIDES = "churn_14d"  # the head by which a contest is decided, where it was learnt
-KNOWN_WEEKS = 8  # of the log's end, whose players the model remembers
 Told = Callable[[str, float], None]  # what is being done, and the share of it that is
 
 
@@ -88,21 +86,6 @@ def train(
     artefact = load(dump(artefact)).artefact  # as it will be read, checksum and all
     text = card(artefact, found, rows, split, missing, value)
     return Trained(artefact, found, text, missing, split, len(rows), fitted.losses, warnings, value)
-
-
-def known_of(artefact: Artefact, rows: Rows, trust: float) -> Reference | UnsetType:
-    """Return what the players of the log's last weeks looked like, and their scores, for whoever watches them drift.
-
-    Of another platform's players it is left out: that one's own differ from them is no news.
-    """
-    if trust < 1:
-        return UNSET
-    last = rows.vector[rows.weekly & (rows.at > rows.at[-1] - KNOWN_WEEKS * WEEK_MS)]  # (N, F)
-    columns = {name: last[:, at] for at, name in enumerate(NAMES)}
-    told = Model(artefact).predict(last)  # (N, H)
-    return reference_of(
-        int(rows.at[-1]), columns | {f"scores.{head.name}": told[:, at] for at, head in enumerate(artefact.heads)}
-    )
 
 
 def _lifetime(

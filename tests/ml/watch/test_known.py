@@ -7,7 +7,7 @@ from domain.calendar import DAY_MS
 from ml.features import NAMES
 from ml.net import dump, load
 from ml.training.dataset import HEADS, Rows
-from ml.training.run import KNOWN_WEEKS, known_of
+from ml.training.known import KNOWN_WEEKS, known_of, rescored
 from ml.watch.drift import shifts
 from tests.ml.made import model
 
@@ -42,3 +42,14 @@ def test_it_is_kept_with_the_model_and_an_older_one_has_none() -> None:
 
 def test_of_another_platforms_players_nothing_is_remembered() -> None:
     assert known_of(MADE, rows(), trust=0.4) is UNSET
+
+
+def test_calibrated_again_it_remembers_the_same_players_and_its_new_scores() -> None:
+    known = known_of(MADE, rows(), trust=1.0)
+    assert known is not UNSET
+    heads = [structs.replace(head, shift=head.shift + 1.0) for head in MADE.heads]
+    later = rescored(structs.replace(MADE, known=known, heads=heads), rows())
+    assert later is not UNSET
+    assert {name for name in NAMES if later.columns[name] != known.columns[name]} == set()
+    assert later.columns["scores.churn_14d"].edges[4] > known.columns["scores.churn_14d"].edges[4]
+    assert rescored(MADE, rows()) is UNSET
