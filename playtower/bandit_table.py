@@ -15,7 +15,8 @@ from playtower.terminal import out
 def print_choices(report: BanditReport, width_min: int) -> None:
     """Print one log: all ways to choose beside the best single arm for everybody, then what learning cost."""
     console = Console(width=max(width_min, out.width), highlight=False)
-    table = Table(title=f"choices, {report.name}: {report.about}; {report.reward_is}", title_justify="left")
+    out.print(f"[italic]choices, {escape(report.name)}: {escape(report.about)}; {report.reward_is}[/italic]")
+    table = Table()
     for name in ("learnt from one half, judged on the other", "estimate", "95 %", "over the best single arm"):
         table.add_column(name, no_wrap=True)
     for line in report.lines:
