@@ -18,7 +18,7 @@ import gamification.config
 import ml.config
 import ml.tone_config
 from crm.config import TemplateConfig
-from crm.connectors import ConnectorConfig
+from crm.connectors import READERS, ConnectorConfig
 from crm.programme import CrmRules, InvalidCrm, compile_crm
 from crm.vocabulary import unknown_names
 from domain.errors import Invalid, NotFound
@@ -235,9 +235,9 @@ def _tone(documents: Documents) -> tuple[TonePlan | None, list[Problem]]:
     """Return how texts are read outside the turn, and what is wrong with that."""
     document = documents.get("models", {}).get(ml.tone_config.DOCUMENT)
     plan = compile_tone(ToneConfig.model_validate(document)) if document is not None else None
-    if plan is None or documents.get("connectors", {}).get(plan.connector, {}).get("kind") == "chat_model":
+    if plan is None or documents.get("connectors", {}).get(plan.connector, {}).get("kind") in READERS:
         return plan, []
-    detail = f"expected the id of a connector of the kind chat_model, got {plan.connector!r}"
+    detail = f"expected the id of a connector of the kind {' or '.join(READERS)}, got {plan.connector!r}"
     return plan, [{"document": f"models/{ml.tone_config.DOCUMENT}", "path": "endpoint", "detail": detail}]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from crm.connectors import (
     AnyConnector,
     ChatModelConnector,
     FcmConnector,
+    LocalModelConnector,
     Secret,
     SmppConnector,
     SmtpConnector,
@@ -25,6 +27,7 @@ from crm.connectors import (
     WhatsAppConnector,
     read_connector,
 )
+from ml.tone.embedded import PACKAGE
 
 
 class ConnectorUnusable(Exception):
@@ -119,6 +122,12 @@ def _make(
 
             key = _in_a_header(secret(connector.api_key)) if connector.api_key else ""
             return ChatModelAdapter(connector, key, guard=guard)
+        case LocalModelConnector():
+            from channels.local_model import LocalModelAdapter
+
+            if find_spec(PACKAGE) is None:
+                raise SecretMissing("expected the extra `tone`: pip install 'playtower[tone]'")
+            return LocalModelAdapter(connector)
 
 
 def _in_a_header(value: str) -> str:

@@ -24,7 +24,7 @@ CHANNEL_OF = {
     "webhook": "webhook",
 }
 """Which channel a kind of connector serves."""
-LINE_OF = {**CHANNEL_OF, "chat_model": CHANNEL}
+LINE_OF = {**CHANNEL_OF, "chat_model": CHANNEL, "local_model": CHANNEL}
 """By which line of the couriers' queue a kind of connector is asked: its channel, or that of what is to be read."""
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
@@ -259,6 +259,23 @@ class ChatModelConnector(Connector):
     allow_private: bool = False  # an endpoint in one's own network
 
 
+class LocalModelConnector(Connector):
+    """A small network on the couriers' own hosts that reads texts; it needs the extra ``tone``."""
+
+    kind: Literal["local_model"]
+    per_day: int = Field(default=1_000_000, ge=0, le=10_000_000)  # texts of a UTC day, over all couriers
+    rate_per_s: float = Field(default=20, gt=0, le=1_000)
+    burst: int = Field(default=20, ge=1, le=1_000)
+    in_flight_max: int = Field(default=4, ge=1, le=100)
+
+
+READERS: dict[str, type[ChatModelConnector] | type[LocalModelConnector]] = {
+    "chat_model": ChatModelConnector,
+    "local_model": LocalModelConnector,
+}
+"""Kinds that read texts."""
+
+
 def _check_header(name: str, content: object) -> None:
     if not _HEADER.fullmatch(name) or name.lower().startswith(_OWN_HEADERS):
         raise ValueError(f"headers: expected the name of a header that the connector does not write, got {name[:60]!r}")
@@ -279,6 +296,7 @@ AnyConnector = (
     | WhatsAppConnector
     | WebhookConnector
     | ChatModelConnector
+    | LocalModelConnector
 )
 MODELS: dict[str, type[Connector]] = {
     "smtp": SmtpConnector,
@@ -289,12 +307,14 @@ MODELS: dict[str, type[Connector]] = {
     "telegram": TelegramConnector,
     "whatsapp": WhatsAppConnector,
     "webhook": WebhookConnector,
-    "chat_model": ChatModelConnector,
+    **READERS,
 }
 
 
 class _Kind(Document, extra="ignore"):
-    kind: Literal["smtp", "twilio", "smpp", "web_push", "fcm", "telegram", "whatsapp", "webhook", "chat_model"]
+    kind: Literal[
+        "smtp", "twilio", "smpp", "web_push", "fcm", "telegram", "whatsapp", "webhook", "chat_model", "local_model"
+    ]
 
 
 class ConnectorConfig(RootModel[Annotated[AnyConnector, Field(discriminator="kind")]]):

@@ -15,7 +15,7 @@ class ToneConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
-    endpoint: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]  # a connector of the kind chat_model
+    endpoint: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]  # a connector that reads
     languages: Annotated[tuple[Language, ...], Field(min_length=1, max_length=4)] = ("en", "uk", "ru", "other")
     texts: Literal["all", "unclear"] = "all"  # unclear: those of which the reading in the turn says nothing
 

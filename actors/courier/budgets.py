@@ -6,7 +6,7 @@ from typing import Any
 
 from actors.courier import pacing
 from actors.courier.closing import BUDGET_SPENT, OPEN, Closure, next_day
-from crm.connectors import ChatModelConnector
+from crm.connectors import READERS
 from domain.reading import CHANNEL
 from ml.tone_config import DOCUMENT
 from store.ports import Queue
@@ -20,9 +20,10 @@ def reading_budget(documents: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> 
     """Return how many texts a day the model may be asked to read that ``models/tone`` names, as a channel's budget."""
     name = documents.get("models", {}).get(DOCUMENT, {}).get("endpoint")
     connector = documents.get("connectors", {}).get(str(name))
-    if connector is None or connector.get("kind") != "chat_model":
+    reader = READERS.get(str(connector["kind"])) if connector is not None else None
+    if connector is None or reader is None:
         return {}
-    return {CHANNEL: {"per_day": connector.get("per_day", ChatModelConnector.model_fields["per_day"].default)}}
+    return {CHANNEL: {"per_day": connector.get("per_day", reader.model_fields["per_day"].default)}}
 
 
 class _Budget:

@@ -5,10 +5,13 @@ must answer. "Three" lets it say neither, as it does in a turn, and judges all t
 turn: how much of it held, and how much there was to say.
 """
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from math import isnan
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from msgspec import Struct, to_builtins
@@ -16,11 +19,14 @@ from numpy.typing import NDArray
 
 from ml.evaluation.bootstrap import Interval, interval
 from ml.tone import LANGUAGES, Tone, Weights, tone_of
+from ml.tone.embedded import PACKAGE, shortened
+from ml.tone.embedded import shipped as shipped_head
 from ml.training.tone_sets import SOURCES, Line, read_sets
 
 Ints = NDArray[np.int64]
 MOODS = (-1, 0, 1)
 DRAWS = 300
+EMBEDDED_MOST = 450  # texts of a set: some ten milliseconds each
 SEED = 7
 _WIDTHS = (14, 5, 5, 18, 13, 18, 13, 5, 5, 12, 5, 8)
 _NOWHERE = Path("/nonexistent")
@@ -51,19 +57,26 @@ class ToneRow(Struct, frozen=True):
     language_right: float  # share whose language was found
 
 
-def judge_folder(data: Path | None, draws: int = DRAWS) -> list[ToneRow]:
+Reader = Callable[[str], Tone]
+
+
+def judge_folder(data: Path | None, draws: int = DRAWS, *, read: Reader = tone_of, most: int = 0) -> list[ToneRow]:
     """Return a row for each set that is there, then one for each language over all of them.
 
     Args:
         data: The folder that has the public sets; None: only the lines that are part of the package.
+        most: Texts of each set, those of the smallest hash; 0: all.
     """
-    return judge([line for line in read_sets(data or _NOWHERE) if line.held_out], draws)
+    lines = [line for line in read_sets(data or _NOWHERE) if line.held_out]
+    return judge(_some(lines, most) if most else lines, draws, read=read)
 
 
-def judge(lines: Sequence[Line], draws: int = DRAWS, *, weights: Weights | None = None) -> list[ToneRow]:
+def judge(
+    lines: Sequence[Line], draws: int = DRAWS, *, weights: Weights | None = None, read: Reader = tone_of
+) -> list[ToneRow]:
     """Return the rows of labelled texts, all of which must be held out."""
     assert all(line.held_out for line in lines), "judged on what it was trained on"
-    tones = [tone_of(line.text, weights=weights) for line in lines]
+    tones = [read(line.text) if weights is None else tone_of(line.text, weights=weights) for line in lines]
     pairs = list(zip(lines, tones, strict=True))
 
     def row(name: str, language: str, external: bool) -> list[ToneRow]:
@@ -79,6 +92,32 @@ def judge(lines: Sequence[Line], draws: int = DRAWS, *, weights: Weights | None 
         ),
         *(one for language in LANGUAGES for one in row(ALL, language, False)),
     ]
+
+
+def embedded_reader() -> Reader | None:
+    """Return what reads by sentence embeddings as ``ml.tone.worker`` does; None without the extra ``tone``."""
+    if find_spec(PACKAGE) is None:
+        return None
+    network, head = importlib.import_module(PACKAGE), shipped_head()
+
+    def read(text: str) -> Tone:
+        vector = network.query(shortened(text))
+        angry, pleased = head.chances(vector)
+        said = head.judged(vector)
+        clear = said.get("confidence", round(1 - max(angry, pleased), 4))
+        return Tone(tone_of(text).language, said.get("mood", ""), clear, angry, pleased, head.version)
+
+    return read
+
+
+def _some(lines: Sequence[Line], most: int) -> list[Line]:
+    by_hash = sorted(lines, key=lambda line: (crc32(line.text.encode()), line.text))
+    kept: dict[str, list[Line]] = {}
+    for line in by_hash:
+        of_it = kept.setdefault(line.source, [])
+        if len(of_it) < most:
+            of_it.append(line)
+    return [line for of_it in kept.values() for line in of_it]
 
 
 def _row(name: str, language: str, external: bool, pairs: Sequence[tuple[Line, Tone]], draws: int) -> ToneRow:

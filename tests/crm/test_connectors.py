@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from actors.programme import validate_document
-from crm.connectors import CHANNEL_OF, LINE_OF, MODELS, connected_channels, read_connector
+from crm.connectors import CHANNEL_OF, LINE_OF, MODELS, READERS, connected_channels, read_connector
 from domain.errors import Invalid
 
 SID = "AC" + "0" * 32
@@ -19,6 +19,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "whatsapp": {"phone_number_id": "106540352242922", "access_token": {"env": "WHATSAPP_TOKEN"}},
     "webhook": {"url": "https://example.com/hook", "secret": {"env": "HOOK_SECRET"}},
     "chat_model": {"model": "small-1", "api_key": {"env": "MODEL_KEY"}},
+    "local_model": {},
 }
 
 
@@ -45,9 +46,9 @@ def test_every_kind_has_a_line_and_a_model() -> None:
 
 
 def test_what_reads_texts_is_no_channel() -> None:
-    assert set(LINE_OF) - set(CHANNEL_OF) == {"chat_model"}
-    assert LINE_OF["chat_model"] not in CHANNEL_OF.values()
-    assert connected_channels({"reader": document("chat_model")}) == ("in_app",)
+    assert set(LINE_OF) - set(CHANNEL_OF) == set(READERS) == {"chat_model", "local_model"}
+    assert not {LINE_OF[kind] for kind in READERS} & set(CHANNEL_OF.values())
+    assert connected_channels({kind: document(kind) for kind in READERS}) == ("in_app",)
 
 
 def test_channels_are_those_with_a_connector() -> None:
