@@ -27,6 +27,7 @@ ROUND_S = 15.0
 LEASE_MS = 60_000
 SETTLES_MS = 30_000  # hosts add what they counted every 5 s
 GAP_MS = 600_000  # between two looks; then nobody watched, and what is missing is no silence
+RARE_MS, RARE_EVERY_MS = 6 * HOUR_MS, 300_000  # who is silent for so long is looked at so often
 FORGET_MS = 28 * 86_400_000  # a name that nobody sends any more
 
 
@@ -82,7 +83,7 @@ class Watcher:
                 _close(names, state.hour, await self.store.counted(state.hour), zone)
             state = structs.replace(state, hour=state.hour + 1)
         running = await self.store.counted(state.hour)
-        _look(names, await self.store.last(), running, state, counted)
+        _look(names, await self.store.last(), running, state, counted, before.at)
         gone = [name for name in self._names if name not in names]
         changed = {name: watched for name, watched in names.items() if watched is not self._names.get(name)}
         told = [Told(name, w.alarm) for name, w in changed.items() if w.alarm and _is_news(self._names.get(name), w)]
@@ -130,8 +131,10 @@ def _close(names: dict[str, Watched], hour: int, counts: dict[str, int], zone: s
             names[name] = closed(names.get(name, Watched()), hour * HOUR_MS, counts.get(name, 0), zone)
 
 
-def _look(names: dict[str, Watched], last: dict[str, int], running: dict[str, int], state: Watching, now: int) -> None:
-    """Look at all names as they are at ``now``, up to which all was counted."""
+def _look(
+    names: dict[str, Watched], last: dict[str, int], running: dict[str, int], state: Watching, now: int, before: int
+) -> None:
+    """Look at all names as they are at ``now``, up to which all was counted; ``before`` is when that was done last."""
     if now <= state.since or now // HOUR_MS != state.hour:
         return  # partitions are behind: what was counted since belongs to a later hour
     for name, watched in list(names.items()):
@@ -139,6 +142,8 @@ def _look(names: dict[str, Watched], last: dict[str, int], running: dict[str, in
         if state.at - seen > FORGET_MS and not open_alarm(watched):
             del names[name]
             continue
+        if state.at - seen > RARE_MS and state.at // RARE_EVERY_MS == before // RARE_EVERY_MS:
+            continue  # a look back over days costs most of a millisecond, and tells nothing new each time
         alarm = open_alarm(watched)
         since = seen if alarm is not None and alarm.what == "stopped" else max(seen, state.since)
         names[name] = looked(watched, since, running.get(name, 0), now, state.zone)

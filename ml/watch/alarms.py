@@ -13,7 +13,19 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from domain.calendar import DAY_MS
-from ml.watch.volumes import FEW, HOUR_MS, MANY, Forecast, Usual, chance, chance_of_none, forecast, hour_of_week, learnt
+from ml.watch.volumes import (
+    FEW,
+    HOUR_MS,
+    MANY,
+    Forecast,
+    Usual,
+    chance,
+    chance_of_none,
+    forecast,
+    forecasts,
+    hour_of_week,
+    learnt,
+)
 
 What = Literal["stopped", "few", "many"]
 
@@ -118,7 +130,8 @@ def _unlike(count: int, told: Forecast | None) -> What | None:
 def _windows(usual: Usual, since: int, now: int, zone: str) -> Iterator[tuple[Forecast, float]]:
     """Return the hours between two instants with the share of each; hours of which nothing is known are left out."""
     since = max(since, now - SILENCE_MOST_MS)
-    for start in range(since // HOUR_MS * HOUR_MS, now, HOUR_MS):
-        told = forecast(usual, hour_of_week(start, zone))
+    starts = range(since // HOUR_MS * HOUR_MS, now, HOUR_MS)
+    expected = forecasts(usual, (hour_of_week(start, zone) for start in starts))
+    for start, told in zip(starts, expected, strict=True):
         if told is not None:
             yield told, (min(now, start + HOUR_MS) - max(since, start)) / HOUR_MS

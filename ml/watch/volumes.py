@@ -12,7 +12,7 @@ with mean ``mean / burst``.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct, structs
 
@@ -80,13 +80,18 @@ def hour_of_week(at: int, zone: str) -> int:
 
 def forecast(usual: Usual, hour: int) -> Forecast | None:
     """Return what an hour of the week should bring; None while it is not known, nor that hour of another day."""
-    known, mean = _base(usual, hour)
-    if not known:
-        return None
+    return next(forecasts(usual, (hour,)))
+
+
+def forecasts(usual: Usual, hours: Iterable[int]) -> Iterator[Forecast | None]:
+    """Return what several hours of the week should bring."""
     level = (usual.seen + _LEVEL_PRIOR) / (usual.due + _LEVEL_PRIOR)
+    level = min(max(level, 1 / _LEVEL_MOST), _LEVEL_MOST)
     burst, scatter = spread_of(usual)
-    unsure = 1 + 1 / known
-    return Forecast(mean * min(max(level, 1 / _LEVEL_MOST), _LEVEL_MOST), burst * unsure, scatter * unsure)
+    for hour in hours:
+        known, mean = _base(usual, hour)
+        unsure = 1 + 1 / known if known else 0.0
+        yield Forecast(mean * level, burst * unsure, scatter * unsure) if known else None
 
 
 def spread_of(usual: Usual) -> tuple[float, float]:

@@ -130,6 +130,14 @@ async def test_a_name_nobody_sends_any_more_is_forgotten(redis: Redis) -> None:
     assert await watcher.store.last() == {}
 
 
+async def test_a_name_that_comes_seldom_is_looked_at_seldom_and_all_the_same(redis: Redis) -> None:
+    watcher = await known(redis, NOON)
+    await redis.zadd("{watch}:last", {"bet_placed": NOON - 7 * HOUR_MS})  # watched all the while, and nothing counted
+    assert await watcher.at(NOON + SETTLES_MS + 1) == []
+    assert await watcher.at(NOON + 4 * MINUTE) == []
+    assert [one.alarm.what for one in await watcher.at(NOON + 5 * MINUTE)] == ["stopped"]
+
+
 async def test_of_two_watchers_one_writes(redis: Redis) -> None:
     one = await known(redis, NOON)
     other = At(redis, name="x", partitions=PARTITIONS)

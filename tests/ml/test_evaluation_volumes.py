@@ -1,14 +1,20 @@
 """The judgement of alarms about volumes, on made-up weeks in which nothing happens but what is planted."""
 
+import os
 from functools import cache
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from domain.calendar import DAY_MS
+from ml.data import dodge_the_mud
 from ml.evaluation.volumes import VolumeReport, as_text, judge, judge_folder, laid_over
 from ml.training.log import Log, log_of
 from ml.watch.volumes import HOUR_MS
 from tests.ml.watch.weeks import MONDAY, poisson
+
+DATA = "PLAYTOWER_DATA"
 
 
 @cache
@@ -61,3 +67,13 @@ def test_the_table_has_a_row_for_all_that_was_planted() -> None:
 def test_without_data_the_reason_is_told(tmp_path: Path) -> None:
     assert str(judge_folder(None)).startswith("volumes: no folder was given")
     assert str(judge_folder(tmp_path)).startswith("volumes: expected plays.csv.gz")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get(DATA), reason=f"{DATA} names no folder with plays.csv.gz")
+def test_on_real_plays_stops_are_told_within_a_day_and_little_else_is() -> None:
+    real = judge(dodge_the_mud(Path(os.environ[DATA])), draws=60, planted=30)
+    seen = {one.planted: one for one in real.seen}
+    assert real.false_a_month < 1
+    assert seen["nothing"].by[24] < 0.1
+    assert seen["a stop"].by[24] > 0.95
