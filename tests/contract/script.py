@@ -40,6 +40,7 @@ class Script:
 
     def __init__(self, seed: int, clock: str) -> None:
         self.random = Random(seed)
+        self.later = Random(f"later {seed}")
         self.clock = clock
         self.now = START
         self.tokens: list[tuple[str, int, int]] = []  # lane, partition, index into each side's own tokens
@@ -108,7 +109,7 @@ class Script:
                 return verb, lane, p, r.randrange(-1, 12), r.randint(1, 20)
             case "load":
                 return verb, lane, p, [_player(r) for _ in range(3)]
-        return verb, lane, [self._commit(hands, lane, p) for p in r.choice([[p], [p], [0, 1]])]
+        return verb, lane, [self._since(lane, self._commit(hands, lane, p)) for p in r.choice([[p], [p], [0, 1]])]
 
     def _incoming(self) -> Incoming:
         r, at = self.random, self.now - self.random.randrange(20 * HOUR)
@@ -144,7 +145,7 @@ class Script:
             "entries": r.randint(1, 4),
             "writes": self._some(2, lambda: (_player(r), r.random() < 0.03, {"x": _bytes(r)})),
             "inbox": self._some(1, lambda: (_player(r), _bytes(r), r.random() < 0.3)),
-            "outputs": self._some(2, lambda: _timer(r, 99)) if lane == "players" or r.random() < 0.1 else [],
+            "outputs": self._some(2, lambda: _timer(r, 99)),
             "keys": self._some(1, lambda: (f"b{bucket}", f"b{bucket - 1}", f"k{r.randrange(1_500)}", _player(r))),
             "timers": self._some(2, lambda: (r.random() < 0.8, self.now + r.randrange(-50, 3_000), _timer(r, 40))),
             "part": r.choice([b"", b"", _bytes(r)]),
@@ -156,11 +157,27 @@ class Script:
             **(self._aloft() if lane == "tower" else {}),
         }
 
+    def _since(self, lane: str, plan: dict[str, Any]) -> dict[str, Any]:
+        """Add what came later, by a generator of its own. What the tower tells the players is rare: their lane has a
+        bound, and others that fill it. For that the players tell it more, or it would have little to do.
+        """
+        r = self.later
+        counts = [
+            (f"winback|g|{r.choice('ab')}|policy|n", r.choice([1, -3, 2**61])) for _ in range(r.choice([0, 0, 2]))
+        ]
+        if lane == "players":
+            return plan | {
+                "sums": counts,
+                "outputs": plan["outputs"] + [_timer(r, 99) for _ in range(r.choice([0, 1]))],
+            }
+        told = plan["outputs"] if r.random() < 0.03 else []
+        voids = [(f"r{r.randrange(60)}", "goal") for _ in range(r.choice([0, 1, 2]))]
+        return plan | {"sums": counts, "outputs": told, "voids": plan["voids"] + voids}
+
     def _beside(self) -> dict[str, Any]:
         r = self.random
         if r.random() < 0.5:  # most commits have none of it
-            names = ("groups", "relays", "walks", "stops", "duplicates", "lifts", "mutes", "sums")
-            return {name: [] for name in names}
+            return {"groups": [], "relays": [], "walks": [], "stops": [], "duplicates": [], "lifts": [], "mutes": []}
         return {
             "groups": self._some(3, lambda: (r.random() < 0.6, f"segments/{r.choice('ab')}", _player(r))),
             "relays": self._some(3, lambda: (r.randrange(2), _timer(r, 500))),
@@ -169,7 +186,6 @@ class Script:
             "duplicates": self._some(1, lambda: _bytes(r)),
             "lifts": self._some(1, lambda: (_player(r), r.choice(["", "merged", "self"]))) if r.random() < 0.2 else [],
             "mutes": self._some(1, lambda: (r.random() < 0.4, _player(r), r.choice(MARKS))),
-            "sums": self._some(2, lambda: (f"winback|g|{r.choice('ab')}|policy|n", r.choice([1, -3, 2**61]))),
         }
 
     def _aloft(self) -> dict[str, Any]:

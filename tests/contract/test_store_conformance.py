@@ -550,7 +550,7 @@ async def test_ten_thousand_random_calls_have_the_same_answers_and_end_in_the_sa
     any_redis: Redis, clock: str
 ) -> None:
     real, model = await RealSide.of(any_redis), ModelSide()
-    script, real_hands, model_hands = Script(20_26, clock), Hands(clock), Hands(clock)
+    script, real_hands, model_hands = Script(20_31, clock), Hands(clock), Hands(clock)
     for p in (0, 1):
         for player in ("p1", "p4", "p6"):
             await real.says_hello(p, player)
