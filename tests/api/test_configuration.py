@@ -190,3 +190,15 @@ async def test_a_key_without_the_scope_may_not_write(idle: World) -> None:
     assert (await idle.http.get("/v1/config/currencies", headers=headers)).status_code == 200
     refused = await idle.http.put("/v1/config/currencies/gems", json={}, headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+
+
+async def test_a_kind_of_several_documents_has_a_schema_for_each(idle: World) -> None:
+    items = (await idle.http.get("/v1/programme/kinds")).json()["items"]
+    models = {item.get("id"): item["schema"]["title"] for item in items if item["kind"] == "models"}
+    assert models == {"churn": "ModelsConfig", "tone": "ToneConfig"}
+    assert [item for item in items if item["kind"] == "policies" and "id" in item] == []
+    reader = {"kind": "chat_model", "model": "small-1"}
+    assert (await idle.http.put("/v1/config/connectors/reader", json=reader)).status_code == 201
+    assert (await idle.http.put("/v1/config/models/tone", json={"endpoint": "reader"})).status_code == 201
+    wrong = await idle.http.put("/v1/config/models/tone", json={"endpoint": "reader", "horizon": "7d"})
+    assert (wrong.status_code, wrong.json()["errors"][0]["path"]) == (422, "horizon")
