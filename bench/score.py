@@ -1,9 +1,9 @@
 """``score``: what models cost a turn, in process: the state after an event, the net, and a whole turn with and without.
 
 Signals come from a plain model of play (sessions of spins, a deposit now and then), a few weeks of each player, so
-that states are as full as they get. Each call is timed alone, with CPU time (the clock's own cost, 0.2 to 0.5 us, is in
-the figures). All is played ``--rounds`` times, and an event's figure is the median of its rounds: what the event costs,
-not what the machine did meanwhile.
+that states are as full as they get. Each call is timed alone, by a clock that needs no system call: after one, all
+starts cold (a score took a quarter more). All is played ``--rounds`` times, at least five, and an event's figure is the
+median of its rounds: what the event costs, not what the machine did meanwhile.
 """
 
 import time
@@ -34,6 +34,7 @@ from store.documents import Documents
 LIMIT_US_P50, LIMIT_US_P99 = 20.0, 60.0  # of all that models do for an event (research: 40,000 events/s of a core)
 PLAYERS = 40
 EVENTS = 400  # of each player
+ROUNDS_MIN = 5
 START_MS = 1_700_000_000_000
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 MODELS: dict[str, Any] = {
@@ -55,7 +56,7 @@ def run(options: Options) -> dict[str, Any]:
     plan = compile_models(config)
     assert plan is not None
     played = [_played(Random(f"score {n}"), plan) for n in range(PLAYERS)]
-    parts = _parts(plan, played, options.rounds)
+    parts = _parts(plan, played, max(ROUNDS_MIN, options.rounds))
     turns = _turns(options)
     whole = [state + share for state, share in zip(parts["event"], parts["scored"], strict=True)]
     result: dict[str, Any] = {
@@ -128,7 +129,7 @@ def _parts(plan: ModelPlan, played: list[list[tuple[Event, Signal]]], rounds: in
 
 def _timed(plan: ModelPlan, events: list[tuple[Event, Signal]]) -> tuple[list[tuple[int, int, int]], tuple[int, int]]:
     """Play one player's events; ns of state, patterns and net (0: it did not run), and the bytes of what is kept."""
-    model, patterns, clock = shipped(), plan.patterns, time.thread_time_ns
+    model, patterns, clock = shipped(), plan.patterns, time.perf_counter_ns
     assert patterns is not None
     features, habits, timed = Features(), Habits(), list[tuple[int, int, int]]()
     for n, (event, _) in enumerate(events):
