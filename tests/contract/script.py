@@ -85,6 +85,8 @@ class Script:
                 return verb, _player(r), r.choice(MARKS), r.random() < 0.4
             case "claim":
                 rooms = [(r.choice(CHANNELS), r.choice(["urgent", "bulk"]), r.randint(0, 3)) for _ in range(3)]
+                if not any(most for _, _, most in rooms):  # the store is not even asked
+                    rooms[0] = (*rooms[0][:2], 1)
                 return verb, self._token(hands, "channels", p), f"c{r.randrange(3)}", rooms
             case "settle":
                 return verb, [self._settlement() for _ in range(r.randint(1, 3))]
