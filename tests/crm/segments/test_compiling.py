@@ -118,7 +118,7 @@ def test_what_the_page_of_segments_shows_is_valid() -> None:
     (document,) = re.findall(r"```yaml\n# segments/at-risk\n(.*?)```", page, re.DOTALL)
     validate_document("segments", "at-risk", yaml.safe_load(document))
     trees = re.findall(r"^\| `(\{(?:field|metric): .*?\})`", page, re.MULTILINE)
-    assert len(trees) == 9
+    assert len(trees) == 10
     for tree in trees:
         validate_document("segments", "row", {"where": yaml.safe_load(tree)})
     for metric in re.findall(r"with `(\{event: .*?\})`", page):
