@@ -10,6 +10,7 @@ from actors.choices import counted
 from actors.deciding import Told, decide, entry_id
 from actors.recent import told as recent_of
 from domain.effects import (
+    ChoiceCounted,
     ChoiceEnded,
     DuplicateLate,
     DuplicateProposed,
@@ -134,7 +135,7 @@ class Player:
                 turns.duplicates.append(
                     encode_record(HistoryRecord(entry_id(what), "duplicate_proposed", entry.at, (effect,)))
                 )
-            elif isinstance(effect, ChoiceEnded):
+            elif isinstance(effect, ChoiceEnded | ChoiceCounted):
                 turns.sums += counted(effect)
             elif isinstance(effect, JourneyEntered) and isinstance(what, Visited) and effect.journey == what.ref:
                 turns.entered.append(what.walk)

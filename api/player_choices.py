@@ -78,7 +78,7 @@ async def read_choices(
     held = snapshot.choices
     return {
         "player_id": snapshot.player,
-        "open": [_open(one, choices) for one in held.open if not one.closed],
+        "open": [_open(one, choices) for one in held.open if one.is_open],
         "own": {name: _own(sums) for name, sums in sorted(held.own.items())},
         **await page_of_person(context, snapshot, PLAYERS.history, limit, cursor, shown, PLAYERS),
     }

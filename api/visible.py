@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from domain.effects import (
+    ChoiceCounted,
     ChoiceEnded,
     Chose,
     DuplicateProposed,
@@ -35,6 +36,7 @@ _OPERATORS = (
     Scored,
     PatternChanged,
     Chose,  # who sees what others get, and how likely, can tell what is thought of them
+    ChoiceCounted,
     ChoiceEnded,
 )
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 OPEN_MAX = 20
 OWN_MAX = 10
+NOT_YET = -1  # the reward of what is open
 
 
 class OpenChoice(Struct, frozen=True, gc=False, array_like=True):
@@ -24,7 +25,12 @@ class OpenChoice(Struct, frozen=True, gc=False, array_like=True):
     request: str = ""  # id of the message that it is about
     generation: str = ""  # of the choice when it was drawn
     asks: str = ""  # what is chosen: node, template, channel, time, placement
-    closed: bool = False  # ended, and kept until ``due``: the same occasion opens nothing again
+    reward: int = NOT_YET  # it was rewarded with so much, and is kept until ``due`` to be counted then
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether its outcome is still awaited."""
+        return self.reward == NOT_YET
 
 
 class OwnSums(Struct, frozen=True, gc=False, array_like=True):

@@ -276,7 +276,7 @@ class Chose(Struct, frozen=True, gc=False, tag="chose", tag_field="kind", array_
 
 
 class ChoiceEnded(Struct, frozen=True, gc=False, tag="choice_ended", tag_field="kind", array_like=True):
-    """A choice's outcome is known, or never will be. What is learnt is counted from these alone (ADR 0011)."""
+    """A choice's outcome is known, or never will be. What was rewarded is counted later (``ChoiceCounted``)."""
 
     choice: str
     arm: str
@@ -288,6 +288,23 @@ class ChoiceEnded(Struct, frozen=True, gc=False, tag="choice_ended", tag_field="
     context: tuple[int, ...] = ()
     generation: str = ""
     reason: str = ""  # of a void: a code of ``crm.choices.reasons``
+
+
+class ChoiceCounted(Struct, frozen=True, gc=False, tag="choice_counted", tag_field="kind", array_like=True):
+    """The time of a rewarded choice is over: now it counts, when it would have been missed.
+
+    What is learnt is counted from these, and from what ended missed or void (ADR 0011).
+    """
+
+    choice: str
+    arm: str
+    key: str
+    outcome: str  # rewarded; void: it was pushed out, or the choice means something else by now
+    reward: int = 0  # millionths, 0 to 1,000,000
+    by: str = "policy"
+    propensity: int = 1_000_000
+    context: tuple[int, ...] = ()
+    generation: str = ""
 
 
 Effect = (
@@ -321,6 +338,7 @@ Effect = (
     | PatternChanged
     | Chose
     | ChoiceEnded
+    | ChoiceCounted
 )
 
 

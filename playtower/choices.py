@@ -72,9 +72,7 @@ def print_choice(told: Mapping[str, Any], console: Console) -> None:
     for line in told["in_words"]:
         console.print(escape(line))
     within = _length(outcome["within_s"])
-    console.print(
-        f"[dim]A success is known at once, a miss after {within}: what was drawn lately looks too good.[/dim]"
-    )
+    console.print(f"[dim]What was drawn within the last {within} does not count yet, whatever came of it.[/dim]")
 
 
 def _figure(estimate: Mapping[str, float] | None) -> str:

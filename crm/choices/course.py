@@ -4,6 +4,9 @@ In a turn, before the journeys walk: what the turn's event means to those that a
 is not its outcome. Of one that counts from when its message went out nothing counts before. Times are the turn's own:
 an event that arrives when the time is over is late, whatever it says of itself. There is one timer a player, at the
 earliest time that is over.
+
+A success is known when it comes, a miss when the time is over. Both are counted then: were a success counted at once,
+what was drawn lately would look too good, and an arm that is drawn more for it would look better still.
 """
 
 from collections.abc import Mapping
@@ -16,7 +19,7 @@ from crm.choices.reasons import Void
 from crm.choices.rules import ChoiceRule, ChoiceRules
 from crm.facts.exclusions import RAISED_BY
 from domain.choices import NO_CHOICES, OPEN_MAX, OWN_MAX, Choices, OpenChoice, OwnSums
-from domain.effects import ChoiceEnded, Chose
+from domain.effects import ChoiceCounted, ChoiceEnded, Chose
 from domain.entries import Entry, Event, Landed, TimerFired
 from domain.event_fields import field_value
 from domain.receipts import outcome_of
@@ -104,13 +107,14 @@ def opened(
 
 
 def add(turn: "Turn", new: OpenChoice) -> None:
-    """Keep an open choice; of more than ``OPEN_MAX`` the oldest ends."""
+    """Keep an open choice; of more than ``OPEN_MAX`` the oldest says nothing, whatever became of it."""
     held = [*turn.choices.open, new]
     while len(held) > OPEN_MAX:
-        oldest = next((one for one in held if one.closed), held[0])
-        held.remove(oldest)
-        if not oldest.closed:
+        oldest = held.pop(0)
+        if oldest.is_open:
             _end(turn, oldest, "void", reason=Void.PUSHED_OUT)
+        else:
+            _count(turn, oldest, None)
     _keep(turn, held)
 
 
@@ -171,28 +175,54 @@ def _concerns(rules: ChoiceRules, held: Choices, event: Event, now: int) -> bool
 
 def _looked_at(rules: ChoiceRules, turn: "Turn", held: OpenChoice, entry: Entry | None) -> OpenChoice | None:
     """Return the choice as it is after the turn; None when it is over."""
-    if held.closed:
-        return held if turn.at < held.due else None
     choice = rules.choices.get(held.choice)
+    if not held.is_open:
+        if turn.at < held.due:
+            return held
+        _count(turn, held, choice)
+        return None
     if not held.at:
         return _before_it_went_out(turn, choice, held, entry)
     if turn.event is not None and turn.at < held.due and choice is not None and _is_outcome(turn, choice, held):
-        if not _is_voided(turn, choice, held):
-            _end(turn, held, "rewarded", _reward(turn.event, choice), rule=choice)
-        return structs.replace(held, closed=True) if held.asks == "placement" else None
+        if not _still_means(choice, held):
+            _end(turn, held, "void", reason=Void.CHANGED)
+            return None
+        reward = _reward(turn.event, choice)
+        _end(turn, held, "rewarded", reward)
+        return structs.replace(held, reward=reward)
     if turn.at < held.due:
         return held
-    if not _is_voided(turn, choice, held):
-        _end(turn, held, "missed", rule=choice)
+    if choice is None or not _still_means(choice, held):
+        _end(turn, held, "void", reason=Void.REMOVED if choice is None else Void.CHANGED)
+        return None
+    _end(turn, held, "missed")
+    _remember(turn, held, 0, choice)
     return None
 
 
-def _is_voided(turn: "Turn", choice: ChoiceRule | None, held: OpenChoice) -> bool:
-    """End a choice that means nothing any more; tell whether it was one."""
-    if choice is not None and choice.plan.generation == held.generation and held.arm in choice.arms:
-        return False
-    _end(turn, held, "void", reason=Void.REMOVED if choice is None else Void.CHANGED)
-    return True
+def _still_means(choice: ChoiceRule, held: OpenChoice) -> bool:
+    """Tell whether the choice is what it was when it was drawn."""
+    return choice.plan.generation == held.generation and held.arm in choice.arms
+
+
+def _count(turn: "Turn", held: OpenChoice, choice: ChoiceRule | None) -> None:
+    """Count what was rewarded, now that its time is over; nothing is learnt of it without the choice that was drawn."""
+    is_learnt = choice is not None and _still_means(choice, held)
+    turn.effects.append(
+        ChoiceCounted(
+            held.choice,
+            held.arm,
+            held.key,
+            "rewarded" if is_learnt else "void",
+            held.reward if is_learnt else 0,
+            held.by,
+            held.propensity,
+            held.context,
+            held.generation,
+        )
+    )
+    if choice is not None and is_learnt:
+        _remember(turn, held, held.reward, choice)
 
 
 def _before_it_went_out(
@@ -242,15 +272,7 @@ def _reward(event: Event, choice: ChoiceRule) -> int:
     return reward_of(float(value), choice.most) if isinstance(value, int | float) and type(value) is not bool else 0
 
 
-def _end(
-    turn: "Turn",
-    held: OpenChoice,
-    outcome: str,
-    reward: int = 0,
-    *,
-    reason: Void | str = "",
-    rule: ChoiceRule | None = None,
-) -> None:
+def _end(turn: "Turn", held: OpenChoice, outcome: str, reward: int = 0, *, reason: Void | str = "") -> None:
     turn.effects.append(
         ChoiceEnded(
             held.choice,
@@ -265,12 +287,12 @@ def _end(
             str(reason),
         )
     )
-    if rule is not None and rule.plan.personal and held.by in LEARNT:
-        _remember(turn, held, reward)
 
 
-def _remember(turn: "Turn", held: OpenChoice, reward: int) -> None:
+def _remember(turn: "Turn", held: OpenChoice, reward: int, choice: ChoiceRule) -> None:
     """Add an outcome to the player's own; of more than ``OWN_MAX`` choices that of the oldest is forgotten."""
+    if not choice.plan.personal or held.by not in LEARNT:
+        return
     own = dict(turn.choices.own)
     before = own.get(held.choice)
     if before is None or before.generation != held.generation:

@@ -191,7 +191,7 @@ def live(world: World, seed: int) -> Lived:
             arm, propensity, by = drawn.arm, drawn.propensity, drawn.by
             worths[number * TENTHS // len(asked)].append(float(world.worth[player, places[arm]]))
         won = rng.random() < float(world.worth[player, places[arm]])
-        due = at + (min(WITHIN_D, rng.expovariate(1 / DELAY_D)) if won else WITHIN_D)
+        due = at + WITHIN_D  # a success counts no sooner than a miss
         ended = Ended(
             arm, by, "rewarded" if won else "missed", plan.generation, propensity, won * ONE, tuple(map(fixed, x))
         )

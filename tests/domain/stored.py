@@ -7,6 +7,7 @@ from domain.dispatch import Dispatch
 from domain.effects import (
     AchievementReached,
     Answered,
+    ChoiceCounted,
     ChoiceEnded,
     Chose,
     CompletionClaimed,
@@ -214,7 +215,7 @@ PARTS = {
                 "req_05_ab",
                 "0a1b2c3d",
                 "template",
-                True,
+                500_000,
             ),
         ),
         {"winback": OwnSums("0a1b2c3d", 4, {"cashback": (3, 1_500_000)})},
@@ -314,6 +315,10 @@ CHOICE_RECORD = HistoryRecord(
         ChoiceEnded(
             "winback", "cashback", "journeys/winback/1/2", "void", 500_000, "floor", 250_000, (1_500_000, -3),
             "0a1b2c3d", "not_sent",
+        ),
+        ChoiceCounted(
+            "winback", "cashback", "journeys/winback/1/2", "rewarded", 500_000, "floor", 250_000, (1_500_000, -3),
+            "0a1b2c3d",
         ),
     ),
 )  # fmt: skip

@@ -19,7 +19,7 @@ from tests.e2e.engine import ADMIN, Engine
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 TEXT = {"channel": "in_app", "title": {"en": "t"}, "body": {"en": "b"}}
-DEPOSIT = {"event": "deposit_completed", "within": "1h"}
+DEPOSIT = {"event": "deposit_completed", "within": "45s"}
 PROGRAMME: dict[str, dict[str, dict[str, Any]]] = {
     "templates": {"seat": TEXT, "lobby": TEXT},
     "choices": {

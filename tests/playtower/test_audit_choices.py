@@ -1,5 +1,6 @@
 """An audit over a store whose players chose: draws as they were recorded, sums as the history says."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from redis.asyncio import Redis
 
 from domain.effects import Chose, decode_record
 from domain.ids import partition_of
-from ml.choices.beliefs import ArmSums
+from ml.choices.beliefs import ArmSums, Counts
 from playtower.audit import audit
 from store.beliefs import BeliefsStore
 from store.keys import BELIEFS, PLAYERS, choice_sums
@@ -19,7 +20,7 @@ ONE = 1_000_000
 PROGRAMME: dict[str, Any] = {
     "currencies": {"points": {}},
     "choices": {
-        "winback": {"arms": {"gift": {}, "talk": {}}, "outcome": {"event": "deposit_completed", "within": 86_400}},
+        "winback": {"arms": {"gift": {}, "talk": {}}, "outcome": {"event": "deposit_completed", "within": 4}},
     },
     "journeys": {
         "back": {
@@ -42,9 +43,16 @@ async def _played(world: World) -> None:
             await world.happen(f"p{n}", "went_quiet", f"quiet-{round_}-{n}")
             if n % 2:
                 await world.happen(f"p{n}", "deposit_completed", f"deposit-{round_}-{n}")
-        (key,) = await known.sums()
+        async with asyncio.timeout(30):  # successes count when misses do
+            while _outcomes(sums := await known.sums()) < 8 * (round_ + 1):
+                await world.happen("nobody", "looked", f"looked-{world.context.clock.now_ms()}")
+        (key,) = sums
         await known.publish({key: {"gift": ArmSums(90, 80 * ONE, 80 * ONE), "talk": ArmSums(90, ONE, ONE)}}, at=1)
         await _settled(world.redis)
+
+
+def _outcomes(sums: Counts) -> int:
+    return sum(one.n for arms in sums.values() for bys in arms.values() for one in bys.values())
 
 
 async def _draws(redis: Redis) -> list[Chose]:

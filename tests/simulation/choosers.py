@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from actors.choices import counted
-from domain.effects import ChoiceEnded, Chose, Effect, decode_record
+from domain.effects import ChoiceCounted, ChoiceEnded, Chose, Effect, decode_record
 from domain.player import snapshot_from_parts
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def effects_of(world: "World", p: int) -> Iterator[Effect]:
 def broken(world: "World") -> Iterator[str]:
     """Yield what breaks the laws. A merge may give a draw another key: draws are compared without it."""
     drawn, ended, open_ = Counter[Draw](), Counter[Draw](), Counter[Draw]()
+    rewarded, counts, uncounted = Counter[Draw](), Counter[Draw](), Counter[Draw]()
     for p, shared in world.store.partitions.items():
         sums: Counter[str] = Counter()
         for effect in effects_of(world, p):
@@ -31,6 +32,10 @@ def broken(world: "World") -> Iterator[str]:
                 drawn[_draw(effect)] += 1
             elif isinstance(effect, ChoiceEnded):
                 ended[_draw(effect)] += 1
+                rewarded[_draw(effect)] += effect.outcome == "rewarded"
+            if isinstance(effect, ChoiceCounted):
+                counts[_draw(effect)] += 1
+            if isinstance(effect, ChoiceEnded | ChoiceCounted):
                 for name, more in counted(effect):
                     sums[name] += more
         if sums != shared.sums:
@@ -38,10 +43,13 @@ def broken(world: "World") -> Iterator[str]:
         for player, fields in shared.lanes["players"].states.items():
             parts = {name: data for name, data in fields.items() if name != "v"}
             for held in snapshot_from_parts(player, 0, parts).choices.open:
-                open_[held.choice, held.arm, held.by, held.propensity, held.context, held.generation] += 1
+                draw = held.choice, held.arm, held.by, held.propensity, held.context, held.generation
+                (open_ if held.is_open else uncounted)[draw] += 1
     if drawn != ended + open_:
         yield f"{drawn.total()} draws, {ended.total()} ended and {open_.total()} open: {drawn - ended - open_}"
+    if +rewarded != counts + uncounted:
+        yield f"{rewarded.total()} rewarded, {counts.total()} counted and {uncounted.total()} to be counted"
 
 
-def _draw(effect: Chose | ChoiceEnded) -> Draw:
+def _draw(effect: Chose | ChoiceEnded | ChoiceCounted) -> Draw:
     return effect.choice, effect.arm, effect.by, effect.propensity, effect.context, effect.generation

@@ -10,7 +10,7 @@ import actors.player
 import actors.reducers
 from actors.choices import counted
 from actors.partition import PartState, decode_part
-from domain.effects import ChoiceEnded, Chose
+from domain.effects import ChoiceCounted, ChoiceEnded, Chose
 from domain.entries import BeliefsPublished, Landed, decode_entry
 from tests.simulation.choosers import effects_of
 from tests.simulation.faults import Mix
@@ -42,13 +42,15 @@ def test_without_faults_all_of_it_happens() -> None:
             if isinstance(effect, Chose):
                 seen[f"drawn by {effect.by}"] += 1
                 seen["drawn with beliefs"] += effect.beliefs > 0
+            elif isinstance(effect, ChoiceCounted):
+                seen["counted"] += 1
             elif isinstance(effect, ChoiceEnded):
                 seen[f"{effect.outcome} {effect.reason}".strip()] += 1
         landed = [decode_entry(fields["e"]) for _, fields in shared.lanes["players"].log.all()]
         seen["the tower told"] += sum(isinstance(entry, Landed) for entry in landed)
         seen["partitions that learnt"] += decode_part(shared.lanes["players"].part).beliefs == max(world.beliefs)
     for what in (
-        "drawn by policy", "drawn by floor", "drawn by holdout", "drawn with beliefs", "rewarded", "missed",
+        "drawn by policy", "drawn by floor", "drawn by holdout", "drawn with beliefs", "rewarded", "missed", "counted",
         "void not_sent", "void changed", "the tower told",
     ):  # fmt: skip
         assert seen[what], f"{what} never happened: {seen}"
@@ -56,8 +58,8 @@ def test_without_faults_all_of_it_happens() -> None:
 
 
 def test_the_simulation_sees_an_outcome_that_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forgetful(ended: ChoiceEnded) -> list[tuple[str, int]]:
-        return counted(ended) if ended.outcome == "rewarded" else []
+    def forgetful(ended: ChoiceEnded | ChoiceCounted) -> list[tuple[str, int]]:
+        return [] if ended.outcome == "rewarded" else counted(ended)
 
     monkeypatch.setattr(actors.player, "counted", forgetful)
     with pytest.raises(AssertionError, match="the history has"):

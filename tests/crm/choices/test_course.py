@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from domain.effects import ChoiceEnded, Chose
+from domain.effects import ChoiceCounted, ChoiceEnded, Chose
 from domain.entries import Event
 from tests.crm.choices.chooser import DAY, HOUR, NOON, WINBACK, Chooser
 
@@ -35,6 +35,13 @@ def test_the_outcome_in_time_rewards_it_and_counts_once() -> None:
                     chose.generation)
     ]  # fmt: skip
     assert town.deposits() == [], "the second deposit is nobody's outcome"
+    assert town.sums == {}, "it counts when a miss would: else what was drawn lately looks too good"
+    town.waits(2 * DAY - 1)
+    assert town.sums == {}
+    (counted,) = town.waits(1)
+    assert counted == ChoiceCounted(
+        "winback", chose.arm, chose.key, "rewarded", 1_000_000, chose.by, chose.propensity, (), chose.generation
+    )
     assert (field(town, chose.arm, chose.by, "n"), field(town, chose.arm, chose.by, "r")) == (1, 1_000_000)
     assert town.open() == ()
     assert town.armed("ann") == [], "no timer is left behind"
@@ -88,6 +95,18 @@ def test_a_twenty_first_open_choice_pushes_out_the_oldest() -> None:
     assert {name.rpartition("|")[2] for name in town.sums} == {"void"}
 
 
+def test_what_was_rewarded_gives_way_as_well_and_then_says_nothing() -> None:
+    """Were only what still waits pushed out, a player with many draws would seem to be won over by all of them."""
+    town = Chooser()
+    town.goes_quiet()
+    assert len(town.deposits()) == 1
+    for _ in range(19):
+        town.goes_quiet()
+    (pushed,) = (effect for effect in town.does("ann", "went_quiet") if isinstance(effect, ChoiceCounted))
+    assert (pushed.outcome, pushed.reward) == ("void", 0)
+    assert {name.rpartition("|")[2] for name in town.sums} == {"void"}
+
+
 def test_one_timer_looks_at_the_earliest_and_then_at_the_next() -> None:
     town = Chooser()
     town.goes_quiet()
@@ -122,7 +141,19 @@ def test_arms_that_come_and_go_leave_what_was_drawn_before_as_it_is() -> None:
     more = {arm: {} for arm in (*WINBACK["arms"], "call")}
     town.publish(2, {"choices": {"winback": WINBACK | {"arms": more}}})
     assert [ended.outcome for ended in town.deposits()] == ["rewarded"]
+    town.waits(3 * DAY)
     assert field(town, chose.arm, chose.by, "n") == 1
+
+
+def test_what_was_rewarded_says_nothing_when_the_choice_means_another_by_then() -> None:
+    town = Chooser()
+    chose = town.goes_quiet()
+    assert len(town.deposits()) == 1
+    town.publish(2, {"choices": {"winback": WINBACK | {"outcome": {"event": "logged_in", "within": "3d"}}}})
+    (counted,) = town.waits(3 * DAY)
+    assert isinstance(counted, ChoiceCounted)
+    assert counted.outcome == "void"
+    assert town.sums == {f"winback|{chose.generation}|{chose.arm}|{chose.by}|void": 1}
 
 
 def test_the_player_s_own_outcomes_are_kept_when_the_choice_is_personal() -> None:

@@ -13,7 +13,7 @@ from domain.choices import OwnSums
 from domain.context import PlayerContext
 from domain.effects import Chose, PatternChanged
 from domain.player import Profile, Snapshot, with_parts
-from tests.crm.choices.chooser import HOUR, NOON, WINBACK, Chooser
+from tests.crm.choices.chooser import DAY, HOUR, NOON, WINBACK, Chooser
 
 VIP = {"field": "player.traits.vip", "op": "eq", "value": True}
 
@@ -48,6 +48,7 @@ def test_who_is_barred_is_offered_nothing_promotional(event: str, reason: str) -
     chose = town.goes_quiet()
     assert (chose.arm, chose.by, chose.eligible, chose.propensity) == ("nothing", "only", ("nothing",), 1_000_000)
     town.deposits()
+    town.waits(3 * DAY)
     assert {name.split("|")[3] for name in town.sums} == {"only"}, "counted apart: nothing was drawn"
 
 
@@ -118,6 +119,7 @@ def test_who_is_held_out_always_gets_the_same_and_is_counted_apart() -> None:
         chose = town.goes_quiet(player)
         assert (chose.arm, chose.by, chose.propensity) == ("nothing", "holdout", 1_000_000)
         town.deposits(player)
+    town.waits(3 * DAY)
     assert {name.split("|")[3] for name in town.sums} == {"holdout"}
 
 
@@ -152,4 +154,5 @@ def test_the_context_is_the_player_s_features_at_the_moment() -> None:
     assert chose.context[1] == 1_000_000, "one day"
     (ended,) = town.deposits()
     assert ended.context == chose.context
+    town.waits(3 * DAY)
     assert any(name.endswith("|xx0") or name.endswith("|x1") for name in town.sums)

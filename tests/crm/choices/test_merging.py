@@ -30,9 +30,18 @@ def test_what_is_open_goes_on_and_ends_once() -> None:
         (mine.arm, "journeys/back/1/1"), (theirs.arm, "journeys/back/2/1"),
     ]  # fmt: skip
     assert [timer.due for timer in town.armed("ann") if timer.kind == "choice"] == [town.now - HOUR + 3 * DAY]
-    town.deposits()
-    assert sum(count for name, count in town.sums.items() if name.endswith("|n")) == 2
+    assert len(town.deposits()) == 2
     assert town.ended(town.waits(9 * DAY)) == []
+    assert sum(count for name, count in town.sums.items() if name.endswith("|n")) == 2
+
+
+def test_what_was_rewarded_is_counted_where_the_person_lives_on() -> None:
+    town = Chooser()
+    town.goes_quiet(ANON)
+    assert len(town.deposits(ANON)) == 1
+    merged(town)
+    assert town.ended(town.waits(9 * DAY)) == []
+    assert [count for name, count in town.sums.items() if name.endswith("|n")] == [1]
 
 
 def test_a_merged_walk_that_leaves_ends_its_own_draw() -> None:
