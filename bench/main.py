@@ -20,6 +20,7 @@ BENCHES: dict[str, str] = {
     "score": "models in the turn: microseconds an event for features, patterns and the net; a turn with and without",
     "slow": "500 sockets that nobody reads: what the others wait, what the gateway holds",
     "sockets": "memory of idle sockets",
+    "swap": "models published again and again while events flow: what is lost, and who waits",
     "timers": "100,000 players armed by timer: how late those due are, what the others cost",
     "tower": "decisions a second; a broadcast at a provider's limit beside transactional messages",
     "turn": "a turn alone: microseconds an event (--profile: where they go)",
