@@ -88,6 +88,7 @@ def test_what_deposits_say_of_a_choice_is_reported_published_and_drawn_with(lear
             assert {e["choice"] for e in ended} == ({"offer"} if one["arm"] == "points" else {"offer", "words"})
             assert {e["outcome"] for e in ended} == {"rewarded"}
 
+        learning.wait_for(lambda: counted(http) == (PLAYERS, len(told)), "the time of every draw to be over", 90)
         by = Counter((one["arm"], one.get("by", "policy") == "holdout") for one in drawn.values())
         report = http.get("/v1/choices/offer").raise_for_status().json()
         arms = {arm["arm"]: arm for arm in report["arms"]}
@@ -114,6 +115,12 @@ def heard(http: httpx.Client, players: list[str]) -> list[str]:
     """Return those whose message is known to have gone out: their choice of words counts from then on."""
     seen = {player: http.get(f"/v1/players/{player}/choices").json()["open"] for player in players}
     return [player for player, held in seen.items() if all(one["since"] for one in held)]
+
+
+def counted(http: httpx.Client) -> tuple[int, int]:
+    """Return of how many draws the outcome counts: of offers, held out or not, and of words."""
+    offer, words = (http.get(f"/v1/choices/{name}").json() for name in ("offer", "words"))
+    return sum(arm["outcomes"] for arm in offer["arms"]) + offer["holdout"]["outcomes"], words["outcomes"]
 
 
 def known(http: httpx.Client) -> int:
