@@ -152,7 +152,8 @@ def decode_walk(data: bytes) -> Walk:
     return _walks.decode(data)
 
 
-QUEUED_MAX = 500  # dispatches of a partition: a broadcast waits for the providers outside of the store's memory
+QUEUED_MAX = 64  # dispatches of a partition: a broadcast waits for the providers outside of the store's memory, and
+# what fills the lines at its beginning (500 took a host's ten seconds) is what live events wait behind
 
 
 def queued_max(walk: Walk) -> int:
