@@ -21,8 +21,7 @@ from ml.evaluation.metrics import Floats
 PLAYERS = 300
 ROUNDS = 16  # choices a player is asked for
 EVERY_D = 3.0  # days from one to the next
-WITHIN_D = 3.0  # days in which an outcome counts
-DELAY_D = 0.75  # mean of an outcome that comes
+WITHIN_D = 3.0  # days until an outcome counts, whatever it is
 REFRESH_D = 0.25  # days between publications
 HELD_OUT = 0.05
 TENTHS = 10
