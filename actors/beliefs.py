@@ -1,6 +1,7 @@
 """What is known of choices: read where players are folded, and added up and published by one process of the engine."""
 
 import asyncio
+import sys
 from collections.abc import Mapping
 
 from redis.exceptions import RedisError
@@ -69,8 +70,8 @@ class Learner:
                     await self._stored.resume(at=self._clock.now_ms())
                     is_resumed = True
                 await self.round()
-            except (Unavailable, RedisError, OSError, EngineError):
-                pass  # the next round begins with the same sums
+            except (Unavailable, RedisError, OSError, EngineError) as error:  # the next round begins with the same sums
+                print(f"playtower: learning goes on later: {error!r}", file=sys.stderr, flush=True)  # noqa: T201 - Ray keeps it
             try:
                 await asyncio.wait_for(self._stopping.wait(), self._every_s)
             except TimeoutError:
