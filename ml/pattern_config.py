@@ -46,7 +46,7 @@ class IntentConfig(_Document):
 class PatternConfig(_Document):
     """Thresholds. Those of the detectors are in the player's own standard deviations of the log.
 
-    The defaults were measured on real sessions (docs/models.md, "Patterns"): z 2.33 is a player's own 99th percentile,
+    The defaults were measured on real sessions (docs/patterns.md): z 2.33 is a player's own 99th percentile,
     ``cusum_k`` half the shift looked for, ``cusum_h`` the alarm.
     """
 

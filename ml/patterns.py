@@ -1,4 +1,4 @@
-"""What is usual for a player, and when it changes: session length, stakes and hours (research in docs/models.md).
+"""What is usual for a player, and when it changes: session length, stakes and hours (research in docs/patterns.md).
 
 Three detectors, all against the player's own past on a log scale, shrunk to all players' while it is short:
 

@@ -1,4 +1,4 @@
-"""How a player sounds: what they write to support, or of what they think, sets their mood (docs/models.md, Tone).
+"""How a player sounds: what they write to support, or of what they think, sets their mood (docs/tone.md).
 
 Words are read where the platform has said no mood itself. What is not clearly angry or pleased changes nothing. Another
 model may be asked to read them too (``ask``): its answer comes later, as an event, and then stands.

@@ -1,4 +1,4 @@
-"""Whether a text is angry or pleased, in English, Ukrainian and Russian (docs/models.md).
+"""Whether a text is angry or pleased, in English, Ukrainian and Russian (docs/tone.md).
 
 Pure and the same on every machine: hashed runs of characters and words (``reading``), logistic weights of one byte each
 that ship with the package (``weights``, trained by ``ml.training.tone``), and a middle in which nothing is said.

@@ -125,7 +125,7 @@ def test_without_data_the_reason_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_real_players_keep_to_the_figures() -> None:
-    """The bars of docs/models.md, with slack: the table was measured on the whole log."""
+    """The bars of docs/patterns.md, with slack: the table was measured on the whole log."""
     folder = os.environ.get(DATA)
     if not folder:
         pytest.skip(f"{DATA} names no folder with plays.csv.gz (Dodge the Mud does not ship)")

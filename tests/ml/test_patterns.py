@@ -397,7 +397,7 @@ def test_the_models_document_brings_the_plan() -> None:
 
 @pytest.mark.slow
 def test_a_signal_costs_microseconds() -> None:
-    """The aim is 5 us in the mean (docs/models.md has the figure); this only catches a change of kind."""
+    """The aim is 5 us in the mean (docs/patterns.md has the figure); this only catches a change of kind."""
     bets = [Signal("bet", 1.0 + place % 7, "mud") for place in range(2_000)]
     best = math.inf
     for _ in range(5):

@@ -70,7 +70,7 @@ def test_labels_turned_round_turn_the_mood_round(own: list[Line]) -> None:
 
 
 def test_the_shipped_weights_read_the_support_lines() -> None:
-    """The floor is well below what was measured (docs/models.md): it catches weights that learnt nothing."""
+    """The floor is well below what was measured (docs/tone.md): it catches weights that learnt nothing."""
     rows = [row for row in judge_folder(None) if row.name == "support lines"]
     assert [row.language for row in rows] == ["en", "uk", "ru"]
     for row in rows:
