@@ -7,8 +7,8 @@ from msgspec import Struct
 from crm.choices import course
 from crm.choices.drawing import Drawn
 from crm.choices.rules import ChoiceRule
-from crm.journeys.config import ChooseNode, DelayNode, MessageNode
 from crm.journeys.moments import next_clock_time
+from crm.journeys.node_config import ChooseNode, DelayNode, MessageNode
 from crm.journeys.reasons import Outcome, Reason
 from domain.ids import request_id
 

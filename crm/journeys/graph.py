@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from crm.journeys.config import JourneyConfig, NodeConfig, OccasionConfig
+    from crm.journeys.config import JourneyConfig
+    from crm.journeys.node_config import NodeConfig, OccasionConfig
 
 Path = tuple[str | int, ...]
 Problem = tuple[Path, str]

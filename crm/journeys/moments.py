@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from crm.journeys.config import DelayNode, WaitNode
+from crm.journeys.node_config import DelayNode, WaitNode
 from crm.journeys.rules import Node
 from crm.recurrence import instant_of
 from domain.calendar import as_datetime, as_ms

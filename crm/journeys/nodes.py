@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec import structs
 
 from crm.journeys import choosing
-from crm.journeys.config import (
+from crm.journeys.node_config import (
     BranchNode,
     ChooseNode,
     DelayNode,

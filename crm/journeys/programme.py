@@ -9,16 +9,8 @@ from pydantic import ValidationError
 
 from crm.campaigns import as_journeys
 from crm.choices.rules import NONE, ChoiceRules
-from crm.journeys.config import (
-    BranchNode,
-    EventConfig,
-    JourneyConfig,
-    NodeConfig,
-    OccasionConfig,
-    SkipStep,
-    SplitNode,
-    WaitNode,
-)
+from crm.journeys.config import JourneyConfig
+from crm.journeys.node_config import BranchNode, EventConfig, NodeConfig, OccasionConfig, SkipStep, SplitNode, WaitNode
 from crm.journeys.references import broken_references
 from crm.journeys.rules import Entry, Interrupt, Journey, JourneyRules, Milestone, Node, Occasion, Struggle, Timed
 from domain.conditions import Condition, compile_condition, kind_of

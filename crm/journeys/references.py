@@ -4,17 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from crm.choices.references import of_message, of_node, of_times
-from crm.journeys.config import (
-    ChooseNode,
-    DelayNode,
-    JourneyConfig,
-    JourneyNode,
-    MessageNode,
-    RewardNode,
-    WebhookNode,
-    conditions,
-)
+from crm.journeys.config import JourneyConfig, conditions
 from crm.journeys.graph import offers
+from crm.journeys.node_config import ChooseNode, DelayNode, JourneyNode, MessageNode, RewardNode, WebhookNode
 
 Documents = Mapping[str, Mapping[str, Mapping[str, Any]]]
 Line = tuple[str, str]  # journey, "path: problem"

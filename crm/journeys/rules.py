@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from crm.choices.rules import NONE, ChoiceRules
-from crm.journeys.config import EntryConfig, JourneyConfig, NodeConfig
+from crm.journeys.config import EntryConfig, JourneyConfig
+from crm.journeys.node_config import NodeConfig
 from crm.working import Turn
 from domain.conditions import Condition
 

@@ -13,8 +13,8 @@ A walk keeps the version it began with, until the new one has ``migrate``. At th
 
 from msgspec import structs
 
-from crm.journeys.config import DelayNode, JourneyNode, NodeConfig
 from crm.journeys.moments import due_at
+from crm.journeys.node_config import DelayNode, JourneyNode, NodeConfig
 from crm.journeys.reasons import Ending, Outcome, Reason
 from crm.journeys.rules import Journey, JourneyRules
 from crm.journeys.walk import TIMER, Round, Walk, take_back

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from crm.journeys.config import JourneyNode
 from crm.journeys.measures import pace, steps_done
+from crm.journeys.node_config import JourneyNode
 from crm.journeys.rules import Journey, JourneyRules
 from crm.journeys.versions import own_graph
 from domain.calendar import as_datetime

@@ -12,9 +12,9 @@ from msgspec import structs
 
 from crm.choices import course
 from crm.journeys import choosing, nodes
-from crm.journeys.config import DelayNode, JourneyNode
 from crm.journeys.measures import Measures, edges, steps_done
 from crm.journeys.moments import due_at
+from crm.journeys.node_config import DelayNode, JourneyNode
 from crm.journeys.reasons import Ending, Outcome, Reason
 from crm.journeys.rules import Interrupt, Journey, JourneyRules, Node, Occasion
 from crm.working import Turn

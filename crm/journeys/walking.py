@@ -19,7 +19,7 @@ from typing import Any
 from msgspec import structs
 
 from crm.journeys import entering, versions
-from crm.journeys.config import JourneyNode
+from crm.journeys.node_config import JourneyNode
 from crm.journeys.reasons import Ending, Outcome, Reason, Refusal, explain
 from crm.journeys.rules import JourneyRules
 from crm.journeys.walk import TIMER, Round, Walk
