@@ -60,7 +60,7 @@ def print_choices(report: BanditReport, width_min: int) -> None:
 
 def print_worlds(worlds: Sequence[WorldReport], width_min: int) -> None:
     """Print the simulated worlds."""
-    title = "choices, SIMULATED: nothing known at the start, outcomes up to three days later; the best single arm is 1"
+    title = "choices, SIMULATED: nothing known at the start, outcomes count three days later; the best single arm is 1"
     table = Table(title=title, title_justify="left", pad_edge=False)
     columns = "alike", "at first", "in all", "95 %", "at last", "each's best"
     held = "arms", "over best", "over holdout", "proven better"
