@@ -37,7 +37,7 @@ def test_a_shipped_set_is_whole(name: str, rows: int, players: int, first: str, 
 
 def test_every_set_stands_beside_its_source_and_its_licence() -> None:
     folders = [path for path in HERE.iterdir() if path.is_dir() and not path.name.startswith("_")]
-    assert {folder.name for folder in folders} == {"cdnow", "online_retail"}
+    assert {folder.name for folder in folders} == {"cdnow", "online_retail", "open_bandit"}
     for folder in folders:
         assert "Source:" in (folder / "SOURCE.md").read_text(encoding="utf-8")
         assert len((folder / "LICENSE").read_text(encoding="utf-8")) > 300

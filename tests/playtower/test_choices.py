@@ -55,7 +55,7 @@ def test_a_choice_is_shown_arm_by_arm_beside_its_rivals() -> None:
         "spins for everybody",
         "held out, 98 with an outcome",
         "Not proven yet: 0.104 with it, [nothing] without.",
-        "a miss after 3 d",
+        "within the last 3 d does not count yet",
     ):
         assert said in text
     assert "all arms alike" not in text, "nothing is known of it"
