@@ -4,7 +4,6 @@ It pulls from the logs; nothing but start and stop goes through Ray.
 """
 
 import asyncio
-import gc
 from collections.abc import Callable, Collection
 from typing import Generic, TypeVar
 
@@ -35,6 +34,7 @@ class Member(Ownership, Generic[S]):
         dedicated: Tells which players live in processes of their own, for the heartbeat.
         carrier: Carries what commits left for other partitions and walks through the players; the tower has none.
         notes: Counts what was committed, for whoever watches the whole; the tower has none.
+        on_idle: Called twice a minute; what it does must be little.
     """
 
     def __init__(
@@ -49,11 +49,13 @@ class Member(Ownership, Generic[S]):
         dedicated: Callable[[], tuple[dict[str, int], int, int]] = lambda: ({}, 0, 0),
         carrier: Carrier | None = None,
         notes: Notes | None = None,
+        on_idle: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(redis, clock, name=name, lane=lane, incarnation=incarnation)
         self._processor = processor
         self._dedicated = dedicated
         self._carrier = carrier
+        self._on_idle = on_idle
         self._notes = notes
         self._recent = Recent()
         processor.on_commit = self._committed
@@ -113,9 +115,7 @@ class Member(Ownership, Generic[S]):
         if self._is_due("idle", now, IDLE_MS):
             for partition in owned:
                 partition.activations.turn_over()
-            # Players in memory are long-lived and hold no cycles, yet a full collection visits each of their objects:
-            # with 100,000 of them it stopped a host for half a second. What is frozen goes by its references alone.
-            gc.freeze()
+            self._on_idle()
         room = SWEEP_MOST
         for partition in owned:
             room -= partition.activations.sweep(room)
