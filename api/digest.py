@@ -31,7 +31,7 @@ _SENT = ("cleared", "rerouted")
 _DIGEST = {
     "day": "2026-11-21",
     "so_far": False,
-    "lines": ["1,204 players were active (day before: 1,180), 12 of them new.", "No event was unlike any week."],
+    "lines": ["1,204 players were active (day before: 1,180), 12 were new.", "No event was unlike any week."],
     "players": {"active": 1204, "new": 12, "before": {"active": 1180, "new": 9}},
     "events": {"count": 84000, "before": 81200},
     "points": [{"currency": "points", "issued": 12400, "adjusted": -300, "before": {"issued": 11900, "adjusted": 0}}],
@@ -91,27 +91,31 @@ async def _figures(context: Context, day: date, now: int) -> dict[str, Any]:
     store = WatchStore(context.redis)
     before = day - timedelta(days=1)
     mine, theirs = [await store.day(one.isoformat()) for one in (day, before)]
-    was_counted = "events" in theirs
     ledger = await _ledger(context, day, now)
+    was_counted = "events" in theirs or ledger[0] is not None
+    is_counted = "events" in mine or ledger[1] is not None  # whoever watches opens a day's books, whatever it brings
     seen = await view(context)
     return {
         "players": {
-            "active": mine["players"],
+            "active": mine["players"] if is_counted else None,
             "new": _new(ledger[1], ledger[2]),
             "before": {
                 "active": theirs["players"] if was_counted else None,
                 "new": _new(ledger[0], ledger[1]),
             },
         },
-        "events": {"count": mine.get("events", 0), "before": theirs.get("events")},
+        "events": {
+            "count": mine.get("events", 0) if is_counted else None,
+            "before": theirs.get("events", 0) if was_counted else None,
+        },
         "points": _points(ledger),
         "messages": await _messages(context, day, before),
         "scores": {
-            "moved": mine.get("scored|churn", 0),
+            "moved": mine.get("scored|churn", 0) if is_counted else None,
             "before": theirs.get("scored|churn", 0) if was_counted else None,
         },
-        "patterns": _by(mine, theirs, "pattern|"),
-        "excluded": _by(mine, theirs, "stop|"),
+        "patterns": _by(mine, theirs, "pattern|", is_counted, was_counted),
+        "excluded": _by(mine, theirs, "stop|", is_counted, was_counted),
         "alarms": await _alarms(store, day, now),
         "drift": shown_drift(seen.drift) if seen.drift is not None else None,
         "outcomes": [shown_outcome(outcome, days) for outcome, days in seen.outcomes],
@@ -177,10 +181,13 @@ async def _messages(context: Context, day: date, before: date) -> dict[str, Any]
     }
 
 
-def _by(mine: dict[str, int], theirs: dict[str, int], prefix: str) -> dict[str, Any]:
+def _by(
+    mine: dict[str, int], theirs: dict[str, int], prefix: str, is_counted: bool, was_counted: bool
+) -> dict[str, Any]:
     by = {what.removeprefix(prefix): count for what, count in sorted(mine.items()) if what.startswith(prefix)}
     before = sum(count for what, count in theirs.items() if what.startswith(prefix))
-    return {"count": sum(by.values()), "before": before if "events" in theirs else None, "by": by}
+    count = sum(by.values()) if is_counted else None
+    return {"count": count, "before": before if was_counted else None, "by": by}
 
 
 async def _alarms(store: WatchStore, day: date, now: int) -> list[dict[str, Any]]:

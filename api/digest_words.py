@@ -17,14 +17,17 @@ def lines(figures: dict[str, Any]) -> list[str]:
         *_choices(figures["choices"]),
         *_drift(figures["drift"]),
         *_outcomes(figures["outcomes"]),
-        *_alarms(figures["alarms"]),
+        *_alarms(figures["alarms"], is_counted=figures["players"]["active"] is not None),
     ]
     return [line for line in told if line]
 
 
 def _players(players: dict[str, Any]) -> str:
     active, before = players["active"], players["before"]["active"]
-    new = f", {players['new']:,} of them new" if players["new"] else ""
+    if active is None:
+        return "Nobody counted on this day: the engine was not running, or nothing watched it."
+    # Not "of them": who is active is an estimate, and visitors who never did anything are new too.
+    new = f", {players['new']:,} {'was' if players['new'] == 1 else 'were'} new" if players["new"] else ""
     return f"{active:,} player{_s(active)} {'was' if active == 1 else 'were'} active{_behind(before)}{new}."
 
 
@@ -51,13 +54,15 @@ def _messages(messages: dict[str, Any]) -> str:
     return f"Messages: {mine} (day before: {theirs}).{why}"
 
 
-def _counted(count: int, before: int | None, what: str, did: str) -> str:
-    return f"{count:,} {what}{_s(count)} {did}{_behind(before)}." if count or before else ""
+def _counted(count: int | None, before: int | None, what: str, did: str) -> str:
+    if count is None or not (count or before):
+        return ""
+    return f"{count:,} {what}{_s(count)} {did}{_behind(before)}."
 
 
 def _named(counted: dict[str, Any], one: str, many: str) -> str:
     count, before = counted["count"], counted["before"]
-    if not (count or before):
+    if count is None or not (count or before):
         return ""
     by = ", ".join(f"{name} {times:,}" for name, times in sorted(counted["by"].items(), key=lambda item: -item[1])[:3])
     return f"{count:,} {one if count == 1 else many}{f': {by}' if by else ''}{_behind(before)}."
@@ -82,9 +87,9 @@ def _outcomes(outcomes: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _alarms(alarms: list[dict[str, Any]]) -> list[str]:
+def _alarms(alarms: list[dict[str, Any]], *, is_counted: bool) -> list[str]:
     if not alarms:
-        return ["No event was unlike any week."]
+        return ["No event was unlike any week."] if is_counted else []
     said = [f"Unlike any week: {alarm['in_words']} (from {alarm['since'][11:16]} UTC)." for alarm in alarms]
     left = len(said) - ALARMS_SAID
     return said[:ALARMS_SAID] + ([f"And {left} more."] if left > 0 else [])

@@ -17,13 +17,13 @@ from sklearn.linear_model import LogisticRegression
 
 from ml.tone.reading import BITS, FORMAT, LETTER_BITS, Buckets, buckets, letters, read, runs_of
 from ml.tone.weights import SHIPPED, Head, Table, Weights, dump
+from ml.training.tone_least import PRECISION_MIN, least
 from ml.training.tone_sets import SOURCES, Line, fingerprint, path_of, read_sets
 
 VERSION = 1
 OWN_WEIGHT = 5.0  # of a line of ours against one of a public set: they are few, and the only ones about play and money
 STRENGTH = 10.0  # inverse of the ridge; 3, 10 and 30 were tried, 10 reads support lines best
 TEXTS_MIN = 2  # a bucket of fewer texts weighs nothing: the file is smaller and the scores are the same
-PRECISION_MIN = 0.9  # of what is said to be angry, or pleased, on texts left out of the fit
 FOLDS = 3
 _PIECES = (0, 12, 30)  # characters of the beginnings of which languages are learnt too; 0: all
 
@@ -49,8 +49,8 @@ def train(lines: Sequence[Line], trained_on: dict[str, Any], *, version: int = V
         negative=angry_table,
         positive=pleased_table,
         ukrainian=language_table,
-        negative_min=_least(x, moods == -1, shares),
-        positive_min=_least(x, moods == 1, shares),
+        negative_min=least(_model, x, moods == -1, shares, FOLDS),
+        positive_min=least(_model, x, moods == 1, shares, FOLDS),
         trained_on=trained_on,
     )
     return Weights(head, np.concatenate([negative, positive, ukrainian]))
@@ -93,20 +93,6 @@ def _in_bytes(weights: Floats, bias: float) -> tuple[NDArray[np.int8], Table]:
     """Return weights as whole numbers of -127..127 and the step between two of them."""
     step = float(np.abs(weights).max()) / 127 or 1.0
     return np.rint(weights / step).astype(np.int8), Table(step, bias)
-
-
-def _least(x: csr_matrix, is_so: NDArray[np.bool_], shares: Floats) -> float:
-    """Return the least probability at which enough of what is said holds, on folds that were not fitted."""
-    fold = np.arange(x.shape[0]) * 2654435761 % 2**32 % FOLDS  # scattered, the same each time
-    chances = np.zeros(x.shape[0])
-    for n in range(FOLDS):
-        model = _model(x[fold != n], is_so[fold != n], shares[fold != n])
-        chances[fold == n] = model.predict_proba(x[fold == n])[:, 1]
-    for least in np.arange(0.5, 0.96, 0.01):
-        said = chances >= least
-        if not said.any() or is_so[said].mean() >= PRECISION_MIN:
-            return round(float(least), 2)
-    return 0.95
 
 
 def _fit_language(lines: Sequence[Line]) -> tuple[NDArray[np.int8], Table]:

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from ml.tone.embedded import PACKAGE, SHIPPED, SIZE, Embed, Head, shortened
+from ml.training.tone_least import least
 from ml.training.tone_sets import SOURCES, Line, fingerprint, path_of, read_sets
 
 VERSION = 1
 OWN_WEIGHT = 5.0  # as in ``ml.training.tone``
 STRENGTH = 10.0
-PRECISION_MIN = 0.9  # of what is said to be angry, or pleased, on texts left out of the fit
 FOLDS = 5
 MOST = 500
 
@@ -55,10 +55,10 @@ def train(lines: Sequence[Line], vectors: Floats, trained_on: dict[str, Any], ne
         network,
         _weights(negative),
         round(float(negative.intercept_[0]), 6),
-        _least(vectors, moods == -1, shares),
+        least(_model, vectors, moods == -1, shares, FOLDS),
         _weights(positive),
         round(float(positive.intercept_[0]), 6),
-        _least(vectors, moods == 1, shares),
+        least(_model, vectors, moods == 1, shares, FOLDS),
         trained_on,
     )
 
@@ -75,20 +75,6 @@ def _model(x: Floats, is_so: NDArray[np.bool_], shares: Floats) -> LogisticRegre
 
 def _weights(model: LogisticRegression) -> tuple[float, ...]:
     return tuple(round(float(weight), 5) for weight in model.coef_[0])
-
-
-def _least(x: Floats, is_so: NDArray[np.bool_], shares: Floats) -> float:
-    """Return the least probability at which enough of what is said holds, on folds that were not fitted."""
-    fold = np.arange(len(x)) * 2654435761 % 2**32 % FOLDS  # scattered, the same each time
-    chances = np.zeros(len(x))
-    for n in range(FOLDS):
-        model = _model(x[fold != n], is_so[fold != n], shares[fold != n])
-        chances[fold == n] = model.predict_proba(x[fold == n])[:, 1]
-    for least in np.arange(0.5, 0.96, 0.01):
-        said = chances >= least
-        if not said.any() or is_so[said].mean() >= PRECISION_MIN:
-            return round(float(least), 2)
-    return 0.95
 
 
 def main() -> None:

@@ -64,7 +64,7 @@ async def test_a_day_is_told_beside_the_day_before(idle: World) -> None:
     assert told["day"] == days_ago(idle, 1)
     assert told["so_far"] is False
     assert told["lines"] == [
-        "40 players were active (day before: 30), 12 of them new.",
+        "40 players were active (day before: 30), 12 were new.",
         "points: 1,250 issued, -50 adjusted (day before: 500 issued).",
         "Messages: 42 sent, 7 held, 0 refused (day before: 0 sent, 0 held, 0 refused). Most often held: "
         "It is quiet time for this channel where the player is. (7)",
@@ -90,8 +90,16 @@ async def test_of_today_it_tells_what_there_is_so_far(idle: World) -> None:
 
 async def test_an_engine_nobody_watched_says_so_by_null(idle: World) -> None:
     told = await digest(idle)
-    assert told["players"] == {"active": 0, "new": None, "before": {"active": None, "new": None}}
+    assert told["players"] == {"active": None, "new": None, "before": {"active": None, "new": None}}
+    assert (told["events"]["count"], told["scores"]["moved"], told["excluded"]["count"]) == (None, None, None)
     assert told["points"] == []
+    assert told["lines"] == ["Nobody counted on this day: the engine was not running, or nothing watched it."]
+
+
+async def test_a_day_that_was_watched_and_brought_nothing_is_told_as_such(idle: World) -> None:
+    await WatchStore(idle.redis).open_books(days_ago(idle, 1), Books(1, {}, 0))
+    told = await digest(idle)
+    assert (told["players"]["active"], told["players"]["before"]["active"], told["events"]["count"]) == (0, None, 0)
     assert told["lines"] == ["0 players were active.", "No event was unlike any week."]
 
 

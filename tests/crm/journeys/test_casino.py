@@ -145,7 +145,7 @@ def test_who_shows_a_marker_of_harm_is_not_won_back_with_points(casino: CrmRules
     assert drawn == {("words", "only", ("words",)), ("words", "holdout", ("words",))}
 
 
-def test_the_words_for_who_left_the_cashier_are_drawn_and_a_deposit_within_the_hour_is_their_success(
+def test_the_words_for_who_left_the_cashier_are_drawn_and_a_deposit_soon_after_is_their_success(
     casino: CrmRules,
 ) -> None:
     told = set()
