@@ -21,7 +21,7 @@ WAIT_MAX_DAYS = 365.0  # a date further off is no date
 NAMES_TOLD = ("next_purchase_days", "ltv_90d")
 _TERMS_MAX, _TOLERANCE = 400, 1e-6  # of a series: 10 to 40 terms are usual
 _DAYS, _SPAN, _AGE, _MEAN = (NAMES.index(name) for name in ("buy_days", "buy_span", "buy_age", "buy_mean"))
-_PARAMETER_MAX = 1e9
+_PARAMETER_MIN, _PARAMETER_MAX = 1e-6, 1e9  # below, a difference of two such numbers may be 0 and its logarithm none
 
 
 class Lifetime(Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,6 +136,7 @@ def problem(model: Lifetime) -> str:
     """Return why parameters cannot be computed with, "" when they can."""
     for name in model.__struct_fields__:
         number = getattr(model, name)
-        if not (isfinite(number) and 0 < number <= _PARAMETER_MAX):
-            return f"{name} of the lifetime must be over 0 and at most {_PARAMETER_MAX:,.0f}, this is {number}"
+        if not (isfinite(number) and _PARAMETER_MIN <= number <= _PARAMETER_MAX):
+            bounds = f"{_PARAMETER_MIN:g} to {_PARAMETER_MAX:,.0f}"
+            return f"{name} of the lifetime must be {bounds}, this is {number}"
     return "" if model.q > 1 else f"q of the lifetime must be over 1, this is {model.q}"

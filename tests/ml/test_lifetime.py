@@ -158,7 +158,13 @@ def test_who_pays_more_is_worth_more_and_not_in_proportion() -> None:
 
 @pytest.mark.parametrize(
     ("changed", "said"),
-    [({"q": 1.0}, "q of the lifetime must be over 1"), ({"r": 0.0}, "r of the lifetime"), ({"alpha": 1e10}, "alpha")],
+    [
+        ({"q": 1.0}, "q of the lifetime must be over 1"),
+        ({"r": 0.0}, "r of the lifetime"),
+        ({"alpha": 1e10}, "alpha"),
+        ({"b": 1e-17}, "b of the lifetime"),
+        ({"alpha": 1e-20}, "alpha"),
+    ],
 )
 def test_parameters_that_make_no_sense_are_named(changed: dict[str, float], said: str) -> None:
     assert problem(DAILY) == ""
