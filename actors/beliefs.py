@@ -71,7 +71,7 @@ class Learner:
                     is_resumed = True
                 await self.round()
             except (Unavailable, RedisError, OSError, EngineError) as error:  # the next round begins with the same sums
-                print(f"playtower: learning goes on later: {error!r}", file=sys.stderr, flush=True)  # noqa: T201 - Ray keeps it
+                _tell(f"learning goes on later: {error!r}")
             try:
                 await asyncio.wait_for(self._stopping.wait(), self._every_s)
             except TimeoutError:
@@ -86,7 +86,10 @@ class Learner:
         live = await self._stored.get(await self._stored.live_number())
         if not is_news(live.choices, found):
             return None
-        return await self._stored.publish(found, at=self._clock.now_ms())
+        number = await self._stored.publish(found, at=self._clock.now_ms())
+        if number is None:
+            _tell("learning rests: a partition stands still, far behind what was published (`playtower status`)")
+        return number
 
 
 def is_news(before: Known, found: Known) -> bool:
@@ -97,3 +100,7 @@ def is_news(before: Known, found: Known) -> bool:
         if more >= max(1.0, had * NEWS_SHARE):
             return True
     return False
+
+
+def _tell(line: str) -> None:
+    print(f"playtower: {line}", file=sys.stderr, flush=True)  # noqa: T201 - Ray keeps it in its log

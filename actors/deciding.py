@@ -6,9 +6,10 @@ from msgspec import Struct, structs
 
 from actors.programme import Programme
 from actors.requests import asked, finish
+from crm.choices import is_barred
 from crm.choices.chance import NO_CHANCE, Chance, Memory
 from crm.facts import Heard, hear, on_asked, tells
-from crm.facts.exclusions import exclude
+from crm.facts.exclusions import RAISED_BY, exclude
 from crm.facts.reach import REACH, is_same_reach, look
 from crm.facts.tones import TONE, Record, ask, tone_in
 from crm.identity import after_merge, is_joined
@@ -16,8 +17,8 @@ from crm.turn import cause_of, follow_up
 from crm.turn import take_turn as take_crm_turn
 from domain.context import PlayerContext
 from domain.effects import Answered, FactTold, MessageRequested, PatternChanged
-from domain.entries import Command, Entry, Event, LogEntry, MessageRequest, Reviewed
-from domain.player import Snapshot, with_parts
+from domain.entries import Command, Entry, Event, LogEntry, Merged, MessageRequest, Reviewed
+from domain.player import Snapshot, snapshot_from_parts, with_parts
 from domain.step import Draws, Step, joined
 from gamification.turn import take_grants, take_turn
 from ml.choices.beliefs import Beliefs
@@ -64,7 +65,7 @@ def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
         if known.effects or known.timers:  # of nearly every event there is nothing to join
             step = joined(known, step)
     chance = (
-        Chance(draws, told.beliefs, told.partition, told.memory, is_harm)
+        Chance(draws, told.beliefs, told.partition, told.memory, is_harm or _bars(what, entry.at))
         if programme.crm.choices.choices
         else NO_CHANCE
     )
@@ -100,6 +101,14 @@ def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
         lifts=(*step.lifts, *heard.lifts),
         mutes=(*step.mutes, *heard.mutes),
     )
+
+
+def _bars(what: Entry, at: int) -> bool:
+    """Tell whether the entry itself excludes the player, or brings a profile that is excluded."""
+    if isinstance(what, Merged):
+        air = {name: data for name, data in what.parts.items() if name == "air"}
+        return is_barred(snapshot_from_parts(what.source, 0, air).air, at)
+    return isinstance(what, Event) and what.name in RAISED_BY
 
 
 def with_air(state: Snapshot, heard: Heard) -> Snapshot:

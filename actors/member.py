@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from typing import Generic, TypeVar
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from actors.carrier import Carrier
 from actors.clock import Clock
@@ -16,6 +17,7 @@ from actors.notes import Notes
 from actors.ownership import CONTROL_EVERY_MS, LEASE_MS, RENEW_EVERY_MS, Heartbeat, Ownership
 from actors.processor import Folded, Processor
 from actors.recent import Recent
+from store.ports import Unavailable
 
 S = TypeVar("S")
 
@@ -105,9 +107,9 @@ class Member(Ownership, Generic[S]):
             return
         block_ms = 0 if self._carrier.is_busy else BLOCK_MS
         done = await asyncio.gather(self._processor.step(block_ms), self._carry(self._carrier), return_exceptions=True)
-        for failed in done:
-            if isinstance(failed, BaseException):
-                raise failed
+        if failed := [each for each in done if isinstance(each, BaseException)]:
+            # A store that does not answer fails both, and is waited for; what is no such failure must be heard of.
+            raise next((each for each in failed if not isinstance(each, Unavailable | RedisError | OSError)), failed[0])
 
     def _sweep(self, now: int) -> None:
         """Passivate a bounded number of idle players."""

@@ -13,7 +13,7 @@ from api.views import live_programme
 from crm.choices.reasons import explain
 from crm.choices.rules import ChoiceRule
 from domain.choices import OpenChoice, OwnSums
-from domain.effects import ChoiceEnded, Chose, HistoryRecord, decode_record
+from domain.effects import ChoiceCounted, ChoiceEnded, Chose, HistoryRecord, decode_record
 from ml.choices.beliefs import ONE
 from store.keys import PLAYERS
 
@@ -61,7 +61,8 @@ _EXAMPLE = {
     summary="What was chosen for this player by chance, and what came of it",
     description="`open` are choices whose outcome is awaited; `since` is null while the message has not gone out. "
     "`own` is what the player's own outcomes were, by choice and arm. `items` are draws (`what`: `chose`) and outcomes "
-    "(`ended`: rewarded, missed, or void, which nothing is learnt from), newest first. `propensity` is the probability "
+    "(`ended`: rewarded, missed, or void, which nothing is learnt from; `counted`: what was rewarded, when its time is "
+    "over), newest first. `propensity` is the probability "
     "with which that arm was drawn. A page looks at a bounded part of the player's history, so it may hold few items, "
     "or none, and still have a next one.",
     responses=answers(_EXAMPLE, 400, 401, 403, 404, 503),
@@ -103,6 +104,13 @@ def items_of(record: HistoryRecord, choices: Mapping[str, ChoiceRule]) -> list[d
                     | ({"why": explain(effect.reason)} if effect.reason else {})
                     | head
                 )
+            case ChoiceCounted():
+                items.append(
+                    _drawn(effect, choices, "counted")
+                    | {"outcome": effect.outcome, "reward": effect.reward / ONE, "reason": effect.reason or None}
+                    | ({"why": explain(effect.reason)} if effect.reason else {})
+                    | head
+                )
             case _:
                 pass
     return items
@@ -118,7 +126,10 @@ def _open(one: OpenChoice, choices: Mapping[str, ChoiceRule]) -> dict[str, Any]:
     }
 
 
-def _drawn(of: Chose | ChoiceEnded | OpenChoice, choices: Mapping[str, ChoiceRule], what: str = "") -> dict[str, Any]:
+_Told = Chose | ChoiceEnded | ChoiceCounted | OpenChoice
+
+
+def _drawn(of: _Told, choices: Mapping[str, ChoiceRule], what: str = "") -> dict[str, Any]:
     shown = {"what": what} if what else {}
     return shown | {
         "choice": of.choice,
@@ -130,7 +141,7 @@ def _drawn(of: Chose | ChoiceEnded | OpenChoice, choices: Mapping[str, ChoiceRul
     }
 
 
-def _named(of: Chose | ChoiceEnded | OpenChoice, choices: Mapping[str, ChoiceRule]) -> dict[str, float] | None:
+def _named(of: _Told, choices: Mapping[str, ChoiceRule]) -> dict[str, float] | None:
     """Return the context by name; None when the live choice has another one: then nobody knows the names."""
     choice = choices.get(of.choice)
     if choice is None or choice.plan.generation != of.generation:

@@ -118,10 +118,11 @@ async def told(exposures: Exposures, owner: str, link: Link, what: str) -> dict[
         what: shown, clicked.
     """
     choice, day, n = link.draw.split(":")
-    place = {"id": choice, "key": f"{link.target}:{day}:{n}"}
+    # With the arm: when profiles joined, both may have had a draw of this number, and one click is of one of them.
+    place = {"id": choice, "key": f"{link.target}:{day}:{n}", "arm": link.template}
     if what != "shown":
         return {"choice": place}
-    drawn = await exposures.told_of(owner, link.target, int(day), int(n), link.request)
+    drawn = await exposures.told_of(owner, link.target, int(day), int(n), link.request, arm=link.template)
     if drawn is None:
         return {}
     moment = {name: getattr(drawn, name) for name in ("arm", "propensity", "by", "x", "generation")}

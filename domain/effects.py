@@ -305,6 +305,7 @@ class ChoiceCounted(Struct, frozen=True, gc=False, tag="choice_counted", tag_fie
     propensity: int = 1_000_000
     context: tuple[int, ...] = ()
     generation: str = ""
+    reason: str = ""  # of a void: a code of ``crm.choices.reasons``
 
 
 Effect = (

@@ -22,7 +22,8 @@ from store.keys import shown
 from store.ports import Unavailable
 
 KEPT_S = 3 * 86_400
-FIELDS_MAX = 500  # of one player; beyond it the hash begins anew
+FIELDS_MAX = 500  # of one player; beyond it counting begins anew
+_DRAWS = (b"~", b"+")  # how fields of draws begin
 DRAWS_MAX = 12  # of one slot and day: a draw is made again when what was drawn may not be shown any more
 # KEYS hash | ARGV field value seconds. The first value stays; it is the answer.
 _KEEP = """
@@ -59,8 +60,8 @@ class Exposures:
             if old := [field for field in fields if _day(field) < day - 1]:
                 await self._redis.hdel(key, *old)
             pipe = self._redis.pipeline(transaction=False)
-            if len(fields) - len(old) >= FIELDS_MAX:
-                pipe.delete(key)
+            if len(fields) - len(old) >= FIELDS_MAX:  # draws stay: one that is forgotten would be made anew
+                pipe.hdel(key, *(field for field in fields if field[:1] not in _DRAWS))
             pipe.hincrby(key, f"{slot}|{day}|{template}", 1)
             pipe.expire(key, KEPT_S)
             await pipe.execute()
@@ -72,16 +73,21 @@ class Exposures:
         kept = await self._kept(player, f"~{slot}|{day}|{drawn.n}", msgspec.json.encode(drawn))
         return msgspec.json.decode(kept, type=Drawn)
 
-    async def told_of(self, player: str, slot: str, day: int, n: int, exposure: str) -> Drawn | None:
+    async def told_of(self, player: str, slot: str, day: int, n: int, exposure: str, *, arm: str) -> Drawn | None:
         """Return the draw that an exposure tells of; None when another did before, or the draw is not known any more.
 
         Asked again for the same exposure the answer is the same.
+
+        Args:
+            arm: What was shown. A draw of another arm is another profile's, which joined this one meanwhile.
         """
+        held = await self._ask(self._redis.hget(self._key(player), f"~{slot}|{day}|{n}"))
+        if held is None or (drawn := msgspec.json.decode(held, type=Drawn)).arm != arm:
+            return None
         first = await self._kept(player, f"+{slot}|{day}|{n}", exposure.encode())
         if first != exposure.encode():
             return None
-        held = await self._ask(self._redis.hget(self._key(player), f"~{slot}|{day}|{n}"))
-        return None if held is None else msgspec.json.decode(held, type=Drawn)
+        return drawn
 
     async def _kept(self, player: str, field: str, value: bytes) -> bytes:
         kept: bytes = await self._ask(self._redis.eval(_KEEP, 1, self._key(player), field, value, KEPT_S))

@@ -26,7 +26,7 @@ class Chance(Struct, frozen=True):
     beliefs: Beliefs = Beliefs()
     partition: int = 0
     memory: Memory | None = None
-    is_harm: bool = False  # this very turn saw a marker of harm; the tower hears of it after the CRM
+    is_barred: bool = False  # this very entry excludes the player, or shows harm; the tower hears of it after the CRM
 
 
 NO_CHANCE = Chance()

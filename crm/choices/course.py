@@ -17,7 +17,6 @@ from msgspec import structs
 from crm.choices.drawing import Drawn, decided, is_barred
 from crm.choices.reasons import Void
 from crm.choices.rules import ChoiceRule, ChoiceRules
-from crm.facts.exclusions import RAISED_BY
 from domain.choices import NO_CHOICES, OPEN_MAX, OWN_MAX, Choices, OpenChoice, OwnSums
 from domain.effects import ChoiceCounted, ChoiceEnded, Chose
 from domain.entries import Entry, Event, Landed, TimerFired
@@ -114,7 +113,7 @@ def add(turn: "Turn", new: OpenChoice) -> None:
         if oldest.is_open:
             _end(turn, oldest, "void", reason=Void.PUSHED_OUT)
         else:
-            _count(turn, oldest, None)
+            _count(turn, oldest, None, Void.PUSHED_OUT)
     _keep(turn, held)
 
 
@@ -179,17 +178,12 @@ def _looked_at(rules: ChoiceRules, turn: "Turn", held: OpenChoice, entry: Entry 
     if not held.is_open:
         if turn.at < held.due:
             return held
-        _count(turn, held, choice)
+        _count(turn, held, choice, Void.REMOVED if choice is None else Void.CHANGED)
         return None
     if not held.at:
         return _before_it_went_out(turn, choice, held, entry)
     if turn.event is not None and turn.at < held.due and choice is not None and _is_outcome(turn, choice, held):
-        if not _still_means(choice, held):
-            _end(turn, held, "void", reason=Void.CHANGED)
-            return None
-        reward = _reward(turn.event, choice)
-        _end(turn, held, "rewarded", reward)
-        return structs.replace(held, reward=reward)
+        return _rewarded(turn, choice, held)
     if turn.at < held.due:
         return held
     if choice is None or not _still_means(choice, held):
@@ -200,13 +194,29 @@ def _looked_at(rules: ChoiceRules, turn: "Turn", held: OpenChoice, entry: Entry 
     return None
 
 
+def _rewarded(turn: "Turn", choice: ChoiceRule, held: OpenChoice) -> OpenChoice | None:
+    """End a choice whose outcome has come; it is kept, to be counted when its time is over."""
+    assert turn.event is not None
+    if not _still_means(choice, held):
+        _end(turn, held, "void", reason=Void.CHANGED)
+        return None
+    reward = _reward(turn.event, choice)
+    _end(turn, held, "rewarded", reward)
+    return structs.replace(held, reward=reward)
+
+
 def _still_means(choice: ChoiceRule, held: OpenChoice) -> bool:
     """Tell whether the choice is what it was when it was drawn."""
     return choice.plan.generation == held.generation and held.arm in choice.arms
 
 
-def _count(turn: "Turn", held: OpenChoice, choice: ChoiceRule | None) -> None:
-    """Count what was rewarded, now that its time is over; nothing is learnt of it without the choice that was drawn."""
+def _count(turn: "Turn", held: OpenChoice, choice: ChoiceRule | None, otherwise: Void) -> None:
+    """Count what was rewarded, now that its time is over.
+
+    Args:
+        choice: As it is now; None: nothing is learnt.
+        otherwise: Why nothing is learnt, where the choice is not what was drawn.
+    """
     is_learnt = choice is not None and _still_means(choice, held)
     turn.effects.append(
         ChoiceCounted(
@@ -219,6 +229,7 @@ def _count(turn: "Turn", held: OpenChoice, choice: ChoiceRule | None) -> None:
             held.propensity,
             held.context,
             held.generation,
+            "" if is_learnt else str(otherwise),
         )
     )
     if choice is not None and is_learnt:
@@ -233,7 +244,10 @@ def _before_it_went_out(
         if held.asks == "channel" and channel != held.arm:
             _end(turn, held, "void", reason=Void.ANOTHER_CHANNEL)
             return None
-        return structs.replace(held, at=turn.at, due=turn.at + choice.within_ms)
+        begun = structs.replace(held, at=turn.at, due=turn.at + choice.within_ms)
+        # what tells first that it went out may be the outcome itself: receipts come in any order
+        is_outcome = turn.event is not None and _is_outcome(turn, choice, begun)
+        return _rewarded(turn, choice, begun) if is_outcome else begun
     reason = _ENDS_UNSENT.get(outcome)
     if reason is None and (turn.at >= held.due or outcome in _WENT_OUT):
         reason = Void.REMOVED if choice is None else Void.NOT_SENT
@@ -262,6 +276,8 @@ def _is_outcome(turn: "Turn", choice: ChoiceRule, held: OpenChoice) -> bool:
     told = event.properties.get("choice")
     if isinstance(told, Mapping) and (told.get("id"), told.get("key")) != (held.choice, held.key):
         return False  # it is of another showing: a click on another arm counts nothing for this one
+    if isinstance(told, Mapping) and told.get("arm", held.arm) != held.arm:
+        return False  # of two profiles that joined, the other's draw of that number
     return choice.where is None or choice.where.holds(turn)
 
 
@@ -310,9 +326,7 @@ def within_bounds(own: dict[str, OwnSums]) -> dict[str, OwnSums]:
 
 def _is_barred(turn: "Turn") -> bool:
     """Tell whether the player is excluded or shows harm, by this very turn too: the tower hears of it after the CRM."""
-    if turn.chance.is_harm or is_barred(turn.start.air, turn.at):
-        return True
-    return turn.event is not None and turn.event.name in RAISED_BY
+    return turn.chance.is_barred or is_barred(turn.start.air, turn.at)
 
 
 # --- the part, and its timer ---

@@ -2,6 +2,7 @@
 
 from msgspec import structs
 
+from crm.choices import course
 from crm.journeys import walking
 from crm.working import Turn
 from domain.effects import JourneyEnded
@@ -34,6 +35,7 @@ def join(turn: Turn, source: Snapshot) -> None:
                 _go_on(turn, journey, walk)
             else:
                 turn.effects.append(JourneyEnded(journey, walk.number, "merged", walk.node))
+                course.leave(turn, f"journeys/{journey}/{walk.number}/{walk.taken}")
         latest = theirs if theirs.last_ended_at > mine.last_ended_at else mine
         turn.set_journey(
             journey,

@@ -57,7 +57,7 @@ class Fit(NamedTuple):
         return self.theta[:, 0], np.sqrt(self.cov[:, 0, 0])
 
 
-_kept: dict[int, tuple[Belief, ChoicePlan, Fit]] = {}
+_kept: dict[tuple[int, str], tuple[Belief, ChoicePlan, Fit]] = {}
 
 
 def fitted(plan: ChoicePlan, belief: Belief) -> Fit:
@@ -66,13 +66,14 @@ def fitted(plan: ChoicePlan, belief: Belief) -> Fit:
     The fits of the last ``_KEPT_MAX`` beliefs are kept, since a belief is never changed and most draws share it: a fit
     takes longer than all the rest of a draw.
     """
-    kept = _kept.get(id(belief))
+    place = id(belief), plan.key  # choices of which nothing is known share the one empty belief
+    kept = _kept.get(place)
     if kept is not None and kept[0] is belief and kept[1] == plan:
         return kept[2]
     if len(_kept) >= _KEPT_MAX:
         _kept.clear()
     fit = _fitted(plan, belief)
-    _kept[id(belief)] = belief, plan, fit  # holding the belief keeps its id its own
+    _kept[place] = belief, plan, fit  # holding the belief keeps its id its own
     return fit
 
 

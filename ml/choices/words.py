@@ -6,7 +6,7 @@ from ml.choices.estimates import OUTCOMES_MIN, ChoiceReport, Estimate
 def sentences(report: ChoiceReport) -> list[str]:
     """Return what can be said of a choice, most important first."""
     if not report.outcomes:
-        return ["Nothing is known yet: no choice has come to its end."]
+        return ["Nothing is known yet: no choice's time is over."]
     return [_against_holdout(report), _against_the_best(report), *_loud(report)]
 
 

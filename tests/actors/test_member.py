@@ -18,7 +18,8 @@ class _Part:
 
     is_busy = True
 
-    def __init__(self, fails: bool) -> None:
+    def __init__(self, fails: bool, error: Exception | None = None) -> None:
+        self.error = error or Unavailable("no answer")
         self.owned: dict[int, Any] = {}
         self.began, self.ended = asyncio.Event(), False
         self.other: _Part = self
@@ -28,7 +29,7 @@ class _Part:
         self.began.set()
         await self.other.began.wait()
         if self.fails:
-            raise Unavailable("no answer")
+            raise self.error
         await asyncio.sleep(0)  # the other has failed by now
         self.ended = True
 
@@ -74,3 +75,9 @@ async def test_neither_is_cut_short_when_the_other_fails(carrying: bool) -> None
     with pytest.raises(Unavailable):
         await asyncio.wait_for(_member(step, carrier)._work(), 5)
     assert (step if carrying else carrier).ended
+
+
+async def test_a_fault_of_ours_is_heard_of_when_the_store_does_not_answer_the_other() -> None:
+    step, carrier = _Part(fails=True), _Part(fails=True, error=KeyError("a fault of ours"))
+    with pytest.raises(KeyError):
+        await asyncio.wait_for(_member(step, carrier)._work(), 5)

@@ -149,7 +149,7 @@ async def test_all_choices_are_listed_with_where_they_are_asked(world: World) ->
         ("idle", [], 0, None),
         ("offer", ["journeys/back/pick"], 0, None),
     ]
-    assert items[0]["in_words"] == ["Nothing is known yet: no choice has come to its end."]
+    assert items[0]["in_words"] == ["Nothing is known yet: no choice's time is over."]
 
 
 async def test_what_is_not_there_and_who_may_not_look(world: World) -> None:

@@ -26,16 +26,17 @@ async def test_the_first_draw_of_a_number_stays_whoever_draws_at_the_same_time(r
 async def test_a_draw_is_told_of_by_one_exposure_which_may_ask_again(redis: Redis) -> None:
     kept = Exposures(redis, 1)
     await kept.keep("amelia", "banner", 7, FIRST)
-    assert await kept.told_of("amelia", "banner", 7, 0, "e-1") == FIRST
-    assert await kept.told_of("amelia", "banner", 7, 0, "e-2") is None
-    assert await kept.told_of("amelia", "banner", 7, 0, "e-1") == FIRST
-    assert await kept.told_of("basil", "banner", 7, 0, "e-3") is None, "nothing was drawn there"
+    assert await kept.told_of("amelia", "banner", 7, 0, "e-1", arm=FIRST.arm) == FIRST
+    assert await kept.told_of("amelia", "banner", 7, 0, "e-2", arm=FIRST.arm) is None
+    assert await kept.told_of("amelia", "banner", 7, 0, "e-1", arm=FIRST.arm) == FIRST
+    assert await kept.told_of("amelia", "banner", 7, 0, "e-1", arm="another") is None, "another profile's draw"
+    assert await kept.told_of("basil", "banner", 7, 0, "e-3", arm=FIRST.arm) is None, "nothing was drawn there"
 
 
 async def test_draws_do_not_count_as_exposures_and_go_with_their_day(redis: Redis) -> None:
     kept = Exposures(redis, 1)
     await kept.keep("amelia", "banner", 7, FIRST)
-    await kept.told_of("amelia", "banner", 7, 0, "e-1")
+    await kept.told_of("amelia", "banner", 7, 0, "e-1", arm=FIRST.arm)
     await kept.count("amelia", "banner", 7, "spring")
     fields = await redis.hgetall(shown(0, "amelia"))
     assert shown_today(fields.items(), "banner", 7) == {"spring": 1}

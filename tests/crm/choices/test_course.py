@@ -103,7 +103,7 @@ def test_what_was_rewarded_gives_way_as_well_and_then_says_nothing() -> None:
     for _ in range(19):
         town.goes_quiet()
     (pushed,) = (effect for effect in town.does("ann", "went_quiet") if isinstance(effect, ChoiceCounted))
-    assert (pushed.outcome, pushed.reward) == ("void", 0)
+    assert (pushed.outcome, pushed.reward, pushed.reason) == ("void", 0, "pushed_out")
     assert {name.rpartition("|")[2] for name in town.sums} == {"void"}
 
 
@@ -152,7 +152,7 @@ def test_what_was_rewarded_says_nothing_when_the_choice_means_another_by_then() 
     town.publish(2, {"choices": {"winback": WINBACK | {"outcome": {"event": "logged_in", "within": "3d"}}}})
     (counted,) = town.waits(3 * DAY)
     assert isinstance(counted, ChoiceCounted)
-    assert counted.outcome == "void"
+    assert (counted.outcome, counted.reason) == ("void", "changed")
     assert town.sums == {f"winback|{chose.generation}|{chose.arm}|{chose.by}|void": 1}
 
 
@@ -226,3 +226,10 @@ def test_what_makes_no_sense_opens_nothing(told: dict[str, Any]) -> None:
 
 def test_only_the_engine_s_own_events_open_a_choice() -> None:
     assert shows(Chooser(), id="m1") == []
+
+
+def test_when_two_profiles_had_the_same_draw_a_click_is_of_the_arm_that_was_shown() -> None:
+    town = Chooser({"outcome": {"event": "placement_clicked", "within": "1d"}})
+    shows(town)
+    clicked = {"choice": {"id": "winback", "key": "home:20000:0", "arm": "cashback"}}
+    assert town.ended(town.does("ann", "placement_clicked", properties=clicked)) == []

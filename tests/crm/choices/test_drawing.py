@@ -61,6 +61,19 @@ def test_the_event_that_excludes_bars_in_its_own_turn() -> None:
         assert [detail for _, outcome, _, detail in town.stepped(effects) if outcome == "chosen"] == ["nothing"]
 
 
+def test_the_event_that_excludes_bars_in_what_follows_of_it_too() -> None:
+    """A journey changes a trait, the trait a segment, the segment begins another journey: all in the one turn."""
+    first = {"entry": {"event": "self_excluded"}, "nodes": [{"id": "mark", "kind": "profile", "set": {"left": True}}]}
+    second = {"entry": {"segment": "leavers", "on": "entered"}, "nodes": [
+        {"id": "best", "kind": "choose", "choice": "winback", "arms": dict.fromkeys(WINBACK["arms"])},
+    ]}  # fmt: skip
+    leavers = {"where": {"field": "player.traits.left", "op": "eq", "value": True}}
+    town = Chooser(segments={"leavers": leavers}, journeys={"first": first, "second": second})
+    for n in range(8):
+        effects = town.does(f"p{n}", "self_excluded")
+        assert [detail for _, outcome, _, detail in town.stepped(effects) if outcome == "chosen"] == ["nothing"]
+
+
 def test_a_marker_of_harm_bars_in_the_turn_that_sees_it() -> None:
     patterns = {"markers": ["session_length.limit"], "session_limit": "1h"}
     town = Chooser(models={"churn": {"patterns": patterns}})

@@ -6,9 +6,10 @@ import pytest
 from msgspec import structs
 
 from domain.choices import OwnSums
+from domain.effects import Chose
 from domain.entries import Landed, MergeAsked
 from domain.player import with_parts
-from tests.crm.choices.chooser import DAY, HOUR, Chooser, by_message
+from tests.crm.choices.chooser import DAY, HOUR, WINBACK, Chooser, by_message
 
 ANON = "anon:a"
 
@@ -55,6 +56,36 @@ def test_a_merged_walk_that_leaves_ends_its_own_draw() -> None:
     merged(town)
     (ended,) = town.ended(town.does("ann", "came_back"))
     assert (ended.key, ended.reason) == ("journeys/back/2/1", "left")
+
+
+def test_of_two_walks_that_wait_for_an_hour_the_one_that_ends_says_nothing() -> None:
+    hours = {"arms": {"09:00": {}, "18:00": {}}, "outcome": {"event": "deposit_completed", "within": "1d"}}
+    journey: dict[str, Any] = {"entry": {"event": "went_quiet"},
+                               "nodes": [{"id": "when", "kind": "delay", "choose": "winback"}]}  # fmt: skip
+    town = Chooser(hours, journey)
+    town.goes_quiet("ann")
+    town.goes_quiet(ANON)
+    merged(town)
+    assert [one.key for one in town.open()] == ["journeys/back/1/1"]
+    assert [count for name, count in town.sums.items() if name.endswith("|void")] == [1]
+
+
+@pytest.mark.parametrize("event", ["self_excluded", "harm_marker_raised"])
+def test_a_profile_that_is_excluded_bars_the_person_in_the_turn_it_joins(event: str) -> None:
+    journey = {"entry": {"segment": "known", "on": "entered"}, "nodes": [
+        {"id": "best", "kind": "choose", "choice": "winback", "arms": dict.fromkeys(WINBACK["arms"])},
+    ]}  # fmt: skip
+    known = {"where": {"field": "player.traits.vip", "op": "eq", "value": True}}
+    for n in range(8):
+        town = Chooser(journey=journey, segments={"known": known})
+        town.does("ann", f"seen-{n}")
+        town.does(ANON, event)
+        town.does(ANON, "identified", type="identify", traits={"vip": True})
+        town.take(MergeAsked(ANON, "ann", f"login-{n}"))
+        drawn: list[Chose] = []
+        while town.on_the_way:
+            drawn += [one for one in town.take(town.on_the_way.pop(0)) if isinstance(one, Chose)]
+        assert [one.arm for one in drawn] == ["nothing"]
 
 
 def test_what_the_old_id_s_tower_says_reaches_the_person() -> None:

@@ -244,3 +244,10 @@ def test_a_publication_leaves_the_time_that_was_drawn() -> None:
     town.waits(1)
     assert town.points("ann") == 9
     assert [(one.key, one.at) for one in town.open()] == [(chose.key, due)]
+
+
+def test_the_outcome_may_be_the_first_that_tells_that_a_message_went_out() -> None:
+    town = Chooser({"outcome": {"event": "message_opened", "within": "1d"}}, by_message())
+    town.goes_quiet()
+    assert [ended.outcome for ended in town.ended(town.receipt("opened"))] == ["rewarded"]
+    assert town.open()[0].due == town.now + DAY

@@ -107,7 +107,7 @@ def test_nothing_known_is_said_so() -> None:
     assert (found.outcomes, found.policy, found.best_single, found.uniform, found.over_holdout) == (0, *[None] * 4)
     assert [arm.share for arm in found.arms] == [0, 0, 0]
     assert [arm.best for arm in found.arms] == pytest.approx([1 / 3] * 3, abs=1e-4)
-    assert sentences(found) == ["Nothing is known yet: no choice has come to its end."]
+    assert sentences(found) == ["Nothing is known yet: no choice's time is over."]
 
 
 def test_one_outcome_breaks_nothing() -> None:
