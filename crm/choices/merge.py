@@ -13,7 +13,7 @@ _JOURNEYS = "journeys/"
 
 
 def join(turn: Turn, source: Snapshot, journeys: Mapping[str, JourneyRecord]) -> None:
-    """Take in the other profile's choices; of more open ones than are kept the oldest end.
+    """Take in the other profile's choices, after this player's: of more than are kept the first of these give way.
 
     Args:
         journeys: This player's, before the other's walks joined: those are numbered after them, and a key names a walk.
