@@ -21,7 +21,7 @@ WAIT_MAX_DAYS = 365.0  # a date further off is no date
 NAMES_TOLD = ("next_purchase_days", "ltv_90d")
 _TERMS_MAX, _TOLERANCE = 400, 1e-6  # of a series: 10 to 40 terms are usual
 _DAYS, _SPAN, _AGE, _MEAN = (NAMES.index(name) for name in ("buy_days", "buy_span", "buy_age", "buy_mean"))
-_PARAMETER_MIN, _PARAMETER_MAX = 1e-6, 1e9  # below, a difference of two such numbers may be 0 and its logarithm none
+_PARAMETER_MIN, _PARAMETER_MAX = 1e-12, 1e9  # under 1e-16 `b + 1 - 1` is 0 and has no logarithm; real fits come to 1e-8
 
 
 class Lifetime(Struct, frozen=True, forbid_unknown_fields=True):
