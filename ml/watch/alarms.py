@@ -35,7 +35,7 @@ CHANCE_OF_MANY = 1e-6
 DUE_LEAST = 10.0  # events that should have come, or their absence says nothing
 MANY_LEAST = 20  # events
 HOURS_LEAST = 24  # learnt of a name before a silence is told
-SILENCE_MOST_MS = 7 * DAY_MS  # looked back; who is silent longer is not missed any more
+SILENCE_MOST_MS = 7 * DAY_MS  # who is silent longer is not missed any more
 ODD_MOST_MS = DAY_MS  # of an open alarm; then its hours are learnt as any: what lasts is no fault
 
 
@@ -98,7 +98,7 @@ def looked(state: Watched, last: int, running: int, now: int, zone: str) -> Watc
         if now - alarm.since > SILENCE_MOST_MS:
             return structs.replace(state, alarm=structs.replace(alarm, ended=now))
         return state
-    if state.usual.hours < HOURS_LEAST:
+    if state.usual.hours < HOURS_LEAST or now - last > SILENCE_MOST_MS:
         return state
     due, odds = chance_of_none(_windows(state.usual, last, now, zone))
     if due >= DUE_LEAST and odds < CHANCE_OF_NONE:
@@ -129,7 +129,6 @@ def _unlike(count: int, told: Forecast | None) -> What | None:
 
 def _windows(usual: Usual, since: int, now: int, zone: str) -> Iterator[tuple[Forecast, float]]:
     """Return the hours between two instants with the share of each; hours of which nothing is known are left out."""
-    since = max(since, now - SILENCE_MOST_MS)
     starts = range(since // HOUR_MS * HOUR_MS, now, HOUR_MS)
     expected = forecasts(usual, (hour_of_week(start, zone) for start in starts))
     for start, told in zip(starts, expected, strict=True):

@@ -54,6 +54,26 @@ def test_a_stop_nobody_mends_is_let_go_after_a_week() -> None:
     assert open_alarm(looked(state, NOON, 0, NOON + 7 * DAY_MS + 1, "UTC")) is None
 
 
+def test_what_was_let_go_is_not_told_again() -> None:
+    state, _ = silent(after_weeks(), NOON, 60)
+    over = looked(state, NOON, 0, NOON + 7 * DAY_MS + MINUTE, "UTC")
+    for minute in range(2, 10):
+        assert looked(over, NOON, 0, NOON + 7 * DAY_MS + minute * MINUTE, "UTC") == over
+
+
+def test_a_name_that_never_comes_again_is_told_once() -> None:
+    state, told = after_weeks(), []
+    for at in range(NOON + 20 * MINUTE, NOON + 12 * DAY_MS, 20 * MINUTE):
+        if at % HOUR_MS == 0:
+            state = closed(state, at - HOUR_MS, 0, "UTC")
+        state = looked(state, NOON, 0, at, "UTC")
+        if state.alarm is not None and state.alarm not in told:
+            told.append(state.alarm)
+    assert [(alarm.what, alarm.since, alarm.ended > 0) for alarm in told] == [
+        ("stopped", NOON, False), ("stopped", NOON, True),
+    ]  # fmt: skip
+
+
 def test_an_hour_with_far_too_few_is_told_and_ends_with_an_ordinary_one() -> None:
     state = closed(after_weeks(), NOON, 60, "UTC")
     assert state.alarm is not None
