@@ -19,6 +19,7 @@ WARNS = 0.2
 ROWS_MIN = 200  # players on either side, or nothing is told
 _BINS = 10
 _SMALLEST = 0.5  # players that an empty bin counts as
+_ROUNDING = 1e-9  # of shares that are added up
 
 
 class Bins(Struct, frozen=True, array_like=True):
@@ -41,7 +42,7 @@ class Shift(Struct, frozen=True):
 
     name: str
     psi: float  # what chance makes taken off, not below 0
-    was: float  # the median bin's edge then; for people
+    was: float  # the median then; for people
     now: float  # the median
 
     @property
@@ -62,8 +63,7 @@ def shifts(then: Reference, columns: Mapping[str, Sequence[float] | Floats]) -> 
         live = np.asarray(columns.get(name, ()), float)
         if len(live) < ROWS_MIN or then.rows < ROWS_MIN:
             continue
-        middle = bins.edges[len(bins.edges) // 2] if bins.edges else 0.0
-        found.append(Shift(name, round(_psi(bins, then.rows, live), 4), middle, float(np.median(live))))
+        found.append(Shift(name, round(_psi(bins, then.rows, live), 4), _middle(bins), _median(live)))
     return sorted(found, key=lambda shift: (-shift.psi, shift.name))
 
 
@@ -86,6 +86,20 @@ def _shares(edges: Floats, values: Floats) -> Floats:
     counts = np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
     shares: Floats = counts / len(values)
     return shares
+
+
+def _median(values: Floats) -> float:
+    """Return the lower median, a value that is there: what an edge of the reference can be compared with."""
+    return float(np.quantile(values, 0.5, method="inverted_cdf"))
+
+
+def _middle(bins: Bins) -> float:
+    """Return the median that the shares tell: the first edge up to which half of all are.
+
+    It is one of the deciles, but not the one in the middle of those that are left when values repeat.
+    """
+    at = int(np.searchsorted(np.cumsum(bins.shares), 0.5 - _ROUNDING))
+    return bins.edges[min(at, len(bins.edges) - 1)] if bins.edges else 0.0
 
 
 def _psi(bins: Bins, rows: int, live: Floats) -> float:

@@ -57,6 +57,21 @@ def test_what_never_varied_is_told_when_it_does() -> None:
     assert by_name(shifts(then, columns(1_000, bets=0.3)))["bets_28"].warns
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param([0.0] * 150 + [1.0] * 60 + [2.0] * 40 + [3.0] * 30 + [9.0] * 20, id="zeros repeat"),
+        pytest.param([0.0] * 10 + [1.0] * 90 + [5.0] * 110 + [6.0] * 90, id="the middle repeats"),
+        pytest.param([0.0] * 150 + [4.0] * 150, id="two halves"),
+        pytest.param([3.0] * 300, id="all the same"),
+        pytest.param([float(n) for n in range(300)], id="none repeats"),
+    ],
+)
+def test_of_the_same_values_the_median_was_what_it_is(values: list[float]) -> None:
+    (found,) = shifts(reference_of(0, {"x": values}), {"x": values})
+    assert found.was == found.now == sorted(values)[149]
+
+
 def test_of_few_players_nothing_is_told() -> None:
     assert shifts(reference_of(0, columns(ROWS_MIN - 1)), columns(1_000, move=3)) == []
     assert shifts(reference_of(0, columns(1_000)), columns(ROWS_MIN - 1, move=3)) == []
