@@ -56,3 +56,11 @@ def test_days_told_together_are_no_surer_than_one() -> None:
     assert both.calls == 500
     assert [both.said, both.happened] == pytest.approx([0.48, 0.56])
     assert both.error == 0.025
+
+
+def test_a_day_of_three_calls_makes_nothing_surer() -> None:
+    small, large = Outcome("churn_7d", 3, 0.01, 0.0, 0.001), Outcome("churn_7d", 400, 0.5, 0.56, 0.025)
+    for days in ([small, large], [large, small]):
+        both = together(days)
+        assert both.error == 0.025
+        assert not both.warns
