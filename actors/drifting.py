@@ -6,6 +6,7 @@ what is looked at is what a turn would see now, not what some turn saw last week
 
 import asyncio
 from collections.abc import Sequence
+from random import Random
 
 import msgspec
 from redis.asyncio import Redis
@@ -71,7 +72,7 @@ class Drifting:
         calls = await self.store.calls(day) is None
         if not (is_due or calls):
             return None
-        drawn = await draw(self._redis, self._partitions, SAMPLE, now)
+        drawn = await draw(self._redis, self._partitions, SAMPLE, now, Random(now))
         vectors = [vector(state, now, gap_ms=plan.session_gap_ms) for _, state in drawn]
         scores = await _scored(model, plan, vectors)
         if calls:
@@ -140,10 +141,11 @@ def trained_on(model: Model) -> Reference | None:
     return model.artefact.known or None
 
 
-async def draw(redis: Redis, partitions: int, size: int, now: int) -> list[tuple[str, Features]]:
+async def draw(redis: Redis, partitions: int, size: int, now: int, rng: Random) -> list[tuple[str, Features]]:
     """Return some players drawn at random, who were there within four weeks, with their features.
 
-    Fewer than ``size`` where most players are long gone: no more than ``DRAWS`` times as many are read.
+    They come in a random order, so the first of them are a sample too. Fewer than ``size`` where most players are long
+    gone: no more than ``DRAWS`` times as many are read.
     """
     found: dict[str, Features] = {}
     for _ in range(DRAWS):
@@ -155,7 +157,7 @@ async def draw(redis: Redis, partitions: int, size: int, now: int) -> list[tuple
         found |= {name: state for name, state in read.items() if now - state.last_at <= LIVE_MS}
         if len(found) >= size or not names:
             break
-    return list(found.items())[:size]
+    return rng.sample(list(found.items()), min(size, len(found)))
 
 
 async def _read(redis: Redis, partitions: int, names: Sequence[str]) -> dict[str, Features]:
@@ -190,7 +192,7 @@ def _columns(vectors: Sequence[tuple[float, ...]], scores: Sequence[dict[str, fl
 
 
 def _calls(model: Model, drawn: Sequence[tuple[str, Features]], scores: Sequence[dict[str, float]]) -> list[Call]:
-    """Return what is said of the first of the players drawn."""
+    """Return what is said of the first of the players drawn, who come in a random order."""
     heads = model.artefact.heads
     called = list(zip(drawn, scores, strict=True))[:PLAYERS_MAX]
     return [call_of(player, state, said, heads) for (player, state), said in called]

@@ -1,6 +1,7 @@
 """The look at live players over a real store: drift from the first look or the training, what became of calls."""
 
 from collections.abc import Mapping
+from random import Random
 
 import pytest
 from msgspec import structs
@@ -14,6 +15,7 @@ from domain.ids import partition_of
 from domain.player import Snapshot, all_parts
 from ml.features import NAMES, Signal, update, vector
 from ml.net import describe, dump
+from ml.watch.calls import PLAYERS_MAX
 from ml.watch.drift import reference_of
 from store.intake import Intake
 from store.keys import PLAYERS, players
@@ -127,9 +129,22 @@ async def test_of_few_players_no_reference_is_kept(redis: Redis) -> None:
 async def test_players_who_are_long_gone_are_not_drawn(redis: Redis) -> None:
     gone = dict.fromkeys([f"gone-{n}" for n in range(40)], played(MONDAY - 90 * DAY_MS, 2))
     await put(redis, gone | dict(list(crowd(MONDAY).items())[:60]) | {"nobody": Features()})
-    drawn = await draw(redis, PARTITIONS, SAMPLE, MONDAY)
+    drawn = await draw(redis, PARTITIONS, SAMPLE, MONDAY, Random(1))
     assert len(drawn) == 60
-    assert len(await draw(redis, PARTITIONS, 20, MONDAY)) == 20
+    assert len(await draw(redis, PARTITIONS, 20, MONDAY, Random(1))) == 20
+
+
+async def test_who_is_called_is_a_random_sample_of_who_was_drawn(redis: Redis) -> None:
+    looks = await published(redis)
+    states = list(crowd(MONDAY).values())
+    names = [f"{first}-{n}" for first in ("guest", "member") for n in range(2 * COUNT)]
+    await put(redis, {name: states[n % COUNT] for n, name in enumerate(names)})
+    await looks.round(MONDAY)
+    calls = await looks.store.calls("2026-03-02")
+    assert calls is not None
+    assert len(calls.calls) == PLAYERS_MAX
+    guests = sum(call.player.startswith("guest") for call in calls.calls)
+    assert 0.4 < guests / PLAYERS_MAX < 0.6
 
 
 async def test_calls_are_judged_when_their_horizon_is_over(redis: Redis) -> None:
