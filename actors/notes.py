@@ -10,7 +10,7 @@ from typing import Any
 
 from actors.processor import Folded
 from actors.recent import DAILY
-from crm.facts.exclusions import MERGED
+from crm.facts.exclusions import MERGED, REASONS
 from domain.calendar import as_datetime
 from domain.entries import Event, LogEntry
 from store.ports import Unavailable
@@ -18,6 +18,7 @@ from store.watched import NAME_MAX, NAMES_MAX, Noted, WatchStore
 
 FLUSH_EVERY_MS = 5_000
 PLAYERS_MAX = 50_000  # noted between two flushes, and remembered as noted today
+OTHER = "other"  # reasons in an operator's own words are as many as there are players
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 
@@ -63,7 +64,7 @@ class Notes:
             for _player, line in folded.commit.stops:
                 reason = line.partition("|")[0]
                 if reason != MERGED:  # that person goes on under another id
-                    self._count(at, f"stop|{reason}")
+                    self._count(at, f"stop|{reason if reason in REASONS else OTHER}")
 
     async def flush(self) -> None:
         """Add what was noted to the store. What it did not take is kept for the next time."""

@@ -17,6 +17,7 @@ from domain.calendar import LATEST_MS, as_ms
 Exclusions = dict[str, dict[str, Any]]  # reason -> {"since", "until", "ends_by_itself"}; "again": its latest beginning
 
 NEVER_ENDING = frozenset({"self_exclusion", "closed", "under_age", "blocked", "harm", "register", "deceased"})
+REASONS = NEVER_ENDING | {"cool_off"}  # that have a meaning here; all others are an operator's own words
 RAISED_BY = {
     "player_excluded": "",  # the event names the reason
     "self_excluded": "self_exclusion",
@@ -40,7 +41,7 @@ def reason_of(stated: object) -> str:
     """Return a reason as it is kept everywhere: one that has a meaning here in its one spelling, others as written."""
     text = " ".join(_UNFIT.sub(" ", stated).split())[:_REASON_CHARS_MAX] if isinstance(stated, str) else ""
     known = _APART.sub("_", text.lower())
-    return known if known in NEVER_ENDING or known == "cool_off" else text or OTHER
+    return known if known in REASONS else text or OTHER
 
 
 def stop_of(reason: str, exclusion: Mapping[str, Any]) -> str:

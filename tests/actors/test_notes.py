@@ -62,13 +62,22 @@ async def test_scores_patterns_and_exclusions_are_counted_by_day(redis: Redis) -
         (NOON, "amelia", "mission", "ten-bets"),
         (NOON, "boris", "pattern", "stake.lasting"),
     ]
-    stops = (("boris", "harm"), ("carol", "self|1764000000000"), ("device-7", "merged"))
+    stops = (("boris", "harm"), ("carol", "cool_off|1764000000000"), ("device-7", "merged"))
     notes.add([bet("amelia", NOON)], folded(*told, stops=stops))
     await notes.flush()
     day = await WatchStore(redis).day("2026-11-22")
     assert day == {
-        "events": 1, "players": 1, "scored|churn": 1, "pattern|stake.lasting": 1, "stop|harm": 1, "stop|self": 1,
+        "events": 1, "players": 1, "scored|churn": 1, "pattern|stake.lasting": 1, "stop|harm": 1, "stop|cool_off": 1,
     }  # fmt: skip
+
+
+async def test_an_operators_own_reasons_are_counted_as_one(redis: Redis) -> None:
+    notes = Notes(WatchStore(redis))
+    stops = tuple((f"player-{n}", f"asked us on the phone, case {n}|1764000000000") for n in range(3))
+    notes.add([bet("amelia", NOON)], folded(stops=(*stops, ("dora", "self_exclusion"))))
+    await notes.flush()
+    day = await WatchStore(redis).day("2026-11-22")
+    assert day == {"events": 1, "players": 1, "stop|other": 3, "stop|self_exclusion": 1}
 
 
 async def test_names_beyond_the_bound_are_counted_as_events_only(redis: Redis) -> None:
