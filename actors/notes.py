@@ -13,11 +13,13 @@ from actors.recent import DAILY
 from crm.facts.exclusions import MERGED, REASONS
 from domain.calendar import as_datetime
 from domain.entries import Event, LogEntry
+from ml.watch.alarms import SILENCE_MOST_MS
 from store.ports import Unavailable
 from store.watched import NAME_MAX, NAMES_MAX, Noted, WatchStore
 
 FLUSH_EVERY_MS = 5_000
 PLAYERS_MAX = 50_000  # noted between two flushes, and remembered as noted today
+SEEK_EVERY_MS = 3_600_000  # a place for a new name
 OTHER = "other"  # reasons in an operator's own words are as many as there are players
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
@@ -29,7 +31,8 @@ class Notes:
     def __init__(self, store: WatchStore) -> None:
         self._store = store
         self._noted = Noted()
-        self._names: set[str] = set()
+        self._names: dict[str, int] = {}  # that are counted -> ms, seen last as of the flush before
+        self._sought_at = 0  # ms, a place for a new one
         self._today: tuple[str, set[str]] = ("", set())  # day, whom the store has for it
 
     def add(self, entries: Iterable[LogEntry], folded: Folded[Any]) -> None:
@@ -43,7 +46,7 @@ class Notes:
             if type(event) is not Event or event.forwarded:
                 continue
             name, at = event.name, entry.at
-            if name in names or self._known(name):
+            if name in names or self._known(name, at):
                 key = (at // HOUR_MS, name)
                 hours[key] = hours.get(key, 0) + 1
                 if at > last.get(name, 0):
@@ -69,6 +72,7 @@ class Notes:
     async def flush(self) -> None:
         """Add what was noted to the store. What it did not take is kept for the next time."""
         noted, self._noted = self._noted, Noted()
+        self._names |= noted.last
         if not (noted.hours or noted.days or noted.players):
             return
         try:
@@ -76,10 +80,17 @@ class Notes:
         except Unavailable:
             self._keep(noted)
 
-    def _known(self, name: str) -> bool:
-        if len(self._names) >= NAMES_MAX or len(name) > NAME_MAX:
+    def _known(self, name: str, at: int) -> bool:
+        """Take in a new name. Where all places are taken, one not seen for so long that nobody misses it gives way."""
+        if len(name) > NAME_MAX:
             return False
-        self._names.add(name)
+        if len(self._names) >= NAMES_MAX and at - self._sought_at >= SEEK_EVERY_MS:
+            self._sought_at, last = at, self._noted.last
+            for old in [old for old, seen in self._names.items() if at - max(seen, last.get(old, 0)) > SILENCE_MOST_MS]:
+                del self._names[old]
+        if len(self._names) >= NAMES_MAX:
+            return False
+        self._names[name] = at
         return True
 
     def _count(self, at: int, what: str, times: int = 1) -> None:

@@ -89,6 +89,22 @@ async def test_names_beyond_the_bound_are_counted_as_events_only(redis: Redis) -
     assert (await WatchStore(redis).day("2026-11-22"))["events"] == NAMES_MAX + 21
 
 
+async def test_a_name_not_seen_for_a_week_gives_its_place_to_a_new_one(redis: Redis) -> None:
+    notes = Notes(WatchStore(redis))
+    notes.add([bet("amelia", NOON, f"event-{n}") for n in range(NAMES_MAX)], folded())
+    await notes.flush()
+    later = NOON + 5 * 24 * HOUR
+    notes.add([bet("amelia", later, f"event-{n}") for n in range(1, NAMES_MAX)], folded())
+    notes.add([bet("amelia", later, "deposit_completed")], folded())
+    await notes.flush()
+    assert "deposit_completed" not in await WatchStore(redis).counted(later // HOUR)
+    week = NOON + 7 * 24 * HOUR + HOUR
+    names = ("deposit_completed", "level_reached", "event-0", "event-1")
+    notes.add([bet("amelia", week, name) for name in names], folded())
+    await notes.flush()
+    assert await WatchStore(redis).counted(week // HOUR) == {"deposit_completed": 1, "event-1": 1}
+
+
 class _Moody(WatchStore):
     fails = True
 
