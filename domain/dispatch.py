@@ -22,7 +22,7 @@ returned   it was too late or the channel is closed: it was not sent and is to b
 unknown    the courier died between claim and settle; a message of at most once is never sent again
 stopped    an exclusion, a withdrawn consent or a suppressed address stopped it at the last moment
 expired    nobody wants it any more
-withdrawn  the tower took it back (its goal was met)
+withdrawn  the tower took it back (its goal was met), or the programme wants no model to read it any more
 """
 
 

@@ -6,24 +6,11 @@ from typing import Any
 
 from actors.courier import pacing
 from actors.courier.closing import BUDGET_SPENT, OPEN, Closure, next_day
-from crm.connectors import READERS
-from domain.reading import CHANNEL
-from ml.tone_config import DOCUMENT
 from store.ports import Queue
 
 SPEND_ANY = 1_000_000_000  # a budget counts urgent messages, and never stops them
 REACH_MAX = 1_000
 ASK_AGAIN_MS = 60_000  # a spent budget: what was not sent after all is given back
-
-
-def reading_budget(documents: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[str, int]]:
-    """Return how many texts a day the model may be asked to read that ``models/tone`` names, as a channel's budget."""
-    name = documents.get("models", {}).get(DOCUMENT, {}).get("endpoint")
-    connector = documents.get("connectors", {}).get(str(name))
-    reader = READERS.get(str(connector["kind"])) if connector is not None else None
-    if connector is None or reader is None:
-        return {}
-    return {CHANNEL: {"per_day": connector.get("per_day", reader.model_fields["per_day"].default)}}
 
 
 class _Budget:

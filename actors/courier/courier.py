@@ -24,11 +24,12 @@ from redis.exceptions import RedisError
 
 from actors.clock import Clock
 from actors.courier import landing
-from actors.courier.budgets import Budgets, reading_budget
+from actors.courier.budgets import Budgets
 from actors.courier.closing import OPEN, Teller, Telling, closure_of
 from actors.courier.landing import Try
 from actors.courier.parcels import Links
 from actors.courier.providers import Log, MakeAdapter, Providers
+from actors.courier.reading import connectors_in_use, reading_budget
 from actors.courier.rooms import Rooms
 from actors.courier.sending import Sending
 from actors.courier.settling import Settling
@@ -201,7 +202,7 @@ class Courier(Ownership):
     async def _follow(self, now: int) -> None:
         """Use the connectors and budgets of the live programme."""
         _, documents = await self._around.programmes.current()
-        await self._providers.follow(documents.get("connectors", {}), now)
+        await self._providers.follow(connectors_in_use(documents), now)
         channels = documents.get("policies", {}).get("default", {}).get("channels", {})
         self._budgets.follow({**channels, **reading_budget(documents)})
         self._has_followed = True

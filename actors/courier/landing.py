@@ -107,6 +107,11 @@ def returned(held: Try, now: int, detail: str) -> Landed:
     return _over(held, "returned" if now < held.dispatch.expires_at else "expired", now, detail=detail)
 
 
+def unwanted(held: Try, now: int) -> Landed:
+    """End a text unread: the programme does not name its reader any more."""
+    return _over(held, "withdrawn", now)
+
+
 def put_back(held: Try, due: int) -> Landed:
     """Leave a message at the head of its line: nothing was tried."""
     return Landed("put_back", structs.replace(_kept(held), due=max(1, due), untried=True))

@@ -10,6 +10,7 @@ from actors.courier.budgets import Budgets
 from actors.courier.landing import Landed, Outcome, Try
 from actors.courier.parcels import Links, parcel_of
 from actors.courier.providers import Log, Provider, Providers
+from actors.courier.rooms import UNCONNECTED_MS
 from actors.courier.settling import Settling
 from channels.ports import Rejected, Result, Sent, Unclear
 from crm.addresses import Address
@@ -67,6 +68,9 @@ class Sending:
         providers = self._providers.of(dispatch.channel)
         if dispatch.channel == READING:  # it names what shall read it
             providers = [provider for provider in providers if provider.id == dispatch.template]
+            if not providers:  # it may be asked no more; or we have not read yet that it may
+                known_at = dispatch.cleared_at + UNCONNECTED_MS
+                return landing.put_back(held, known_at) if now < known_at else landing.unwanted(held, now)
         if not self._providers.is_usable(dispatch.channel):
             return landing.returned(held, now, "channel_not_available")
         if now - held.at > HELD_MAX_MS and now >= min(dispatch.send_until, dispatch.expires_at):

@@ -1,10 +1,13 @@
 """A text that a model outside is asked to read: from the player's turn over tower and courier, and back."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from actors.courier.reading import reading_budget
 from actors.player import Player, Told
 from actors.programme import compile_programme
 from channels.ports import Parcel, Rejected, Result, Retry, Sent, Unclear
@@ -247,6 +250,111 @@ def test_only_the_connector_that_the_document_names_is_asked() -> None:
         assert (len(provider.parcels), len(other.parcels)) == (1, 0)
 
     run(story)
+
+
+def deletes(post: Office) -> None:
+    del post.documents["models"]
+
+
+def switches_off(post: Office) -> None:
+    post.documents["models"]["tone"]["enabled"] = False
+
+
+def names_another(post: Office) -> None:
+    post.connector("another", Provider(says("positive"), kinds=frozenset()), kind="chat_model", model="small-2")
+    post.documents["models"]["tone"]["endpoint"] = "another"
+
+
+def disconnects(post: Office) -> None:
+    del post.documents["connectors"]["reader"]
+
+
+CHANGES = [deletes, switches_off, names_another, disconnects]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_nothing_leaves_once_the_programme_wants_no_reading_and_what_waits_ends_as_withdrawn(
+    change: Callable[[Office], None],
+) -> None:
+    zoya = Zoya()
+    dispatches = []
+    for n in range(4):
+        zoya.writes(f"{IRONIC} {n}")
+        dispatches += zoya.dispatches()
+
+    async def story() -> None:
+        post, provider = office(says("negative"))
+        change(post)
+        post.clear(*dispatches)
+        courier = post.start()
+        await asyncio.sleep(15)
+        assert provider.parcels == []
+        assert post.waiting() == post.in_flight() == 0
+        assert post.events() == post.letters() == []
+        assert courier.heartbeat.channels["tone"]["landings"]["withdrawn"] == len(dispatches)
+
+    run(story)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_text_that_waits_to_be_tried_again_is_not_tried_after_the_programme_changed(
+    change: Callable[[Office], None],
+) -> None:
+    zoya = Zoya()
+    zoya.writes(ANGRY)
+
+    async def story() -> None:
+        async def down(_: Parcel) -> Result:
+            return Retry("500")
+
+        post, provider = office(down)
+        post.clear(*zoya.dispatches())
+        courier = post.start()
+        await asyncio.sleep(1)
+        change(post)
+        await asyncio.sleep(60)
+        assert len(provider.parcels) == 1
+        assert post.waiting() == post.in_flight() == 0
+        assert courier.heartbeat.channels["tone"]["landings"]["withdrawn"] == 1
+
+    run(story)
+
+
+def test_a_text_whose_document_a_courier_has_not_read_yet_waits_for_it() -> None:
+    zoya = Zoya()
+    zoya.writes(IRONIC)
+
+    async def story() -> None:
+        post, provider = office(says("negative"))
+        documents, post.documents = post.documents, {}
+        post.start()
+        await asyncio.sleep(10)
+        (dispatch,) = zoya.dispatches()
+        post.clear(structs.replace(dispatch, cleared_at=now_ms()))
+        await asyncio.sleep(1)
+        post.documents = documents
+        await asyncio.sleep(10)
+        assert len(provider.parcels) == len(post.events("zoya")) == 1
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("plan", "connectors", "per_day"),
+    [
+        pytest.param({"endpoint": "reader"}, {"reader": MODEL}, 2, id="as it says"),
+        pytest.param({"endpoint": "own"}, {"own": {"kind": "local_model"}}, 1_000_000, id="the kind's own"),
+        pytest.param({"endpoint": "reader", "enabled": False}, {"reader": MODEL}, 0, id="switched off"),
+        pytest.param({"endpoint": "gone"}, {"reader": MODEL}, 0, id="a connector that is gone"),
+        pytest.param({"endpoint": "mail"}, {"mail": {"kind": "smtp"}}, 0, id="one that reads nothing"),
+        pytest.param(None, {"reader": MODEL}, 0, id="deleted"),
+    ],
+)
+def test_the_budget_of_the_day_is_nothing_where_no_model_may_be_asked(
+    plan: dict[str, Any] | None, connectors: dict[str, Any], per_day: int
+) -> None:
+    documents = {"models": {"tone": plan} if plan else {}, "connectors": connectors}
+    assert reading_budget(documents) == {"tone": {"per_day": per_day}}
 
 
 def test_what_is_sent_names_nobody_and_has_no_links() -> None:
