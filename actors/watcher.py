@@ -87,6 +87,9 @@ class Watcher:
         gone = [name for name in self._names if name not in names]
         changed = {name: watched for name, watched in names.items() if watched is not self._names.get(name)}
         told = [Told(name, w.alarm) for name, w in changed.items() if w.alarm and _is_news(self._names.get(name), w)]
+        told += [
+            Told(name, structs.replace(alarm, ended=now)) for name in gone if (alarm := open_alarm(self._names[name]))
+        ]
         if not await self.store.keep(before, state, changed, told, gone):
             self._names = None
             return []

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import pytest
+from msgspec import structs
 from redis.asyncio import Redis
 
 from actors.partition import PartState, encode_part
@@ -120,6 +121,17 @@ async def test_another_zone_is_learnt_anew(redis: Redis) -> None:
     await watcher.at(NOON + MINUTE)
     assert await watcher.store.names() == {}
     assert (await watcher.store.state()).zone == "Europe/Kyiv"
+
+
+async def test_an_alarm_that_goes_on_ends_with_its_zone(redis: Redis) -> None:
+    watcher = await known(redis, NOON)
+    (opened,) = await every_minute(watcher, NOON, NOON + 20 * MINUTE)
+    intake = Intake(redis, PARTITIONS, bound=0, keep_ms=0)
+    await Programmes(redis, intake).publish({"settings": {"main": {"timezone": "Europe/Kyiv"}}}, "k")
+    (end,) = await watcher.at(NOON + 20 * MINUTE)
+    assert end.alarm == structs.replace(opened.alarm, ended=NOON + 20 * MINUTE)
+    assert await watcher.store.told() == [end, opened]
+    assert await watcher.store.alarms() == []
 
 
 async def test_a_name_nobody_sends_any_more_is_forgotten(redis: Redis) -> None:
