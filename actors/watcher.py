@@ -90,7 +90,7 @@ class Watcher:
         told += [
             Told(name, structs.replace(alarm, ended=now)) for name in gone if (alarm := open_alarm(self._names[name]))
         ]
-        if not await self.store.keep(before, state, changed, told, gone):
+        if not await self.store.keep(before, state, changed, told, gone, now - FORGET_MS):
             self._names = None
             return []
         self._names = names

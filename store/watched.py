@@ -121,8 +121,13 @@ class WatchStore:
         names: Mapping[str, Watched],
         told: Iterable[Told],
         gone: Iterable[str] = (),
+        oldest: int = 0,
     ) -> bool:
-        """Write what a look gave; False when another watcher wrote since ``before`` was read."""
+        """Write what a look gave; False when another watcher wrote since ``before`` was read.
+
+        Args:
+            oldest: ms; when names were seen before it, watched or not, is kept no longer.
+        """
         async with self._redis.pipeline(transaction=True) as pipe:
             try:
                 await pipe.watch(STATE)
@@ -140,6 +145,7 @@ class WatchStore:
                     pipe.hdel(NAMES, name)
                     pipe.hdel(ALARMS, name)
                     pipe.zrem(LAST, name)
+                pipe.zremrangebyscore(LAST, "-inf", f"({oldest}")
                 for one in told:
                     pipe.lpush(TOLD, _state.encode(one))
                 pipe.ltrim(TOLD, 0, TOLD_MAX - 1)

@@ -142,6 +142,14 @@ async def test_a_name_nobody_sends_any_more_is_forgotten(redis: Redis) -> None:
     assert await watcher.store.last() == {}
 
 
+async def test_when_names_were_seen_is_kept_no_longer_than_they_may_be_watched(redis: Redis) -> None:
+    watcher = await known(redis, NOON)
+    seen = {"never-watched": NOON - 29 * DAY_MS, "seldom": NOON - 27 * DAY_MS}
+    await redis.zadd("{watch}:last", seen)
+    await watcher.at(NOON + MINUTE)
+    assert set(await watcher.store.last()) == {"bet_placed", "seldom"}
+
+
 async def test_a_name_that_comes_seldom_is_looked_at_seldom_and_all_the_same(redis: Redis) -> None:
     watcher = await known(redis, NOON)
     await redis.zadd("{watch}:last", {"bet_placed": NOON - 7 * HOUR_MS})  # watched all the while, and nothing counted
