@@ -21,13 +21,14 @@ from ml.watch.volumes import HOUR_MS
 from store.keys import PLAYERS, players
 from store.ports import Unavailable
 from store.programmes import Programmes
-from store.watched import NAMES_MAX, Books, Told, Watching, WatchStore
+from store.watched import HOUR_KEPT_S, NAMES_MAX, Books, Told, Watching, WatchStore
 
 ROUND_S = 15.0
 LEASE_MS = 60_000
 SETTLES_MS = 30_000  # hosts add what they counted every 5 s
 GAP_MS = 600_000  # between two looks; then nobody watched, and what is missing is no silence
 RARE_MS, RARE_EVERY_MS = 6 * HOUR_MS, 300_000  # who is silent for so long is looked at so often
+KNOWN_MS = HOUR_KEPT_S * 1_000 - HOUR_MS  # what came in an older hour may be forgotten: that is no nothing
 FORGET_MS = 28 * 86_400_000  # a name that nobody sends any more
 
 
@@ -79,7 +80,7 @@ class Watcher:
             names = {}
         counted = max(committed - SETTLES_MS, 0)
         while (state.hour + 1) * HOUR_MS <= counted:
-            if state.hour * HOUR_MS >= state.since:
+            if state.hour * HOUR_MS >= max(state.since, now - KNOWN_MS):
                 _close(names, state.hour, await self.store.counted(state.hour), zone)
             state = structs.replace(state, hour=state.hour + 1)
         running = await self.store.counted(state.hour)

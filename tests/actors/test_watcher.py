@@ -16,7 +16,7 @@ from store.intake import Intake
 from store.keys import PLAYERS, players
 from store.programmes import Programmes
 from store.watched import Noted, Told, Watching, WatchStore
-from tests.ml.watch.weeks import MONDAY, after_weeks
+from tests.ml.watch.weeks import MONDAY, after_weeks, mean_of
 
 pytestmark = pytest.mark.redis
 
@@ -101,6 +101,20 @@ async def test_hours_that_nobody_watched_are_neither_judged_nor_learnt(redis: Re
     await bets(watcher.store, [later + MINUTE])
     assert await every_minute(watcher, later, later + HOUR_MS) != [], "nothing came for an hour while it watched"
     assert (await watcher.store.names())["bet_placed"].usual.hours == hours, "it saw a part of this hour only"
+
+
+async def test_hours_whose_counts_have_expired_are_not_learnt_as_empty(redis: Redis) -> None:
+    watcher = await known(redis, NOON)
+    before, later = await watcher.store.state(), NOON + 9 * DAY_MS
+    behind = structs.replace(before, at=later - MINUTE)  # it looked all the while; one partition stood still
+    assert await watcher.store.keep(before, behind, {}, [])
+    kept = range((later - 7 * DAY_MS) // HOUR_MS + 2, later // HOUR_MS)  # an hour to spare
+    for hour in kept:
+        await watcher.store.add(Noted({(hour, "bet_placed"): round(mean_of(hour * HOUR_MS))}, {"bet_placed": later}))
+    assert await watcher.at(later + SETTLES_MS) == []
+    usual = (await watcher.store.names())["bet_placed"].usual
+    assert usual.hours == after_weeks().usual.hours + len(kept)
+    assert (await watcher.store.state()).hour == later // HOUR_MS
 
 
 async def test_whole_hours_are_learnt_and_new_names_found(redis: Redis) -> None:
