@@ -2,11 +2,13 @@
 day it looks at the players as the live model sees them (``actors.drifting``).
 
 One a store, by a lease; two at once do no harm, since what a look gives is written only over the state it was made
-of. It looks no further than what the partitions have committed: entries that wait are no silence.
+of. It looks no further than what the partitions have committed: entries that wait are no silence. Of partitions that
+stand still for long a few are left out.
 """
 
 import asyncio
 import sys
+from collections.abc import Sequence
 
 from msgspec import structs
 from redis.asyncio import Redis
@@ -27,6 +29,8 @@ ROUND_S = 15.0
 LEASE_MS = 60_000
 SETTLES_MS = 30_000  # hosts add what they counted every 5 s
 GAP_MS = 600_000  # between two looks; then nobody watched, and what is missing is no silence
+STILL_MS = 600_000  # what waits for longer waits for somebody's hand; no turn takes so long
+STILL_SHARE = 1 / 8  # of the partitions: far from the half of ``ml.watch.volumes.FEW``
 RARE_MS, RARE_EVERY_MS = 6 * HOUR_MS, 300_000  # who is silent for so long is looked at so often
 KNOWN_MS = HOUR_KEPT_S * 1_000 - HOUR_MS  # what came in an older hour may be forgotten: that is no nothing
 FORGET_MS = 28 * 86_400_000  # a name that nobody sends any more
@@ -108,9 +112,23 @@ class Watcher:
             pipe.hmget(PLAYERS.meta(p), ["in", "done", "off"])
         (seconds, micros), *metas = await pipe.execute()
         now = int(seconds) * 1000 + int(micros) // 1000
-        behind = [offset for entered, done, offset in metas if int(entered or 0) > int(done or 0)]
-        waiting = [int((offset or b"0-0").split(b"-")[0]) for offset in behind]
-        return now, min([now, *waiting])
+        behind = {p: off or b"0-0" for p, (came, done, off) in enumerate(metas) if int(came or 0) > int(done or 0)}
+        return now, reached(now, list((await self._waits_since(now, behind)).values()), self._partitions)
+
+    async def _waits_since(self, now: int, behind: dict[int, bytes]) -> dict[int, int]:
+        """Return, ms, up to when each partition that is behind has committed everything.
+
+        What it committed last tells it; where that is long ago, the first entry that waits: it may have been idle.
+        """
+        since = {p: _ms(off) for p, off in behind.items()}
+        long_ago = [p for p, at in since.items() if now - at > STILL_MS]
+        pipe = self._redis.pipeline(transaction=False)
+        for p in long_ago:
+            pipe.xrange(PLAYERS.log(p), b"(" + behind[p], "+", count=1)
+        for p, waiting in zip(long_ago, await pipe.execute(), strict=True):
+            if waiting:
+                since[p] = _ms(waiting[0][0])
+        return since
 
     async def _zone_named(self) -> str:
         """Return the zone of the live programme's settings; "" is UTC."""
@@ -119,6 +137,22 @@ class Watcher:
             _, documents = await self._programmes.current()
             self._zone = version, str(documents.get("settings", {}).get("main", {}).get("timezone", ""))
         return self._zone[1]
+
+
+def reached(now: int, waits_since: Sequence[int], partitions: int) -> int:
+    """Return up to when all was committed, ms.
+
+    A partition that stands still is left out, so that it does not blind the look at all the others; its share of the
+    events is missing meanwhile. Where more than ``STILL_SHARE`` of them do, what is missing would look like silence:
+    then it is looked no further than they came.
+    """
+    moving = [at for at in waits_since if now - at <= STILL_MS]
+    still = len(waits_since) - len(moving)
+    return min([now, *(moving if still <= partitions * STILL_SHARE else waits_since)])
+
+
+def _ms(offset: bytes) -> int:
+    return int(offset.split(b"-")[0])
 
 
 def _resumed(before: Watching, now: int, zone: str) -> Watching:

@@ -7,7 +7,7 @@ from msgspec import structs
 from redis.asyncio import Redis
 
 from actors.partition import PartState, encode_part
-from actors.watcher import GAP_MS, SETTLES_MS, Watcher
+from actors.watcher import GAP_MS, SETTLES_MS, Watcher, reached
 from domain.calendar import DAY_MS
 from ml.watch.alarms import open_alarm
 from ml.watch.volumes import HOUR_MS
@@ -89,6 +89,36 @@ async def test_partitions_that_are_behind_hold_the_look_back(redis: Redis) -> No
     now, committed = await Watcher(redis, name="w", partitions=PARTITIONS)._reached()
     assert committed == 7000
     assert abs(now - seconds * 1000) < 60_000
+
+
+@pytest.mark.parametrize(
+    ("waits", "partitions", "came"),
+    [
+        pytest.param([], 32, 0, id="all is committed"),
+        pytest.param([3, 1], 32, 3, id="they are behind"),
+        pytest.param([3, 60], 32, 3, id="one stands still and is left out"),
+        pytest.param([60, 90, 80, 100], 32, 0, id="an eighth is still left out"),
+        pytest.param([60, 90, 80, 100, 70], 32, 100, id="more would look like silence"),
+        pytest.param([60], 4, 60, id="one of four is too many"),
+        pytest.param([10], 32, 10, id="for ten minutes it is only slow"),
+    ],
+)
+def test_a_few_partitions_that_stand_still_do_not_hold_the_look_back(
+    waits: list[int], partitions: int, came: int
+) -> None:
+    assert reached(NOON, [NOON - minutes * MINUTE for minutes in waits], partitions) == NOON - came * MINUTE
+
+
+async def test_a_partition_that_was_idle_waits_since_its_entry_came(redis: Redis) -> None:
+    watcher = Watcher(redis, name="w", partitions=32)
+    seconds, _ = await redis.time()
+    now = seconds * 1_000
+    for p, off in ((0, now - HOUR_MS), (1, now - 3 * HOUR_MS)):
+        await redis.hset(PLAYERS.meta(p), mapping={"in": 9, "done": 7, "off": f"{off}-0"})
+        await redis.xadd(PLAYERS.log(p), {"e": "done"}, id=f"{off}-0")
+    await redis.xadd(PLAYERS.log(0), {"e": "waits"}, id=f"{now - 2 * MINUTE}-0")
+    await redis.xadd(PLAYERS.log(1), {"e": "waits"}, id=f"{now - 2 * HOUR_MS}-0")
+    assert (await watcher._reached())[1] == now - 2 * MINUTE, "the other stands still"
 
 
 async def test_hours_that_nobody_watched_are_neither_judged_nor_learnt(redis: Redis) -> None:
