@@ -27,6 +27,7 @@ router = APIRouter(prefix="/v1", tags=["Reports"])
 
 ALARMS_MAX = 50
 CHOICES_MAX = 20
+NOW_IS = timedelta(days=1)  # ago at most: what is known now is told of today and of the last day that is over
 _SENT = ("cleared", "rerouted")
 _DIGEST = {
     "day": "2026-11-21",
@@ -70,7 +71,8 @@ ReportsReader = Annotated[Principal, Depends(require("reports:read"))]
     summary="A day in a few lines",
     description="`lines` is for people, the rest for programs. Days are UTC; the default is the last one that is over. "
     "Of today it tells what there is so far, and the whole day before. What was not counted (no watcher ran, or "
-    "it is too long ago) is null. `active` is estimated, .8 % off.",
+    "it is too long ago) is null. `active` is estimated, .8 % off. `drift`, `outcomes` and `choices` are as they are "
+    "now: of days before yesterday they are null.",
     responses=answers(_DIGEST, 401, 403, 422, 503),
 )
 async def read_digest(
@@ -94,7 +96,6 @@ async def _figures(context: Context, day: date, now: int) -> dict[str, Any]:
     ledger = await _ledger(context, day, now)
     was_counted = "events" in theirs or ledger[0] is not None
     is_counted = "events" in mine or ledger[1] is not None  # whoever watches opens a day's books, whatever it brings
-    seen = await view(context)
     return {
         "players": {
             "active": mine["players"] if is_counted else None,
@@ -117,6 +118,16 @@ async def _figures(context: Context, day: date, now: int) -> dict[str, Any]:
         "patterns": _by(mine, theirs, "pattern|", is_counted, was_counted),
         "excluded": _by(mine, theirs, "stop|", is_counted, was_counted),
         "alarms": await _alarms(store, day, now),
+        **await _known_now(context, today_of(now) - day),
+    }
+
+
+async def _known_now(context: Context, ago: timedelta) -> dict[str, Any]:
+    """Return what is kept as it is now only: of a day that is long over, nothing."""
+    if ago > NOW_IS:
+        return {"drift": None, "outcomes": None, "choices": None}
+    seen = await view(context)
+    return {
         "drift": shown_drift(seen.drift) if seen.drift is not None else None,
         "outcomes": [shown_outcome(outcome, days) for outcome, days in seen.outcomes],
         "choices": await _choices(context),

@@ -14,9 +14,7 @@ def lines(figures: dict[str, Any]) -> list[str]:
         _counted(figures["scores"]["moved"], figures["scores"]["before"], "churn score", "moved"),
         _named(figures["patterns"], "pattern unlike the player", "patterns unlike the player"),
         _named(figures["excluded"], "player was excluded", "players were excluded"),
-        *_choices(figures["choices"]),
-        *_drift(figures["drift"]),
-        *_outcomes(figures["outcomes"]),
+        *_known_now(figures),
         *_alarms(figures["alarms"], is_counted=figures["players"]["active"] is not None),
     ]
     return [line for line in told if line]
@@ -66,6 +64,12 @@ def _named(counted: dict[str, Any], one: str, many: str) -> str:
         return ""
     by = ", ".join(f"{name} {times:,}" for name, times in sorted(counted["by"].items(), key=lambda item: -item[1])[:3])
     return f"{count:,} {one if count == 1 else many}{f': {by}' if by else ''}{_behind(before)}."
+
+
+def _known_now(figures: dict[str, Any]) -> list[str]:
+    if figures["choices"] is None:
+        return ["Choices, drift and scores are known as they are now: see the digest of today or yesterday."]
+    return [*_choices(figures["choices"]), *_drift(figures["drift"]), *_outcomes(figures["outcomes"])]
 
 
 def _choices(choices: list[dict[str, Any]]) -> list[str]:

@@ -170,6 +170,16 @@ async def test_the_digest_has_alarms_of_its_day_and_what_is_off(idle: World) -> 
     assert [alarm["in_words"] for alarm in many] == ["900 deposit_completed in 60 minutes, 90 are usual"]
 
 
+async def test_a_day_long_over_does_not_show_what_is_known_today(idle: World) -> None:
+    await off(idle)
+    for ago, is_known in ((0, True), (1, True), (2, False), (40, False)):
+        told = await digest(idle, days_ago(idle, ago))
+        assert [told[what] is not None for what in ("drift", "outcomes", "choices")] == [is_known] * 3
+        said = " ".join(told["lines"])
+        assert ("days_14" in said, "churn_14d" in said) == (is_known, is_known)
+        assert ("known as they are now: see the digest of today or yesterday." in said) is not is_known
+
+
 async def test_a_look_may_be_asked_for(idle: World) -> None:
     assert (await idle.http.post("/v1/watch/drift")).status_code == 202
     assert await WatchedModels(idle.redis).is_asked()
