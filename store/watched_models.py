@@ -1,6 +1,6 @@
 """What is kept of how the live model does: references, the last look at drift, calls and what became of them.
 
-``{watch}:references`` and ``{watch}:outcomes`` are hashes by publication, and by publication and day;
+``{watch}:references`` and ``{watch}:outcomes`` are hashes by publication, and by day and horizon;
 ``{watch}:calls:<UTC day>`` is what was said of some players on a day, kept until the longest horizon is over.
 """
 
@@ -18,7 +18,7 @@ from store.ports import Unavailable
 
 CALLS_KEPT_S = 31 * 86_400
 REFERENCES_MAX = 20
-OUTCOMES_MAX = 400  # days
+OUTCOMES_MAX = 400  # each of a day and one horizon: with three horizons 133 days
 DRIFT = "{watch}:drift"
 ASKED = "{watch}:drift-asked"
 REFERENCES = "{watch}:references"
