@@ -135,13 +135,14 @@ def _of_event(event: Event, told: Mapping[str, Any], at: int) -> Record | None:
 def _brought(event: Event, known: Mapping[str, Any]) -> Record | None:
     """Return what another model has read.
 
-    That a text is neither changes nothing, as in the turn; but it takes back what the turn made of that very text.
+    That a text is neither changes nothing, as in the turn; but it takes back what the turn made of that very text. What
+    it is not sure of says nothing, not even that.
     """
     said = event.properties
     mood, at, confidence = said["mood"], said["at"], said["confidence"]
-    if mood == "neutral" and not (known.get("at") == at and known.get("by") == "weights"):
+    if confidence < _CLEAR_MIN:
         return None
-    if mood != "neutral" and confidence < _CLEAR_MIN:
+    if mood == "neutral" and not (known.get("at") == at and known.get("by") == "weights"):
         return None
     polarity = _POLARITY.get(mood, 0.0) * confidence
     return _record(mood, at, confidence, polarity, said["language"], said["model"], said["connector"])

@@ -141,6 +141,17 @@ def test_a_middle_changes_nothing_of_what_was_said_before(mood: str, confidence:
     assert zoya.state.air["tone"] is before
 
 
+@pytest.mark.parametrize(("confidence", "mood"), [(0.0, "negative"), (0.49, "negative"), (0.5, "neutral")])
+def test_a_neutral_that_the_model_is_not_sure_of_takes_nothing_back(confidence: float, mood: str) -> None:
+    zoya = Zoya()
+    zoya.take(Event("zoya", "c", "support_case_opened", START, {"case_id": "c1"}))
+    zoya.writes(ANGRY)
+    (event,) = read(says("neutral", confidence), zoya)
+    zoya.take(event, START + 1_000)
+    assert zoya.state.air["tone"]["mood"] == zoya.state.air["support_case"]["mood"] == mood
+    assert zoya.state.air["context:negative_mood"]["open"] is (mood == "negative")
+
+
 def test_an_answer_that_comes_after_something_newer_was_said_is_late() -> None:
     zoya = Zoya()
     zoya.writes(IRONIC)
