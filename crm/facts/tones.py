@@ -69,14 +69,16 @@ def on_event(heard: Heard, event: Event, scene: Context, lasts_ms: int | None, t
     Args:
         lasts_ms: How long the context lasts; None: no hold of the policy names it, or it is the operator's own.
     """
-    if is_reading(event):
-        event = structs.replace(event, occurred_at=tone["at"])
-    elif cases.says_mood(event):  # the case and the context hear that by themselves
+    if cases.says_mood(event) and not is_reading(event):  # the case and the context hear that by themselves
         return
-    cases.on_mood(heard, tone["mood"], tone["at"])
-    if lasts_ms is not None:
-        occasion = contexts.Occasion(_MOOD, None, begins=tone["mood"] == "negative", lasts_ms=lasts_ms)
-        contexts.on_event(heard, event, (occasion,), scene)
+    mood, at = tone["mood"], tone["at"]
+    cases.on_mood(heard, mood, at)
+    if lasts_ms is None:
+        return
+    if mood == "neutral" and (heard.air.get(contexts.PREFIX + _MOOD) or {}).get("since") != at:
+        return  # what it takes back is what that text began; an earlier one's anger goes on
+    occasion = contexts.Occasion(_MOOD, None, begins=mood == "negative", lasts_ms=lasts_ms)
+    contexts.on_event(heard, structs.replace(event, occurred_at=at), (occasion,), scene)
 
 
 def ask(heard: Heard, event: Event, plan: TonePlan, traits: Mapping[str, Any]) -> None:

@@ -152,6 +152,35 @@ def test_a_neutral_that_the_model_is_not_sure_of_takes_nothing_back(confidence: 
     assert zoya.state.air["context:negative_mood"]["open"] is (mood == "negative")
 
 
+@pytest.mark.parametrize(
+    ("mood", "is_open"),
+    [
+        pytest.param("neutral", True, id="neutral takes back only what that text began"),
+        pytest.param("positive", False, id="positive ends what any began"),
+        pytest.param("negative", True, id="negative goes on"),
+    ],
+)
+def test_what_an_earlier_text_began_is_ended_by_no_neutral_of_a_later_one(mood: str, is_open: bool) -> None:
+    zoya = Zoya()
+    zoya.writes(ANGRY, at=START - HOUR)
+    zoya.writes(ANGRY)
+    (event,) = read(says(mood), zoya)
+    assert event.properties["at"] == START
+    zoya.take(event, START + 1_000)
+    assert zoya.state.air["tone"]["mood"] == mood
+    found = zoya.state.air["context:negative_mood"]
+    assert (found["open"], found["since"]) == (is_open, START - HOUR if is_open else 0)
+
+
+def test_a_text_of_tomorrow_is_taken_back_as_any_other() -> None:
+    zoya = Zoya()
+    zoya.writes(ANGRY, said_at=START + HOUR)
+    assert zoya.state.air["context:negative_mood"]["since"] == START
+    (event,) = read(says("neutral"), zoya)
+    zoya.take(event, START + 1_000)
+    assert not zoya.state.air["context:negative_mood"]["open"]
+
+
 def test_an_answer_that_comes_after_something_newer_was_said_is_late() -> None:
     zoya = Zoya()
     zoya.writes(IRONIC)
