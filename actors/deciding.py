@@ -18,9 +18,10 @@ from crm.turn import take_turn as take_crm_turn
 from domain.context import PlayerContext
 from domain.effects import Answered, FactTold, MessageRequested, PatternChanged
 from domain.entries import Command, Entry, Event, LogEntry, Merged, MessageRequest, Reviewed
+from domain.ids import KEEPER_PREFIX
 from domain.player import Snapshot, snapshot_from_parts, with_parts
 from domain.step import Draws, Step, joined
-from gamification.turn import take_grants, take_turn
+from gamification.turn import take_grants, take_keeper_turn, take_turn
 from ml.choices.beliefs import Beliefs
 from ml.patterns import shows_harm
 from ml.turn import Scorer
@@ -50,6 +51,8 @@ def decide(state: Snapshot, entry: LogEntry, told: Told) -> Step[Snapshot]:
     if is_joined(state, what):
         return Step(state)
     draws = Draws(told.store_seed, told.partition, entry.offset)
+    if state.player.startswith(KEEPER_PREFIX):
+        return take_keeper_turn(programme.rules, state, entry, draws)
     is_harm = False
     unlike: tuple[PatternChanged, ...] = ()  # what was seen to be unlike the player
     tone = tone_in(what, state.air, entry.at)

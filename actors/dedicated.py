@@ -19,7 +19,7 @@ from actors.processor import Known
 from actors.programme import ProgrammeVersions
 from actors.settings import MemberSettings
 from domain.entries import LogEntry
-from domain.ids import KEY_PREFIX, partition_of
+from domain.ids import is_nobody, partition_of
 from domain.player import Snapshot, snapshot_from_parts
 from store.beliefs import BeliefsStore
 from store.client import connect
@@ -143,7 +143,7 @@ class DedicatedPool:
         await asyncio.gather(*self._starting.values())
 
     def _selected(self, snapshot: Snapshot) -> bool:
-        if snapshot.player.startswith(KEY_PREFIX) or snapshot.identity.merged_into:
+        if is_nobody(snapshot.player) or snapshot.identity.merged_into:
             return False  # nobody lives there
         if self._placement == "dedicated":
             return True

@@ -24,12 +24,26 @@ from domain.effects import (
     encode_record,
     encode_reply,
 )
-from domain.entries import Asked, Command, Entry, Event, Fact, LogEntry, MessageRequest, Visited, encode_entry
+from domain.entries import (
+    Asked,
+    Command,
+    Entry,
+    Event,
+    Fact,
+    KeeperAnswered,
+    LogEntry,
+    MessageRequest,
+    Visited,
+    encode_entry,
+)
 from domain.ids import request_id
 from domain.player import Snapshot, changed_parts, with_parts
-from domain.step import Step
+from domain.step import BoardScore, Freeze, Step, Toll
 
 __all__ = ["Player", "Told", "TurnFailed", "Turns", "Versions", "entry_id", "record_turn", "request_id"]
+
+
+ASKED = "asked:"  # before an ask's id: where the reply to what a keeper answered is waited for
 
 
 class TurnFailed(Exception):
@@ -58,6 +72,10 @@ class Turns(Struct, array_like=True):
     lifts: list[str] = field(default_factory=list)  # reasons that no longer exclude the player; before the stops
     mutes: list[tuple[bool, str]] = field(default_factory=list)  # set, mark
     sums: list[tuple[str, int]] = field(default_factory=list)  # field, how much more: of choices that ended
+    scores: list[BoardScore] = field(default_factory=list)
+    freezes: list[Freeze] = field(default_factory=list)
+    tolls: list[Toll] = field(default_factory=list)
+    barriers: list[bytes] = field(default_factory=list)  # entries for each partition's own
 
 
 class Versions(Struct, frozen=True, array_like=True):
@@ -122,6 +140,13 @@ class Player:
             turns.timers += [(op.set, op.timer.due, encode_entry(op.timer)) for op in step.timers]
         if step.groups:
             turns.groups += [(op.add, op.group) for op in step.groups]
+        if step.scores:
+            turns.scores += step.scores
+        if step.tolls:
+            turns.tolls += step.tolls
+        if step.freezes or step.barriers:
+            turns.freezes += step.freezes
+            turns.barriers += [encode_entry(barrier) for barrier in step.barriers]
         if step.relays:
             turns.relays += [(relayed.player, encode_entry(relayed)) for relayed in step.relays]
         for effect in step.effects:
@@ -178,7 +203,8 @@ def record_turn(turns: Turns, entry: LogEntry, effects: tuple[Effect, ...]) -> N
         turns.history.append((entry.offset, data))
         turns.recent += [(entry.at, turns.player, about, name) for about, name in recent_of(effects)]
     if reply_to:
-        turns.replies.append((reply_to, encode_reply(Reply(turns.player, entry.offset, record))))
+        place = f"{ASKED}{what.id}" if isinstance(what, KeeperAnswered) else entry.offset
+        turns.replies.append((reply_to, encode_reply(Reply(turns.player, place, record))))
 
 
 def _name_of(entry: Entry) -> str:

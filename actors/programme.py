@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 import crm.config
 import crm.intake_config
 import gamification.config
+import gamification.rooms
 import ml.config
 import ml.tone_config
 from crm.config import TemplateConfig
@@ -42,6 +43,7 @@ _PATH = re.compile(r"[\w.\-\[\]]+")
 
 KINDS: dict[str, type[BaseModel]] = {
     **gamification.config.KINDS,
+    **gamification.rooms.KINDS,
     **crm.config.KINDS,
     **crm.intake_config.KINDS,
     **ml.config.KINDS,

@@ -14,6 +14,7 @@ from actors.partition import PartState, count_entered, with_beliefs, with_model
 from actors.player import Player, Told, TurnFailed, Turns, Versions
 from actors.processor import Folded, Known, PartitionStopped
 from actors.programme import Programme
+from actors.shared import Shared
 from crm.schedule import fired, opened
 from crm.tower.airspace import Airspace, airspace_from_parts
 from crm.tower.airspace import changed_parts as changed_air
@@ -24,6 +25,8 @@ from domain.calendar import as_datetime
 from domain.decisions import encode_decision, encode_delivery
 from domain.entries import (
     Asked,
+    Barrier,
+    BarrierPassed,
     BeliefsPublished,
     LogEntry,
     MessageRequest,
@@ -160,30 +163,33 @@ class PlayerReducer(_OverProgrammes):
         """Fold a batch; a publish changes the programme or the model, everything else is a player's."""
         folded: Folded[Snapshot] = Folded(Commit("", ""), part=part)
         told = self._told(partition, part)
+        shared = Shared()
         try:
             for player, theirs in _by_player(entries).items():
                 if player:
                     turns = await self._turns(states[player], theirs, told, known, folded)
                     _write_turns(folded.commit, turns, theirs, self._partitions)
+                    shared.add(turns)
                     _add_accounts(folded, turns)
                     folded.recent += turns.recent
                 else:
-                    self._partitions_own(folded, theirs)
+                    self._partitions_own(folded, theirs, partition)
         except TurnFailed as failed:
             raise PartitionStopped(str(failed)) from failed
+        shared.write(folded.commit, self._partitions)
         return folded
 
-    def _partitions_own(self, folded: Folded[Snapshot], entries: list[LogEntry]) -> None:
+    def _partitions_own(self, folded: Folded[Snapshot], entries: list[LogEntry], partition: int) -> None:
         """Fold what concerns no player: a publish, the calendar, a walk that was asked for, bytes that are no entry."""
         for entry in entries:
             try:
-                self._partitions_turn(folded, entry)
+                self._partitions_turn(folded, entry, partition)
             except PartitionStopped:
                 raise
             except Exception as error:  # the engine's own: it stops this partition for a person, not the process
                 raise PartitionStopped(f"{type(entry.entry).__name__} at {entry.offset}: {error!r}") from error
 
-    def _partitions_turn(self, folded: Folded[Snapshot], entry: LogEntry) -> None:
+    def _partitions_turn(self, folded: Folded[Snapshot], entry: LogEntry, partition: int) -> None:
         before = self._in_force(folded.part).crm
         _publish(folded, [entry])
         after = self._in_force(folded.part).crm
@@ -199,6 +205,9 @@ class PlayerReducer(_OverProgrammes):
                 _write_calendar(folded.commit, fired(after, timer, entry.at), entry.at)
             case WalkAsked() as asked:
                 _write_calendar(folded.commit, Step(Snapshot(""), walks=(asked,)), entry.at)
+            case Barrier() as barrier:
+                passed = BarrierPassed(barrier.keeper, barrier.id, partition, self._partitions)
+                folded.commit.relays.append((partition_of(barrier.keeper, self._partitions), encode_entry(passed)))
             case Unreadable():
                 folded.commit.dead.append(encode_dead_letter(_dead_letter(entry, "these bytes are no entry")))
                 folded.part = structs.replace(folded.part, set_aside=folded.part.set_aside + 1)

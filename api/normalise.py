@@ -19,7 +19,7 @@ from api.names import snake_case
 from api.values import parse_time
 from crm.facts.exclusions import LIFTED_BY
 from domain.entries import Event, encode_entry
-from domain.ids import ANONYMOUS_PREFIX, KEY_PREFIX
+from domain.ids import ANONYMOUS_PREFIX, NOBODY
 from domain.spelling import spelled
 from store.intake import buckets
 from store.ports import Incoming
@@ -47,7 +47,7 @@ RESERVED = ("cmd:", "confirm:", "consent:", "device:", "gate:", "letter:", "msg:
 LIFTING = frozenset((*LIFTED_BY, "suppression_lifted", "consent_confirmed"))
 """Events that end what protects a player: whoever sends these acts for the player, as an operator who readmits does."""
 NEEDS_SCOPE = "needs_scope"
-_OWN_PREFIXES = (ANONYMOUS_PREFIX, KEY_PREFIX)
+_OWN_PREFIXES = (ANONYMOUS_PREFIX, *NOBODY)
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 _PATH = re.compile(r" - at `\$\.?([^`]*)`")

@@ -30,14 +30,14 @@ from domain.decisions import Outcome as DecisionOutcome
 from domain.decisions import decode_decision, decode_delivery
 from domain.effects import decode_record
 from domain.errors import BadRequest
-from domain.ids import KEY_PREFIX, partition_of
+from domain.ids import NOBODY, partition_of
 from domain.player import Profile, Snapshot, snapshot_from_parts
 from store.gates import read_stops
 from store.keys import PLAYERS, TOWER, inbox
 
 SCANS_MAX = 50  # steps of one page of the list of players; a page may be short and still have a next one
 _SNAPSHOT_KEY = re.compile(rb"\{\d+\}:s:(.+)", re.DOTALL)
-_KEY_ACTOR = KEY_PREFIX.encode()
+_NOBODY = tuple(prefix.encode() for prefix in NOBODY)
 _profile = msgspec.msgpack.Decoder(Profile)
 
 PlayersReader = Annotated[Principal, Depends(require("players:read"))]
@@ -259,7 +259,7 @@ async def list_players(context: Ctx, _: PlayersReader, limit: Limit = 50, cursor
     for _step in range(SCANS_MAX):
         position, keys = await context.redis.scan(position, match="{*}:s:*", count=max(limit, 20))
         for key in keys:
-            if (match := _SNAPSHOT_KEY.fullmatch(key)) and not match[1].startswith(_KEY_ACTOR):
+            if (match := _SNAPSHOT_KEY.fullmatch(key)) and not match[1].startswith(_NOBODY):
                 found[key] = match[1].decode()
         if not position or len(found) >= limit:
             break

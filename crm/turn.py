@@ -13,7 +13,7 @@ from crm.programme import CrmRules
 from crm.working import Turn, World
 from domain.effects import PatternChanged
 from domain.entries import Command, Event, LogEntry, Merged, TimerFired, Visited
-from domain.ids import KEY_PREFIX
+from domain.ids import is_nobody
 from domain.player import Snapshot
 from domain.step import Step
 
@@ -43,7 +43,7 @@ def take_turn(
     turn = _turn(rules, world, before, state, entry, chance, seen)
     if is_about_identity:
         identity.advance(turn, entry.entry)
-    if turn.identity.merged_into or state.player.startswith(KEY_PREFIX):  # nobody's turn: no segments, no journeys
+    if turn.identity.merged_into or is_nobody(state.player):  # nobody's turn: no segments, no journeys
         return turn.finished()
     segments.advance(rules.segments, turn, entry.entry)
     course.advance(rules.choices, turn, entry.entry)

@@ -9,6 +9,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from domain.game_effects import AskedKeeper as AskedKeeper
+from domain.game_effects import GameEffect
+
 
 class Posting(Struct, frozen=True, gc=False, tag="points", tag_field="kind", array_like=True):
     """One entry of the double-entry ledger: ``amount`` moves from ``account`` to the player (or back, if negative)."""
@@ -340,6 +343,7 @@ Effect = (
     | Chose
     | ChoiceEnded
     | ChoiceCounted
+    | GameEffect
 )
 
 

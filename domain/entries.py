@@ -252,6 +252,67 @@ class ReadingAsked(Struct, frozen=True, gc=False, array_like=True, tag="reading_
     cause: str = ""
 
 
+class KeeperAsked(Struct, frozen=True, gc=False, array_like=True, tag="keeper_asked", tag_field="entry"):
+    """``asker`` wants something of a shared thing; its keeper answers every ask once."""
+
+    player: str  # the keeper's id (``domain.ids.keeper_id``)
+    asker: str
+    id: str  # unique among the asker's asks
+    op: str  # a word of the keeper's kind: reserve, confirm, release, join ...
+    args: dict[str, Any] = {}
+    reply_to: str = ""  # pub/sub channel of the gateway that waits for the answer's turn, or ""
+    cause: str = ""
+
+
+class KeeperAnswered(Struct, frozen=True, gc=False, array_like=True, tag="keeper_answered", tag_field="entry"):
+    """What a keeper answered; what it tells unasked has an ``id`` that the asker does not wait for."""
+
+    player: str  # who asked
+    keeper: str
+    id: str
+    op: str
+    code: str = "ok"  # ok, or why not
+    data: dict[str, Any] = {}
+    reply_to: str = ""
+    cause: str = ""
+
+
+class Contributed(Struct, frozen=True, gc=False, array_like=True, tag="contributed", tag_field="entry"):
+    """What the turns of one commit added to a shared thing, in their order (``domain.step.Toll``)."""
+
+    player: str  # the keeper's id
+    rows: tuple[tuple[str, int, str], ...]  # player, amount, cause
+    cause: str = ""
+
+
+class Barrier(Struct, frozen=True, gc=False, array_like=True, tag="barrier", tag_field="entry"):
+    """A keeper wants to know when all that was in the partitions' logs before now has been folded and carried on."""
+
+    keeper: str
+    id: str
+    player: str = ""  # none: it concerns the partition
+
+
+class BarrierPassed(Struct, frozen=True, gc=False, array_like=True, tag="barrier_passed", tag_field="entry"):
+    """One partition has; what its turns wrote to boards before this is there."""
+
+    player: str  # the keeper's id
+    id: str
+    partition: int
+    of: int  # how many partitions there are
+    cause: str = ""
+
+
+class BoardFrozen(Struct, frozen=True, gc=False, array_like=True, tag="board_frozen", tag_field="entry"):
+    """A board takes no scores any more; its first rows, best first."""
+
+    player: str  # the keeper's id
+    board: str
+    entrants: int
+    rows: tuple[tuple[str, float, int], ...] = ()  # player, score, ms when it was reached; the place is the rank
+    cause: str = ""
+
+
 class Unreadable(Struct, frozen=True, gc=False, array_like=True, tag="unreadable", tag_field="entry"):
     """Bytes in a log that are no entry of any version: never written by intake, set aside when found."""
 
@@ -281,6 +342,12 @@ Entry = (
     | MergeRefused
     | KeyClaimed
     | ReadingAsked
+    | KeeperAsked
+    | KeeperAnswered
+    | Contributed
+    | Barrier
+    | BarrierPassed
+    | BoardFrozen
     | Unreadable
 )
 

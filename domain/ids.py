@@ -8,6 +8,8 @@ from zlib import crc32
 
 ANONYMOUS_PREFIX = "anon:"
 KEY_PREFIX = "key:"  # actors that stand for an e-mail or a phone number, not for a player
+KEEPER_PREFIX = "keeper:"  # actors that keep what players share: a budget, a stock, a tournament (``domain.keepers``)
+NOBODY = (KEY_PREFIX, KEEPER_PREFIX)
 
 
 def partition_of(player_id: str, partitions: int) -> int:
@@ -16,6 +18,22 @@ def partition_of(player_id: str, partitions: int) -> int:
     The number of partitions is fixed when a store is created, so this never moves a player.
     """
     return crc32(player_id.encode()) % partitions
+
+
+def keeper_id(kind: str, name: str) -> str:
+    """Return the id of the actor that keeps one shared thing: ``keeper:budget:welcome``."""
+    return f"{KEEPER_PREFIX}{kind}:{name}"
+
+
+def keeper_of(actor: str) -> tuple[str, str]:
+    """Return (kind, name) of a keeper's id."""
+    _, kind, name = actor.split(":", 2)
+    return kind, name
+
+
+def is_nobody(actor: str) -> bool:
+    """Tell whether an actor is no player."""
+    return actor.startswith(NOBODY)
 
 
 def request_id(partition: int, player: str, cause: str) -> str:

@@ -16,7 +16,12 @@ from msgspec import Struct, structs
 
 from domain.choices import Choices
 from domain.features import Features
+from domain.games import Games
 from domain.habits import Habits
+from domain.journal import Journal
+from domain.runs import RunRecord
+from domain.shop import Shop
+from domain.streaks import QuestProgress, Streak
 
 SCHEMA_VERSION = 1  # of the stored parts; see ``store/upgrade.py``
 
@@ -141,6 +146,23 @@ class Scores(Struct, frozen=True, gc=False, array_like=True):
     armed: int = 0  # ms, the one ``rescore`` timer that is set; 0: none
 
 
+class Ask(Struct, frozen=True, gc=False, array_like=True):
+    """What the player waits for from a keeper (``domain.entries.KeeperAsked``)."""
+
+    keeper: str
+    op: str
+    then: str  # which rule goes on with the answer
+    data: dict[str, Any] = {}  # what it needs to
+    at: int = 0  # ms of turn time
+
+
+class Asks(Struct, frozen=True, gc=False, array_like=True):
+    """Questions to keepers, by id."""
+
+    open: dict[str, Ask] = {}
+    done: dict[str, str] = {}  # the last ones answered -> offset of the answer in the player's log
+
+
 class Snapshot(Struct, frozen=True, gc=False):
     """The player's state at an offset. ``version`` counts commits; 0 is a player never seen."""
 
@@ -159,6 +181,14 @@ class Snapshot(Struct, frozen=True, gc=False):
     features: Features = Features()
     habits: Habits = Habits()
     choices: Choices = Choices()
+    asks: Asks = Asks()
+    kept: dict[str, Any] = {}  # of a keeper: what it keeps, as its kind says (``gamification.keeping``)
+    streaks: dict[str, Streak] = {}
+    quests: dict[str, QuestProgress] = {}
+    runs: dict[str, RunRecord] = {}  # <tournament>@<run>
+    shop: Shop = Shop()
+    games: Games = Games()
+    journal: Journal = Journal()
 
 
 _NO_SCORES: Mapping[str, float] = {}
@@ -190,6 +220,14 @@ PART_TYPES: dict[str, Any] = {
     "features": Features,
     "habits": Habits,
     "choices": Choices,
+    "asks": Asks,
+    "kept": dict[str, Any],
+    "streaks": dict[str, Streak],
+    "quests": dict[str, QuestProgress],
+    "runs": dict[str, RunRecord],
+    "shop": Shop,
+    "games": Games,
+    "journal": Journal,
 }
 _encoder = msgspec.msgpack.Encoder()
 _decoders = {name: msgspec.msgpack.Decoder(kind) for name, kind in PART_TYPES.items()}

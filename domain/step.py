@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 from domain.effects import Effect
-from domain.entries import Entry, MessageRequest, TimerFired, WalkAsked
+from domain.entries import Barrier, Entry, MessageRequest, TimerFired, WalkAsked
 
 S = TypeVar("S")
 
@@ -26,6 +26,9 @@ class Draws:
         """Return the generator of the ``n``-th draw of a rule; made only when a rule draws."""
         store_seed, partition, offset = self._place
         return Random(f"{store_seed}/{partition}/{offset}/{rule}/{n}")
+
+
+NO_DRAWS = Draws("", 0, "")  # where nothing is drawn: the same numbers every time
 
 
 class UniqueKey(Struct, frozen=True):
@@ -57,6 +60,32 @@ class Grant(Struct, frozen=True):
     rule: str  # journeys/<id>/<node>
 
 
+class BoardScore(Struct, frozen=True, array_like=True):
+    """A player's score on a board, whole: written twice it changes nothing, and an older ``version`` is ignored."""
+
+    board: str
+    player: str
+    version: int  # of this player's score on this board, rising
+    score: float | None  # whole numbers to 2**53 are exact; None: the player is taken off
+    reached_at: int = 0  # ms, event time; of equal scores the earlier ranks higher
+
+
+class Freeze(Struct, frozen=True, array_like=True):
+    """A board takes no scores from now on; its keeper is told the first ``most`` rows (``BoardFrozen``)."""
+
+    board: str
+    keeper: str
+    most: int
+
+
+class Toll(Struct, frozen=True, array_like=True):
+    """What a turn adds to a shared thing; those of one commit reach its keeper as one entry (``Contributed``)."""
+
+    keeper: str
+    amount: int
+    cause: str
+
+
 class Step(Struct, Generic[S], frozen=True):
     """What a rule returns: the next state and what the shell must write beside it."""
 
@@ -73,6 +102,10 @@ class Step(Struct, Generic[S], frozen=True):
     stops: tuple[str, ...] = ()  # ``reason`` or ``reason|until``: the player is excluded from this commit on
     lifts: tuple[str, ...] = ()  # reasons that no longer exclude the player
     mutes: tuple[tuple[bool, str], ...] = ()  # set, mark (``store.keys.mute``)
+    scores: tuple[BoardScore, ...] = ()
+    freezes: tuple[Freeze, ...] = ()
+    tolls: tuple[Toll, ...] = ()
+    barriers: tuple[Barrier, ...] = ()  # for each partition
 
 
 def joined(first: Step[S], second: Step[S]) -> Step[S]:
@@ -91,4 +124,8 @@ def joined(first: Step[S], second: Step[S]) -> Step[S]:
         first.stops + second.stops,
         first.lifts + second.lifts,
         first.mutes + second.mutes,
+        first.scores + second.scores,
+        first.freezes + second.freezes,
+        first.tolls + second.tolls,
+        first.barriers + second.barriers,
     )

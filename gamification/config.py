@@ -14,7 +14,9 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     ValidationInfo,
     model_validator,
@@ -38,6 +40,7 @@ def _condition(value: dict[str, Any] | None, info: ValidationInfo) -> dict[str, 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 LocalText = dict[Annotated[str, Field(min_length=2, max_length=16)], Annotated[str, Field(max_length=1_000)]]
 Amount = Annotated[int, Field(strict=True, gt=0, le=AMOUNT_MAX)]
+Few = Annotated[int, Field(strict=True, gt=0, le=1_000_000)]
 Duration = Annotated[int, BeforeValidator(duration_s)]
 FieldPath = Annotated[str, Field(max_length=200), AfterValidator(check_path)]
 Where = Annotated[dict[str, Any] | None, AfterValidator(_condition)]
@@ -49,10 +52,64 @@ class Document(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-class Reward(Document):
+class CurrencyReward(Document):
     kind: Literal["currency"] = "currency"
     currency: Name = "points"
     amount: Amount
+
+
+class SpinsReward(Document):
+    """Attempts at a mini-game."""
+
+    kind: Literal["spins"]
+    minigame: Name
+    amount: Few = 1
+
+
+class TicketsReward(Document):
+    """Tickets for the present run of a raffle."""
+
+    kind: Literal["tickets"]
+    raffle: Name
+    amount: Few = 1
+
+
+class FreezesReward(Document):
+    """Days (or weeks) that a streak may be missed without ending."""
+
+    kind: Literal["freezes"]
+    streak: Name
+    amount: Few = 1
+
+
+class ItemReward(Document):
+    """An item of the store, given free: a bonus or a thing that the platform grants."""
+
+    kind: Literal["item"]
+    item: Name
+    amount: Annotated[int, Field(strict=True, ge=1, le=100)] = 1
+
+
+def _kind_of(reward: Any) -> str:
+    kind = reward.get("kind", "currency") if isinstance(reward, dict) else getattr(reward, "kind", "currency")
+    return str(kind)
+
+
+Reward = Annotated[
+    Annotated[CurrencyReward, Tag("currency")]
+    | Annotated[SpinsReward, Tag("spins")]
+    | Annotated[TicketsReward, Tag("tickets")]
+    | Annotated[FreezesReward, Tag("freezes")]
+    | Annotated[ItemReward, Tag("item")],
+    Discriminator(_kind_of),
+]
+NAMED_BY = {  # a reward's kind -> the field that names what is given, and the kind of configuration that is
+    "currency": ("currency", "currencies"),
+    "spins": ("minigame", "minigames"),
+    "tickets": ("raffle", "raffles"),
+    "freezes": ("streak", "streaks"),
+    "item": ("item", "rewards"),
+}
 
 
 class Message(Document):
@@ -225,7 +282,12 @@ def problems(error: ValidationError) -> list[str]:
 
 
 def _problem(item: dict[str, Any]) -> str:
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
+    loc = [
+        part
+        for i, part in enumerate(item["loc"])
+        if not (i and isinstance(item["loc"][i - 1], int) and part in NAMED_BY)  # which reward it was taken for
+    ]
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
     cause = item.get("ctx", {}).get("error")
     if isinstance(cause, ConditionError):  # its path begins with the field's own name
         parent = path.rpartition(".")[0]

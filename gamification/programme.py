@@ -5,7 +5,8 @@ not depend on how many missions are live. Everything wrong is reported at once, 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,9 +14,10 @@ from pydantic import ValidationError
 from domain.calendar import as_ms, known_zone
 from domain.conditions import Condition, ConditionError, compile_condition
 from domain.event_fields import keys_of
-from gamification import config
+from gamification import config, rooms
 from gamification.metrics import ring_of
 from gamification.references import Documents, Models, circles, of_kind, reference_errors
+from gamification.room import Compiled, Mover, Sources
 from gamification.rules import (
     AchievementRule,
     EarnRule,
@@ -63,16 +65,32 @@ def compile_rules(
         errors.append(f"programme: timezone: expected an IANA zone, got {timezone!r}")
     models = _parsed(documents, errors)
     segments = _segments(documents, errors)
+    sources = Sources(version, models, segments, documents, timezone)
     if not errors:
         errors = [*reference_errors(models, segments, documents)]
+        errors += [line for room in rooms.ROOMS if room.errors for line in room.errors(sources)]
     if errors:
         raise InvalidProgramme(errors)
-    return _Compiler(version, models).rules(timezone, segments, older)
+    compiled = {room.name: room.compile(sources) for room in rooms.ROOMS if room.compile}
+    return replace(
+        _Compiler(version, models).rules(timezone, segments, older),
+        rooms={name: part.value for name, part in compiled.items()},
+        movers=_movers(compiled.values()),
+        givers=rooms.GIVERS,
+    )
+
+
+def _movers(compiled: Iterable[Compiled]) -> dict[str, tuple[Mover, ...]]:
+    movers: dict[str, tuple[Mover, ...]] = {}
+    for part in compiled:
+        for event, some in part.movers.items():
+            movers[event] = (*movers.get(event, ()), *some)
+    return movers
 
 
 def _parsed(documents: Documents, errors: list[str]) -> Models:
     models: Models = {}
-    for kind, model in config.KINDS.items():
+    for kind, model in (config.KINDS | rooms.KINDS).items():
         models[kind] = {}
         for doc_id, document in sorted(documents.get(kind, {}).items()):
             if not _ID.fullmatch(doc_id):
@@ -130,14 +148,14 @@ class _Compiler:
     def _metric(self, doc_id: str, model: config.MetricConfig) -> MetricRule:
         width_ms, buckets = ring_of(model.window)
         return MetricRule(
-            doc_id, model.event, model.aggregate, keys_of(model.field), _holds(model.where), width_ms, buckets
+            doc_id, model.event, model.aggregate, keys_of(model.field), holds_of(model.where), width_ms, buckets
         )
 
     def _earn(self, doc_id: str, model: config.EarnRuleConfig) -> EarnRule:
         return EarnRule(
             doc_id,
             model.event,
-            _holds(model.where),
+            holds_of(model.where),
             model.currency,
             model.amount,
             per_field=keys_of(model.per.field) if model.per else (),
@@ -154,7 +172,7 @@ class _Compiler:
             name=model.name,
             tasks=tasks,
             tasks_of={name: tuple(task for task in tasks if task.event == name) for name in names},
-            audience=_holds(model.audience),
+            audience=holds_of(model.audience),
             opt_in=model.opt_in,
             starts_at=as_ms(model.active.starts) if model.active.starts else 0,
             until=as_ms(model.active.until) if model.active.until else _FOREVER,
@@ -163,8 +181,8 @@ class _Compiler:
             unlock_after=model.unlock_after,
             claim=model.claim,
             claim_within_ms=(model.claim_within_s or 0) * 1000,
-            rewards=_rewards_of(model.rewards),
-            message=_message(model.message),
+            rewards=rewards_of(model.rewards),
+            message=message_of(model.message),
             is_open=_is_open(model),
         )
 
@@ -173,10 +191,10 @@ class _Compiler:
             doc_id,
             model.name,
             model.event,
-            _holds(model.where),
+            holds_of(model.where),
             keys_of(model.sum),
-            tuple(Stage(stage.at, _rewards_of(stage.rewards)) for stage in model.stages),
-            _message(model.message),
+            tuple(Stage(stage.at, rewards_of(stage.rewards)) for stage in model.stages),
+            message_of(model.message),
         )
 
 
@@ -221,7 +239,7 @@ def _task(model: config.Task) -> TaskRule:
         model.id,
         model.event,
         compile_condition(model.where),
-        _holds(model.where),
+        holds_of(model.where),
         keys_of(model.sum),
         (model.target if model.sum else model.count) or 1,
     )
@@ -229,7 +247,7 @@ def _task(model: config.Task) -> TaskRule:
 
 def _levels(doc_id: str, model: config.LevelsConfig) -> LevelSystem:
     levels = tuple(
-        Level(level.id, level.name, level.at, _rewards_of(level.rewards), _message(level.message))
+        Level(level.id, level.name, level.at, rewards_of(level.rewards), message_of(level.message))
         for level in model.levels
     )
     return LevelSystem(
@@ -241,13 +259,15 @@ def _levels(doc_id: str, model: config.LevelsConfig) -> LevelSystem:
     )
 
 
-def _holds(tree: dict[str, Any] | None) -> Holds:
+def holds_of(tree: dict[str, Any] | None) -> Holds:
     return None if tree is None else compile_condition(tree).holds
 
 
-def _rewards_of(rewards: tuple[config.Reward, ...]) -> tuple[Reward, ...]:
-    return tuple(Reward(reward.currency, reward.amount) for reward in rewards)
+def rewards_of(rewards: tuple[config.Reward, ...]) -> tuple[Reward, ...]:
+    return tuple(
+        Reward(reward.kind, getattr(reward, config.NAMED_BY[reward.kind][0]), reward.amount) for reward in rewards
+    )
 
 
-def _message(model: config.Message | None) -> Message | None:
+def message_of(model: config.Message | None) -> Message | None:
     return Message(model.template, model.purpose) if model else None

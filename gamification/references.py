@@ -24,12 +24,14 @@ def reference_errors(models: Models, segments: Mapping[str, Condition], document
     for kind, doc_id, path, currency in _currencies_named(models):
         if currency not in currencies:
             yield f"{kind}/{doc_id}: {path}: expected a currency ({' '.join(sorted(currencies))}), got {currency!r}"
+    for kind, doc_id, path, rewards in _rewards(models):
+        yield from reward_errors(f"{kind}/{doc_id}", path, rewards, models)
     for kind, doc_id, path, tree in _conditions(models):
-        yield from _condition_errors(f"{kind}/{doc_id}", path, compile_condition(tree), models, segments)
+        yield from condition_errors(f"{kind}/{doc_id}", path, compile_condition(tree), models, segments)
         if kind == "metrics" and tree and compile_condition(tree).metrics:
             yield f"{kind}/{doc_id}: {path}: expected no metric in a metric's condition"
     for segment_id, condition in segments.items():
-        yield from _condition_errors(f"segments/{segment_id}", "where", condition, models, segments)
+        yield from condition_errors(f"segments/{segment_id}", "where", condition, models, segments)
     if "templates" in documents:
         for kind, doc_id, path, template in _templates_named(models):
             if template not in documents["templates"]:
@@ -37,13 +39,33 @@ def reference_errors(models: Models, segments: Mapping[str, Condition], document
     yield from _chain_errors(of_kind(models, "missions", config.MissionConfig))
 
 
-def _condition_errors(
+def reward_errors(name: str, path: str, rewards: tuple[config.Reward, ...], models: Models) -> Iterable[str]:
+    """Yield rewards of what is not configured.
+
+    Args:
+        name: Of the document, ``kind/id``.
+    """
+    for i, reward in enumerate(rewards):
+        field, kind = config.NAMED_BY[reward.kind]
+        known = {"points", *models["currencies"]} if kind == "currencies" else models.get(kind, {}).keys()
+        if (named := getattr(reward, field)) not in known:
+            yield f"{name}: {path}[{i}].{field}: {_expected(kind, known)}, got {named!r}"
+
+
+def _expected(kind: str, known: Iterable[str]) -> str:
+    if kind == "currencies":
+        return f"expected a currency ({' '.join(sorted(known))})"
+    return f"expected a document of the kind {kind}"
+
+
+def condition_errors(
     name: str,
     path: str,
     condition: Condition,
     models: Models,
     segments: Mapping[str, Condition],
 ) -> Iterable[str]:
+    """Yield metrics and segments that a condition names and nobody configured."""
     for metric in sorted(condition.metrics - models["metrics"].keys()):
         yield f"{name}: {path}: expected a configured metric, got {metric!r}"
     for segment in sorted(condition.segments - segments.keys()):
@@ -80,9 +102,6 @@ def _currencies_named(models: Models) -> Iterable[tuple[str, str, str, str]]:
         yield "earn-rules", doc_id, "currency", rule.currency
     for doc_id, system in of_kind(models, "levels", config.LevelsConfig).items():
         yield "levels", doc_id, "currency", system.currency
-    for kind, doc_id, path, rewards in _rewards(models):
-        for i, reward in enumerate(rewards):
-            yield kind, doc_id, f"{path}[{i}].currency", reward.currency
 
 
 def _rewards(models: Models) -> Iterable[tuple[str, str, str, tuple[config.Reward, ...]]]:

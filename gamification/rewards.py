@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from domain.entries import MessageRequest
+from gamification.config import NAMED_BY
 from gamification.ledger import post
 from gamification.rules import Message, Reward
 from gamification.working import Turn
@@ -12,9 +13,12 @@ MESSAGE_LIFE_MS = 86_400_000  # a request older than this is not worth sending
 
 
 def grant(turn: Turn, rewards: tuple[Reward, ...], rule: str, version: int) -> None:
-    """Post every reward; one that would pass the ledger's bound is not given."""
+    """Give every reward; a posting that would pass the ledger's bound is not made."""
     for reward in rewards:
-        post(turn, reward.currency, reward.amount, rule, version)
+        if reward.kind == "currency":
+            post(turn, reward.ref, reward.amount, rule, version)
+        elif (give := turn.rules.givers.get(reward.kind)) is not None:
+            give(turn, reward, rule, version)
 
 
 def ask_for_message(turn: Turn, message: Message | None, key: str, content: dict[str, Any]) -> None:
@@ -40,7 +44,7 @@ def ask_for_message(turn: Turn, message: Message | None, key: str, content: dict
 
 def described(rewards: tuple[Reward, ...]) -> list[dict[str, Any]]:
     """Return rewards as a template's variable."""
-    return [{"currency": reward.currency, "amount": reward.amount} for reward in rewards]
+    return [{NAMED_BY[reward.kind][0]: reward.ref, "amount": reward.amount} for reward in rewards]
 
 
 def local_text(texts: Mapping[str, str], locale: str, default: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from domain.conditions import Condition, Context
 from domain.event_fields import Keys
@@ -16,7 +16,10 @@ AMOUNT_MAX = 2**53  # of a posting, a balance, a counter
 
 @dataclass(frozen=True, slots=True)
 class Reward:
-    currency: str
+    """What is given: ``amount`` of what ``ref`` names (a currency; a mini-game's attempts, a raffle's tickets ...)."""
+
+    kind: str  # as of ``config.NAMED_BY``
+    ref: str
     amount: int
 
 
@@ -140,6 +143,9 @@ class Rules:
     segments: Mapping[str, Condition] = field(default_factory=dict)
     unlocks: Mapping[str, tuple[MissionRule, ...]] = field(default_factory=dict)  # mission -> those waiting for it
     older: "Mapping[int, Rules]" = field(default_factory=dict)
+    rooms: Mapping[str, Any] = field(default_factory=dict)  # by name: what each compiled (``gamification.room``)
+    movers: "Mapping[str, tuple[Callable[[Any, Any], None], ...]]" = field(default_factory=dict)  # by event name
+    givers: "Mapping[str, Callable[[Any, Reward, str, int], None]]" = field(default_factory=dict)  # by a reward's kind
 
     def mission_at(self, mission_id: str, version: int) -> MissionRule | None:
         """Return the mission as it was in a version, or as it is now when that version is not to hand."""

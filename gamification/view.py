@@ -9,6 +9,7 @@ from domain.conditions import level_of
 from domain.player import Balance, MissionProgress, Snapshot
 from gamification import cycles
 from gamification.missions import is_unlocked
+from gamification.rewards import described
 from gamification.rules import AchievementRule, LevelSystem, MissionRule, Rules
 
 
@@ -46,7 +47,9 @@ def _mission(rules: Rules, mission: MissionRule, snapshot: Snapshot, now: int) -
         "cycle": held.cycle,
         "opt_in": rule.opt_in,
         "until": deadline or None,
-        "rewards": [{"kind": "currency", "currency": r.currency, "amount": r.amount} for r in rule.rewards],
+        "rewards": [
+            {"kind": reward.kind, **said} for reward, said in zip(rule.rewards, described(rule.rewards), strict=True)
+        ],
         "unclaimed": [
             {"completion_id": completion_id, "until": until or None}
             for completion_id, _, until in held.unclaimed

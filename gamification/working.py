@@ -6,11 +6,13 @@ It is also the ``Context`` its conditions are asked in, so they see what the tur
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import structs
+
 from domain.conditions import PlayerContext
 from domain.effects import Effect
-from domain.entries import Event, MessageRequest, TimerFired
+from domain.entries import Entry, Event, MessageRequest, TimerFired
 from domain.player import Balance, Metric, MissionProgress, Profile, Progress, Snapshot, last_tone, scores_of
-from domain.step import Step, TimerOp, UniqueKey
+from domain.step import NO_DRAWS, BoardScore, Draws, GroupOp, Step, TimerOp, Toll, UniqueKey
 from gamification.metrics import metric_value, next_change
 from gamification.rules import Rules
 
@@ -24,26 +26,45 @@ class Turn:
         "achievements",
         "at",
         "cause",
+        "draws",
         "earned",
         "effects",
         "event",
         "event_time",
+        "groups",
         "keys",
         "levels",
         "metrics",
         "missions",
+        "offset",
+        "parts",
         "player",
         "profile",
+        "relays",
+        "reply_to",
         "requests",
         "rules",
+        "scores_out",
         "start",
         "timers",
+        "tolls",
         "traits",
         "wallet",
         "zone",
     )
 
-    def __init__(self, rules: Rules, start: Snapshot, at: int, cause: str, event: Event | None = None) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        start: Snapshot,
+        at: int,
+        cause: str,
+        event: Event | None = None,
+        *,
+        offset: str = "",
+        reply_to: str = "",
+        draws: Draws = NO_DRAWS,
+    ) -> None:
         self.rules = rules
         self.start = start
         self.player = start.player
@@ -62,6 +83,14 @@ class Turn:
         self.timers: list[TimerOp] = []
         self.keys: list[UniqueKey] = []
         self.requests: list[MessageRequest] = []
+        self.offset = offset  # of the entry: makes ids that are unique in the partition
+        self.reply_to = reply_to  # of a command: who waits
+        self.draws = draws
+        self.parts: dict[str, Any] = {}  # further parts of the snapshot that the turn has replaced, by name
+        self.relays: list[Entry] = []
+        self.groups: list[GroupOp] = []
+        self.scores_out: list[BoardScore] = []
+        self.tolls: list[Toll] = []
         self.set_profile(start.profile)
 
     # what conditions ask, all at event time
@@ -160,6 +189,14 @@ class Turn:
             self.earned = dict(self.earned)
         self.earned[rule_id] = (day, amount)
 
+    def part(self, name: str) -> Any:
+        """Return a further part of the snapshot (``streaks``, ``runs``, ...) as the turn has left it."""
+        return self.parts[name] if name in self.parts else getattr(self.start, name)
+
+    def set_part(self, name: str, value: Any) -> None:
+        """Replace a further part of the snapshot."""
+        self.parts[name] = value
+
     def set_timer(self, kind: str, ref: str, due: int, generation: int = 0) -> None:
         self.timers.append(TimerOp(TimerFired(self.player, kind, ref, due, generation)))
 
@@ -191,5 +228,25 @@ class Turn:
             start.features,
             start.habits,
             start.choices,
+            start.asks,
+            start.kept,
+            start.streaks,
+            start.quests,
+            start.runs,
+            start.shop,
+            start.games,
+            start.journal,
         )
-        return Step(after, tuple(self.effects), tuple(self.timers), tuple(self.keys), tuple(self.requests))
+        if self.parts:
+            after = structs.replace(after, **self.parts)
+        return Step(
+            after,
+            tuple(self.effects),
+            tuple(self.timers),
+            tuple(self.keys),
+            tuple(self.requests),
+            tuple(self.groups),
+            tuple(self.relays),
+            scores=tuple(self.scores_out),
+            tolls=tuple(self.tolls),
+        )

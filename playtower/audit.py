@@ -34,7 +34,7 @@ from domain.entries import (
     read_entry,
 )
 from domain.errors import NotFound
-from domain.ids import KEY_PREFIX, partition_of
+from domain.ids import is_nobody, partition_of
 from domain.player import Scores, Snapshot, all_parts, snapshot_from_parts, with_parts
 from gamification.explain import explain_completion
 from ml.choices.beliefs import Beliefs
@@ -323,7 +323,7 @@ class Audit:
         moved = (await self._meta(PLAYERS, partition)).get("off", b"0-0").decode() != until
         sums: dict[str, int] = {}
         for player, again in refold.states.items():
-            self.report.players += not player.startswith(KEY_PREFIX)
+            self.report.players += not is_nobody(player)
             if partition_of(player, self._identity.partitions) != partition:
                 self.report.blame(partition, "placed", player, "another partition's player")
             await self._ledger(partition, player, again, until)

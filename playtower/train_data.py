@@ -129,7 +129,10 @@ def _asked(con: duckdb.DuckDBPyConnection, plan: ModelPlan, progress: Callable[[
     return log_of(player, at, kind, amount, game=game, name="the platform's own archive", licence="the platform's own")
 
 
-_WHICH = "FROM archived_log WHERE lane = 'players' AND entry = 'event' AND applied AND NOT starts_with(player, 'key:')"
+_WHICH = (
+    "FROM archived_log WHERE lane = 'players' AND entry = 'event' AND applied "
+    "AND NOT regexp_matches(player, '^(key|keeper):')"
+)
 _EVENTS = f"SELECT player, data {_WHICH} AND partition = ? ORDER BY ms, n"
 _JOINED = (
     "SELECT player, effect->>'into' AS into_ FROM archived_effects "

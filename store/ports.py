@@ -11,6 +11,7 @@ from msgspec import Struct, field
 
 from domain.dispatch import Dispatch
 from domain.entries import LogEntry
+from domain.step import BoardScore, Freeze
 
 
 class Verdict(StrEnum):
@@ -87,6 +88,32 @@ class Write(Struct, frozen=True):
     fields: dict[str, bytes]
 
 
+_encode = msgspec.msgpack.Encoder().encode
+BOARD, FREEZE = -1, -2  # where a relay goes that is for no partition: to a board, to be frozen
+_scores = msgspec.msgpack.Decoder(list[BoardScore])
+_freeze = msgspec.msgpack.Decoder(Freeze)
+
+
+def encode_scores(scores: list[BoardScore]) -> bytes:
+    """Return the stored form of scores of one board."""
+    return _encode(scores)
+
+
+def decode_scores(data: bytes) -> list[BoardScore]:
+    """Read stored scores."""
+    return _scores.decode(data)
+
+
+def encode_freeze(freeze: Freeze) -> bytes:
+    """Return the stored form."""
+    return _encode(freeze)
+
+
+def decode_freeze(data: bytes) -> Freeze:
+    """Read what was stored."""
+    return _freeze.decode(data)
+
+
 class Commit(Struct):
     """All that a batch of turns writes, at once or not at all."""
 
@@ -105,7 +132,7 @@ class Commit(Struct):
     dead: list[bytes] = field(default_factory=list)
     index: list[tuple[str, str]] = field(default_factory=list)  # request id, player
     groups: list[tuple[bool, str, str]] = field(default_factory=list)  # add, group, player
-    relays: list[tuple[int, bytes]] = field(default_factory=list)  # partition, entry for its players' log
+    relays: list[tuple[int, bytes]] = field(default_factory=list)  # partition, entry for its players' log; or BOARD ...
     walks: list[tuple[str, bytes]] = field(default_factory=list)  # walk id, record (b"" asks it to end)
     stops: list[tuple[str, str]] = field(
         default_factory=list
@@ -138,7 +165,6 @@ class Walk(Struct, array_like=True):
     is_stopping: bool = False  # it was asked to end; told by the store on reading, which keeps it beside the record
 
 
-_encode = msgspec.msgpack.Encoder().encode
 _walks = msgspec.msgpack.Decoder(Walk)
 
 

@@ -4,7 +4,7 @@ from msgspec import structs
 
 from crm.facts.receipts import receipt_of
 from domain.effects import Answered, Forwarded
-from domain.entries import Command, Entry, Event, Landed, LogEntry, MergeAsked, Merged, MergeRefused
+from domain.entries import Command, Entry, Event, KeeperAnswered, Landed, LogEntry, MergeAsked, Merged, MergeRefused
 from domain.ids import is_anonymous
 from domain.player import Snapshot
 from domain.step import Step
@@ -34,7 +34,7 @@ def after_merge(state: Snapshot, entry: LogEntry) -> Step[Snapshot]:
             return Step(state, (moved,))
         case MergeAsked():
             return Step(state, relays=_asked_again(what, owner))
-        case Merged() | MergeRefused() | Landed():
+        case Merged() | MergeRefused() | Landed() | KeeperAnswered():
             return Step(state, relays=(structs.replace(what, player=owner),))
         case _:
             return Step(state)

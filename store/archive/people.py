@@ -35,7 +35,8 @@ def people_of(con: duckdb.DuckDBPyConnection, at: int) -> dict[str, Person]:
         player: Person(player, first_seen_at=first or 0, last_seen_at=last or 0)
         for player, first, last in con.execute(
             "SELECT player, min(\"at\") FILTER (WHERE entry = 'event'), max(\"at\") FILTER (WHERE entry = 'event') "
-            "FROM archived_log WHERE lane = 'players' AND applied AND player <> '' AND NOT starts_with(player, 'key:') "
+            "FROM archived_log WHERE lane = 'players' AND applied AND player <> '' "
+            "AND NOT regexp_matches(player, '^(key|keeper):') "
             'AND "at" <= ? GROUP BY player',
             [at],
         ).fetchall()

@@ -108,7 +108,8 @@ local function commit(K, A)
     for i = 1, #writes do
       local w = writes[i]
       redis.call('HSET', b .. 's:' .. w[1], 'v', w[3], unpack(w[4]))
-      if b == t and w[2] == '0' and string.sub(w[1], 1, 4) ~= 'key:' then -- the tower's and key actors are nobody
+      local who = string.match(w[1], '^%a+:')
+      if b == t and w[2] == '0' and who ~= 'key:' and who ~= 'keeper:' then -- the tower's, keys and keepers are nobody
         redis.call('ZADD', t .. 'players', 0, w[1])
       end
     end

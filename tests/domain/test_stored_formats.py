@@ -22,6 +22,7 @@ from tests.domain.stored import (
     RECORD,
     TOWER_RECORD,
 )
+from tests.domain.stored_games import GAME_EFFECTS, GAME_ENTRIES, GAME_PARTS, record_of
 
 ENTRY_BYTES = {
     "event": (
@@ -191,9 +192,25 @@ def test_kept_entries_decode(kind: str) -> None:
     assert decode_entry(encode_entry(ENTRIES[kind])) == ENTRIES[kind]
 
 
+@pytest.mark.parametrize("kind", GAME_ENTRIES)
+def test_kept_entries_of_the_game_decode(kind: str) -> None:
+    entry, kept = GAME_ENTRIES[kind]
+    assert decode_entry(bytes.fromhex(kept)) == decode_entry(encode_entry(entry)) == entry
+
+
+@pytest.mark.parametrize("kind", GAME_EFFECTS)
+def test_kept_effects_of_the_game_decode(kind: str) -> None:
+    effect, kept = GAME_EFFECTS[kind]
+    record = record_of(effect)
+    assert decode_record(bytes.fromhex(kept)) == decode_record(encode_record(record)) == record
+
+
 def test_kept_snapshot_parts_decode() -> None:
     parts = {name: bytes.fromhex(data) for name, data in PART_BYTES.items()}
     assert snapshot_from_parts("ada", 9, parts) == with_parts(Snapshot("ada", 9), **PARTS)
+    games = {name: bytes.fromhex(kept) for name, (_, kept) in GAME_PARTS.items()}
+    kept_parts = {name: part for name, (part, _) in GAME_PARTS.items()}
+    assert snapshot_from_parts("ada", 9, games) == with_parts(Snapshot("ada", 9), **kept_parts)
 
 
 def test_features_with_their_later_fields_decode() -> None:
@@ -221,10 +238,13 @@ def test_a_kept_dispatch_decodes() -> None:
 
 
 def test_bytes_are_kept_of_every_kind() -> None:
-    assert {type(entry) for entry in ENTRIES.values()} == set(get_args(Entry)) - {Unreadable}  # it stores what it found
-    assert PARTS.keys() == PART_BYTES.keys() == PART_TYPES.keys()
+    entries = [*ENTRIES.values(), *(entry for entry, _ in GAME_ENTRIES.values())]
+    assert {type(entry) for entry in entries} == set(get_args(Entry)) - {Unreadable}  # it stores what it found
+    assert PARTS.keys() == PART_BYTES.keys()
+    assert PARTS.keys() | GAME_PARTS.keys() == PART_TYPES.keys()
     records = (RECORD, CRM_RECORD, TOWER_RECORD, MODEL_RECORD, CHOICE_RECORD)
-    assert {type(effect) for record in records for effect in record.effects} == set(get_args(Effect))
+    effects = [*(effect for record in records for effect in record.effects), *(e for e, _ in GAME_EFFECTS.values())]
+    assert {type(effect) for effect in effects} == set(get_args(Effect))
 
 
 def test_entries_written_before_a_field_was_added_still_decode() -> None:

@@ -1,0 +1,60 @@
+"""A player asks a keeper: the question goes by relay into the keeper's log, the answer comes back into the player's.
+
+Each way is exactly once (docs/adr/0006), so an ask needs no timeout and no retry, and is answered once.
+"""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from domain.effects import AskedKeeper
+from domain.entries import KeeperAnswered, KeeperAsked
+from domain.player import Ask, Asks
+from gamification.working import Turn
+
+OPEN_MAX = 200  # of one player; who asks more must wait for answers
+DONE_MAX = 64  # the last ones answered are kept, for who asks again with the same idempotency key
+
+
+def may_ask(turn: Turn) -> bool:
+    """Tell whether the player may ask once more."""
+    return len(turn.part("asks").open) < OPEN_MAX
+
+
+def ask(turn: Turn, keeper: str, op: str, then: str, args: dict[str, Any], data: dict[str, Any] | None = None) -> str:
+    """Ask; return the ask's id. ``Room.answers[then]`` goes on with the answer, which finds ``data``.
+
+    Whoever asks more than ``may_ask`` allows is served all the same: it is for commands to refuse.
+    """
+    asks: Asks = turn.part("asks")
+    number = sum(isinstance(relay, KeeperAsked) for relay in turn.relays)
+    ask_id = f"{turn.offset}#{number}@{turn.player}"  # offsets repeat across partitions, and profiles are merged
+    turn.set_part("asks", replace(asks, open={**asks.open, ask_id: Ask(keeper, op, then, data or {}, turn.at)}))
+    turn.relays.append(KeeperAsked(keeper, turn.player, ask_id, op, args, turn.reply_to, turn.cause))
+    turn.effects.append(AskedKeeper(ask_id, keeper, op))
+    return ask_id
+
+
+def answered(turn: Turn, answer: KeeperAnswered) -> Ask | None:
+    """Take an open ask off; None when the player did not ask (the profile was merged: it is another's)."""
+    asks: Asks = turn.part("asks")
+    if (found := asks.open.get(answer.id)) is None:
+        return None
+    rest = {ask_id: other for ask_id, other in asks.open.items() if ask_id != answer.id}
+    done = {**asks.done, answer.id: turn.offset}
+    while len(done) > DONE_MAX:
+        del done[next(iter(done))]
+    turn.set_part("asks", Asks(rest, done))
+    return found
+
+
+def hand_over(turn: Turn) -> None:
+    """The profile ends: what it waits for is answered to the id that it lives on under."""
+    turn.set_part("asks", Asks())
+
+
+def join(turn: Turn, theirs: Asks) -> None:
+    """Wait for what the other profile has asked."""
+    mine: Asks = turn.part("asks")
+    if theirs.open:
+        turn.set_part("asks", replace(mine, open=mine.open | theirs.open))

@@ -1,0 +1,90 @@
+"""What the rooms of the game store, and its bytes (``stored`` and ``test_stored_formats`` have the rest)."""
+
+from typing import Any
+
+from domain.effects import Effect, HistoryRecord
+from domain.entries import Barrier, BarrierPassed, BoardFrozen, Contributed, Entry, KeeperAnswered, KeeperAsked
+from domain.game_effects import AskedKeeper
+from domain.games import Games, Play
+from domain.journal import Journal
+from domain.player import Ask, Asks
+from domain.runs import RunRecord
+from domain.shop import Purchase, Shop
+from domain.streaks import QuestProgress, Streak
+
+GAME_ENTRIES: dict[str, tuple[Entry, str]] = {
+    "keeper_asked": (
+        KeeperAsked("keeper:stock:mug", "ada", "5-0#0@ada", "reserve", {"amount": 1}, "gw1", "cmd:1"),
+        (
+            "98ac6b65657065725f61736b6564b06b65657065723a73746f636b3a6d7567a3616461a9352d30233040616461a77265"
+            "736572766581a6616d6f756e7401a3677731a5636d643a31"
+        ),
+    ),
+    "keeper_answered": (
+        KeeperAnswered("ada", "keeper:stock:mug", "5-0#0@ada", "reserve", "sold_out", {"left": 0}, "gw1", "cmd:1"),
+        (
+            "99af6b65657065725f616e737765726564a3616461b06b65657065723a73746f636b3a6d7567a9352d30233040616461"
+            "a772657365727665a8736f6c645f6f757481a46c65667400a3677731a5636d643a31"
+        ),
+    ),
+    "contributed": (
+        Contributed("keeper:jackpot:daily", (("ada", 5, "m1"),), "m1"),
+        ("94ab636f6e7472696275746564b46b65657065723a6a61636b706f743a6461696c799193a361646105a26d31a26d31"),
+    ),
+    "barrier": (
+        Barrier("keeper:tournament:race@7", "ends", ""),
+        ("94a762617272696572b86b65657065723a746f75726e616d656e743a726163654037a4656e6473a0"),
+    ),
+    "barrier_passed": (
+        BarrierPassed("keeper:tournament:race@7", "ends", 3, 32, "m1"),
+        ("96ae626172726965725f706173736564b86b65657065723a746f75726e616d656e743a726163654037a4656e64730320a26d31"),
+    ),
+    "board_frozen": (
+        BoardFrozen("keeper:tournament:race@7", "race@7", 2, (("ada", 5.5, 7),), "m1"),
+        (
+            "96ac626f6172645f66726f7a656eb86b65657065723a746f75726e616d656e743a726163654037a67261636540370291"
+            "93a3616461cb401600000000000007a26d31"
+        ),
+    ),
+}
+
+GAME_PARTS: dict[str, tuple[Any, str]] = {
+    "asks": (
+        Asks({"5-0#0@ada": Ask("keeper:stock:mug", "reserve", "bought", {"item": "mug"}, 7)}, {"4-0#0@ada": "5-0"}),
+        (
+            "9281a9352d3023304061646195b06b65657065723a73746f636b3a6d7567a772657365727665a6626f7567687481a469"
+            "74656da36d75670781a9342d30233040616461a3352d30"
+        ),
+    ),
+    "kept": ({"left": 7}, ("81a46c65667407")),
+    "streaks": ({"daily": Streak(3, 9, 20_000, 2)}, ("81a56461696c79940309cd4e2002")),
+    "quests": ({"tour": QuestProgress("completed", 1, 7)}, ("81a4746f757293a9636f6d706c657465640107")),
+    "runs": (
+        {"race@7": RunRecord("scoring", "race@7", 3, 5.5, 7, 9)},
+        ("81a672616365403796a773636f72696e67a672616365403703cb40160000000000000709"),
+    ),
+    "shop": (
+        Shop((Purchase("p1", "mug", "granted", 7, "points", 50, "why"),), {"mug": 1}),
+        ("929197a27031a36d7567a76772616e74656407a6706f696e747332a377687981a36d756701"),
+    ),
+    "games": (
+        Games({"wheel": 2}, {"wheel": (20_000, 1)}, (Play("p1", "wheel", "drawn", "gems", 7),), {"draw@7": 3}),
+        ("9481a5776865656c0281a5776865656c92cd4e20019195a27031a5776865656ca5647261776ea467656d730781a664726177403703"),
+    ),
+    "journal": (Journal((b"x",)), ("9191c40178")),
+}
+
+GAME_EFFECTS: dict[str, tuple[Effect, str]] = {  # as the only effect of a record
+    "asked_keeper": (
+        AskedKeeper("5-0#0@ada", "keeper:stock:mug", "reserve"),
+        (
+            "94a26d31aa6265745f706c61636564059194ac61736b65645f6b6565706572a9352d30233040616461b06b6565706572"
+            "3a73746f636b3a6d7567a772657365727665"
+        ),
+    ),
+}
+
+
+def record_of(effect: Effect) -> HistoryRecord:
+    """Return the record that the bytes of an effect are of."""
+    return HistoryRecord("m1", "bet_placed", 5, (effect,))
