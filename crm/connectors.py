@@ -256,7 +256,13 @@ class ChatModelConnector(Connector):
     rate_per_s: float = Field(default=5, gt=0, le=1_000)
     burst: int = Field(default=5, ge=1, le=1_000)
     in_flight_max: int = Field(default=4, ge=1, le=100)
-    allow_private: bool = False  # an endpoint in one's own network
+    allow_private: bool = False  # an endpoint in one's own network, where http will do
+
+    @model_validator(mode="after")
+    def _texts_and_key_are_hidden(self) -> Self:
+        if not self.allow_private and not self.base_url.lower().startswith("https://"):
+            raise ValueError("expected an https `base_url`: it gets texts and a key; http needs `allow_private`")
+        return self
 
 
 class LocalModelConnector(Connector):

@@ -149,10 +149,15 @@ async def test_a_model_that_thinks_too_long_is_not_waited_for() -> None:
 
 async def test_an_endpoint_in_the_operators_own_network_must_be_allowed() -> None:
     async with peer(chat()) as model:
-        result = await read_by(model, allow_private=False)
+        result = await read_by(model, base_url=model.url.replace("http:", "https:") + "/v1", allow_private=False)
     assert isinstance(result, Rejected)
     assert "not on the public internet" in result.detail
     assert not model.requests
+
+
+def test_an_endpoint_without_tls_must_be_allowed() -> None:
+    with pytest.raises(ConnectorUnusable, match="https `base_url`"):
+        adapter("http://llm.example.com", allow_private=False)
 
 
 def test_a_key_is_one_line() -> None:

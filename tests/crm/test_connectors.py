@@ -100,6 +100,7 @@ def test_a_secret_that_is_written_out_is_refused_and_not_repeated(kind: str, fie
         ("fcm", {"service_acount": {"env": "A"}}, "service_acount"),
         ("smpp", {"source_address": "A name too long"}, "source_address"),
         ("chat_model", {"base_url": "https://x/v1?a=b"}, "base_url"),
+        ("chat_model", {"base_url": "http://llm.example.com/v1"}, ""),
         ("chat_model", {"model": "two words"}, "model"),
         ("chat_model", {"per_day": -1}, "per_day"),
         ("smtp", {"username": "lucky"}, ""),
@@ -115,6 +116,15 @@ def test_a_mistake_names_its_path(kind: str, changes: dict[str, Any], path: str)
     found, detail = refused(kind, **changes)
     assert found == path or (not path and found.startswith("headers")), detail
     assert "hunter2" not in detail
+
+
+@pytest.mark.parametrize(
+    ("base_url", "allow_private"),
+    [("http://10.0.0.7:11434/v1", True), ("https://llm.example.com/v1", False), ("HTTPS://llm.example.com/v1", False)],
+)
+def test_a_model_is_asked_by_https_but_in_ones_own_network(base_url: str, allow_private: bool) -> None:
+    written = document("chat_model", base_url=base_url, allow_private=allow_private)
+    assert validate_document("connectors", "x", written)["base_url"] == base_url
 
 
 @pytest.mark.parametrize("host", ["localhost", "10.0.0.1", "::1", "fe80::1", "mail.example.com", "a-b.c1.example"])
