@@ -200,13 +200,17 @@ def test_an_answer_that_comes_after_something_newer_was_said_is_late() -> None:
     ],
     ids=lambda result: type(result).__name__,
 )
-def test_when_the_model_fails_the_reading_of_the_turn_stands(result: Result) -> None:
-    async def do(_: Parcel) -> Result:
+def test_when_the_model_fails_the_reading_of_the_turn_stands_and_it_is_not_asked_again(result: Result) -> None:
+    tries: list[str] = []
+
+    async def do(parcel: Parcel) -> Result:
+        tries.append(parcel.id)
         return result
 
     zoya = Zoya()
     zoya.writes(ANGRY)
-    assert read(do, zoya) == []
+    assert read(do, zoya, seconds=700) == []
+    assert len(tries) == 1
     assert zoya.state.air["tone"]["by"] == "weights"
 
 

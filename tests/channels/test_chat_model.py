@@ -110,8 +110,12 @@ async def test_a_body_that_is_none_says_nothing(body: bytes) -> None:
     ("response", "result"),
     [
         (Response(429, headers={"Retry-After": "17"}), Retry("429", after_s=17)),
+        (Response(408), Retry("408")),
+        (Response(403), Retry("403")),
         (Response(500), Retry("500")),
+        (Response(503), Retry("503")),
         (Response(504), Unclear("504")),
+        (Response(524), Unclear("524")),
         (Response(400), Rejected("400 the endpoint refused the request")),
         (Response(404), Rejected("404 the endpoint refused the request")),
         (Response(302, headers={"Location": "http://10.0.0.1/"}), Rejected("302 the endpoint refused the request")),
@@ -124,7 +128,7 @@ async def test_what_an_answer_means(response: Response, result: Result) -> None:
         assert await read_by(model) == result
 
 
-async def test_a_wrong_key_opens_the_breaker_and_is_not_repeated() -> None:
+async def test_a_wrong_key_counts_against_the_endpoint_and_the_text_is_tried_again() -> None:
     async with peer(chat()) as model:
         connected = make_adapter(
             "reader",
@@ -132,7 +136,7 @@ async def test_a_wrong_key_opens_the_breaker_and_is_not_repeated() -> None:
         )
         result = await connected.send(asked())
         await connected.close()
-    assert result == Retry("401")
+    assert result == Retry("401", is_provider=True)
     assert "authorization" not in model.requests[0].headers
 
 
