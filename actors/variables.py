@@ -13,7 +13,7 @@ from domain.calendar import as_datetime
 from domain.entries import Event
 from domain.player import Snapshot, last_tone
 from gamification.rewards import local_text
-from gamification.view import player_view
+from gamification.view import missions_view
 
 RECOMMENDED_MAX = 3
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -90,7 +90,7 @@ def _shown_missions(scene: Scene) -> list[dict[str, Any]]:
             "progress": _progress(mission["tasks"]),
             "rewards": [{"currency": reward["currency"], "amount": reward["amount"]} for reward in mission["rewards"]],
         }
-        for mission in player_view(programme.rules, state, at)["missions"]
+        for mission in missions_view(programme.rules, state, at)
     ]
 
 

@@ -66,7 +66,6 @@ async def player_state(context: Context, player_id: str, *, own: bool = False) -
 
 def shown_player(snapshot: Snapshot, programme: Programme, now: int) -> dict[str, Any]:
     """Return what the snapshot alone tells."""
-    view = player_view(programme.rules, snapshot, now)
     profile = snapshot.profile
     return {
         "id": snapshot.player,
@@ -76,12 +75,8 @@ def shown_player(snapshot: Snapshot, programme: Programme, now: int) -> dict[str
         "locale": profile.locale or None,
         "first_seen_at": instant(profile.first_seen_at),
         "last_seen_at": instant(profile.last_seen_at),
-        "balances": view["balances"],
-        "level": view["level"],
-        "levels": view["levels"],
+        **player_view(programme.rules, snapshot, now),  # balances, levels, missions ... and what the rooms show
         "segments": [item["id"] for item in shown_segments(programme, snapshot)],
-        "missions": view["missions"],
-        "achievements": view["achievements"],
         "scores": shown_scores(programme, snapshot),
         "version": snapshot.version,
         "programme": programme.version,

@@ -7,24 +7,36 @@ from typing import Any
 
 from domain.conditions import level_of
 from domain.player import Balance, MissionProgress, Snapshot
-from gamification import cycles
+from gamification import cycles, rooms
 from gamification.missions import is_unlocked
 from gamification.rewards import described
 from gamification.rules import AchievementRule, LevelSystem, MissionRule, Rules
 
 
 def player_view(rules: Rules, snapshot: Snapshot, now: int) -> dict[str, Any]:
-    """Return balances, level, levels, missions (those not begun too) and achievements, as JSON values."""
-    return {
+    """Return balances, level, levels, missions (those not begun too), achievements and what each room shows.
+
+    All JSON values; ``api.views`` passes them on as they are.
+    """
+    shown: dict[str, Any] = {
         "balances": {
             currency: {"balance": held.balance, "lifetime": held.lifetime}
             for currency, held in ({name: Balance() for name in rules.currencies} | snapshot.wallet).items()
         },
         "level": level_of(snapshot.progress.levels),
         "levels": [_levels(system, snapshot) for system in rules.levels],
-        "missions": [_mission(rules, mission, snapshot, now) for mission in rules.missions.values()],
+        "missions": missions_view(rules, snapshot, now),
         "achievements": [_achievement(rule, snapshot) for rule in rules.achievements.values()],
     }
+    for room in rooms.ROOMS:
+        if room.view is not None:
+            shown |= room.view(rules, snapshot, now)
+    return shown
+
+
+def missions_view(rules: Rules, snapshot: Snapshot, now: int) -> list[dict[str, Any]]:
+    """Return the missions alone."""
+    return [_mission(rules, mission, snapshot, now) for mission in rules.missions.values()]
 
 
 def _mission(rules: Rules, mission: MissionRule, snapshot: Snapshot, now: int) -> dict[str, Any]:
