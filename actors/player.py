@@ -36,6 +36,7 @@ from domain.entries import (
     Visited,
     encode_entry,
 )
+from domain.game_effects import Redeemed
 from domain.ids import request_id
 from domain.player import Snapshot, changed_parts, with_parts
 from domain.step import BoardScore, Freeze, Step, Toll
@@ -153,6 +154,10 @@ class Player:
             if isinstance(effect, Posting):
                 account = f"{effect.account}:{effect.currency}"
                 turns.accounts[account] = turns.accounts.get(account, 0) - effect.amount
+            elif isinstance(effect, Redeemed):
+                for account, moved in ((effect.source, -effect.amount), (effect.account, effect.amount)):
+                    name = f"{account}:{effect.currency}"
+                    turns.accounts[name] = turns.accounts.get(name, 0) + moved
             elif isinstance(effect, FactTold):
                 fact = Fact(state.player, effect.name, effect.value, entry.at, entry_id(what))
                 turns.outputs.append(encode_entry(fact))

@@ -12,6 +12,9 @@ from msgspec import Struct
 from domain.game_effects import AskedKeeper as AskedKeeper
 from domain.game_effects import GameEffect
 
+RETURNS = frozenset({"held", "redeemed"})
+"""Accounts from which the player's own comes back: a credit from them raises no ``lifetime``."""
+
 
 class Posting(Struct, frozen=True, gc=False, tag="points", tag_field="kind", array_like=True):
     """One entry of the double-entry ledger: ``amount`` moves from ``account`` to the player (or back, if negative)."""

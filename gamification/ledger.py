@@ -6,12 +6,17 @@ changed) and the player, so each account's sum is minus what it gave. Amounts ar
 
 from typing import Literal
 
-from domain.effects import Posting
+from msgspec.structs import replace
+
+from domain.effects import RETURNS, Posting
+from domain.game_effects import Redeemed
 from domain.player import Balance
 from gamification.rules import AMOUNT_MAX
 from gamification.working import Turn
 
 Outcome = Literal["ok", "insufficient_balance", "amount_out_of_range"]
+HELD = "held"  # what is asked for and not yet given: it comes back, or goes on to ``redeemed``
+REDEEMED = "redeemed"
 _NOTHING = Balance()
 
 
@@ -20,11 +25,12 @@ def post(
 ) -> Outcome:
     """Move ``amount`` to the player (from, if negative), or refuse and change nothing.
 
-    Only credits raise ``lifetime``. A balance falls below zero only where the currency allows it.
+    Only credits raise ``lifetime``, and of those not what comes back from ``held`` (or a refund's ``redeemed``): it was
+    earned before. A balance falls below zero only where the currency allows it.
     """
     held = turn.wallet.get(currency, _NOTHING)
     balance = held.balance + amount
-    lifetime = held.lifetime + amount if amount > 0 else held.lifetime
+    lifetime = held.lifetime + amount if amount > 0 and account not in RETURNS else held.lifetime
     if not -AMOUNT_MAX <= balance <= AMOUNT_MAX or lifetime > AMOUNT_MAX:
         return "amount_out_of_range"
     if balance < 0 and amount < 0 and not turn.rules.currencies.get(currency, False):
@@ -32,3 +38,21 @@ def post(
     turn.set_balance(currency, Balance(balance, lifetime))
     turn.effects.append(Posting(currency, amount, balance, rule, version, account, reason))
     return "ok"
+
+
+def hold(turn: Turn, currency: str, amount: int, rule: str, version: int) -> Outcome:
+    """Take a price that is asked for; ``give_back`` or ``redeem`` ends it."""
+    return post(turn, currency, -amount, rule, version, HELD)
+
+
+def give_back(turn: Turn, currency: str, amount: int, rule: str, version: int, reason: str, source: str = HELD) -> None:
+    """Return what was held, or redeemed before. The ledger's bounds are not asked: it is the player's own."""
+    held = turn.wallet.get(currency, _NOTHING)
+    balance = held.balance + amount
+    turn.set_balance(currency, replace(held, balance=balance))
+    turn.effects.append(Posting(currency, amount, balance, rule, version, source, reason))
+
+
+def redeem(turn: Turn, currency: str, amount: int, rule: str, version: int) -> None:
+    """Move what was held to what is redeemed; the player's balance has changed before."""
+    turn.effects.append(Redeemed(currency, amount, rule, version))

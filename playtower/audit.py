@@ -20,7 +20,16 @@ from actors.player import Player, Told, TurnFailed, Turns
 from actors.programme import ProgrammeVersions
 from crm.choices.recorded import recorded
 from domain.decisions import decode_decision, decode_delivery
-from domain.effects import DuplicateLate, HistoryRecord, MissionCompleted, Posting, Scored, SetAside, decode_record
+from domain.effects import (
+    RETURNS,
+    DuplicateLate,
+    HistoryRecord,
+    MissionCompleted,
+    Posting,
+    Scored,
+    SetAside,
+    decode_record,
+)
 from domain.entries import (
     BeliefsPublished,
     Command,
@@ -386,7 +395,8 @@ class Audit:
                     continue
                 self.report.postings += 1
                 balances[effect.currency] = balances.get(effect.currency, 0) + effect.amount
-                lifetimes[effect.currency] = lifetimes.get(effect.currency, 0) + max(0, effect.amount)
+                credit = 0 if effect.account in RETURNS else max(0, effect.amount)
+                lifetimes[effect.currency] = lifetimes.get(effect.currency, 0) + credit
                 if balances[effect.currency] != effect.balance_after:
                     self.report.blame(partition, "balance_after", player, f"{offset}: {effect}")
         held = {currency: (b.balance, b.lifetime) for currency, b in again.wallet.items() if b.balance or b.lifetime}

@@ -4,12 +4,19 @@ from typing import Any
 
 from domain.effects import Effect, HistoryRecord
 from domain.entries import Barrier, BarrierPassed, BoardFrozen, Contributed, Entry, KeeperAnswered, KeeperAsked
-from domain.game_effects import AskedKeeper
+from domain.game_effects import (
+    AskedKeeper,
+    BudgetAlert,
+    PurchaseChanged,
+    Redeemed,
+    RewardRefused,
+    RewardWaiting,
+)
 from domain.games import Games, Play
 from domain.journal import Journal
 from domain.player import Ask, Asks
 from domain.runs import RunRecord
-from domain.shop import Purchase, Shop
+from domain.shop import Bought, Purchase, Shop
 from domain.streaks import QuestProgress, Streak
 
 GAME_ENTRIES: dict[str, tuple[Entry, str]] = {
@@ -64,8 +71,14 @@ GAME_PARTS: dict[str, tuple[Any, str]] = {
         ("81a672616365403796a773636f72696e67a672616365403703cb40160000000000000709"),
     ),
     "shop": (
-        Shop((Purchase("p1", "mug", "granted", 7, "points", 50, "why"),), {"mug": 1}),
-        ("929197a27031a36d7567a76772616e74656407a6706f696e747332a377687981a36d756701"),
+        Shop(
+            (Purchase("p1", "mug", "granted", 7, "points", 50, "why", 2, "missions/m", 3, True, 9, 8),),
+            {"mug": Bought(2, (20_000, 1), (2_857, 2), (660, 2))},
+        ),
+        (
+            "92919da27031a36d7567a76772616e74656407a6706f696e747332a377687902aa6d697373696f6e732f6d03c3090881"
+            "a36d7567940292cd4e200192cd0b290292cd029402"
+        ),
     ),
     "games": (
         Games({"wheel": 2}, {"wheel": (20_000, 1)}, (Play("p1", "wheel", "drawn", "gems", 7),), {"draw@7": 3}),
@@ -81,6 +94,38 @@ GAME_EFFECTS: dict[str, tuple[Effect, str]] = {  # as the only effect of a recor
             "94a26d31aa6265745f706c61636564059194ac61736b65645f6b6565706572a9352d30233040616461b06b6565706572"
             "3a73746f636b3a6d7567a772657365727665"
         ),
+    ),
+    "redeemed": (
+        Redeemed("points", 50, "rewards/mug", 3),
+        (
+            "94a26d31aa6265745f706c61636564059197a872656465656d6564a6706f696e747332ab726577617264732f6d756703"
+            "a468656c64a872656465656d6564"
+        ),
+    ),
+    "purchase": (
+        PurchaseChanged("p1", "mug", "failed", "sold_out", 1, "points", 50),
+        (
+            "94a26d31aa6265745f706c61636564059198a87075726368617365a27031a36d7567a66661696c6564a8736f6c645f6f"
+            "757401a6706f696e747332"
+        ),
+    ),
+    "reward_waiting": (
+        RewardWaiting("missions/m", "welcome", (("currency", "points", 5),)),
+        (
+            "94a26d31aa6265745f706c61636564059194ae7265776172645f77616974696e67aa6d697373696f6e732f6da777656c"
+            "636f6d659193a863757272656e6379a6706f696e747305"
+        ),
+    ),
+    "reward_refused": (
+        RewardRefused("missions/m", "budget_spent", "welcome", (("currency", "points", 5),), (("item", "mug", 1),)),
+        (
+            "94a26d31aa6265745f706c61636564059196ae7265776172645f72656675736564aa6d697373696f6e732f6dac627564"
+            "6765745f7370656e74a777656c636f6d659193a863757272656e6379a6706f696e7473059193a46974656da36d756701"
+        ),
+    ),
+    "budget_alert": (
+        BudgetAlert("welcome", 80, 800, 1000, 20_000),
+        ("94a26d31aa6265745f706c61636564059196ac6275646765745f616c657274a777656c636f6d6550cd0320cd03e8cd4e20"),
     ),
 }
 
