@@ -1,14 +1,18 @@
 """``PlayerRef``: the only way code addresses a player. It finds the actor wherever it lives, through the log."""
 
+import asyncio
+from functools import partial
 from hashlib import blake2b
 
 import msgspec
+from msgspec import structs
 from redis.asyncio import Redis
 
 from actors.appender import Appender
 from actors.clock import Clock
+from actors.player import ASKED
 from actors.replies import Replies
-from domain.effects import HistoryRecord, decode_record
+from domain.effects import Answered, AskedKeeper, HistoryRecord, decode_record
 from domain.entries import Command, Event, encode_entry
 from domain.errors import Busy, Conflict, StoreDown
 from domain.ids import partition_of
@@ -18,6 +22,10 @@ from store.keys import PLAYERS
 from store.ports import Appended, Incoming, Unavailable, Verdict
 
 _canonical = msgspec.msgpack.Encoder(order="deterministic")
+
+_ANSWER = "keeper_answered"  # what the history calls the turn that takes a keeper's answer
+HOPS_MAX = 16  # of a chain of merges that is followed
+RECORDS_MAX = 1_000  # of a player after a command, that are looked through for what a keeper answered
 
 
 class Players:
@@ -67,10 +75,65 @@ class PlayerRef:
     async def ask(self, command: Command, *, timeout_s: float = 5.0) -> HistoryRecord | None:
         """Append a command and wait for its turn; None when the time ran out (ask again with the same id).
 
-        The same command again waits for, or finds, the first answer.
+        Where the turn asked a keeper and left the answer to what that says, the wait goes on to the turn that answers,
+        and the record has the effects of both. The same command again waits for, or finds, the first answer.
         """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
         told = await self.tell(command)
-        return await self.applied(told.offset, timeout_s)
+        record = await self.trace(told.offset) if told.duplicate else None
+        record = record or await self.applied(told.offset, timeout_s)
+        return record and await self._answered(record, told.offset, deadline)
+
+    async def _answered(self, record: HistoryRecord, offset: str, deadline: float) -> HistoryRecord | None:
+        """Return the record with all that followed until something answered; None when the time ran out.
+
+        What a keeper said may lead to another ask, so the asks are followed in the order they were made.
+        """
+        loop = asyncio.get_running_loop()
+        asks = _asks_of(record)
+        while asks and not any(isinstance(effect, Answered) for effect in record.effects):
+            ask = asks.pop(0)
+            left = max(0.0, deadline - loop.time())
+            found = await self._players.replies.wait(
+                self.id, f"{ASKED}{ask}", left, partial(self._answer_of, ask, record.id, offset)
+            )
+            if found is None:
+                return None
+            asks += _asks_of(found)
+            record = structs.replace(record, effects=(*record.effects, *found.effects))
+        return record
+
+    async def _answer_of(self, ask: str, cause: str, after: str) -> HistoryRecord | None:
+        """Return what the turn did that took a keeper's answer, None while there is none.
+
+        The player remembers where it took the last ones; what older ones did is looked for in the history.
+
+        Args:
+            cause: Id of the command that asked: the answers' records bear it.
+            after: Offset of the turn that asked.
+        """
+        ref = self
+        for _ in range(HOPS_MAX):
+            snapshot = await ref.state()
+            if offset := snapshot.asks.done.get(ask):
+                return await ref.trace(offset)
+            if ask in snapshot.asks.open:
+                return None
+            start = after if ref is self else after.partition("-")[0]  # other partitions compare by time only
+            if taken := await ref._answers_since(start, cause):
+                return HistoryRecord(cause, taken[0].name, taken[0].at, tuple(e for r in taken for e in r.effects))
+            if not snapshot.identity.merged_into:
+                return None
+            ref = self._players.ref(snapshot.identity.merged_into)  # whoever it lives on under takes the answer
+        return None
+
+    async def _answers_since(self, start: str, cause: str) -> list[HistoryRecord]:
+        """Return the records of all answers that a command led to, in order."""
+        history = PLAYERS.history(self.partition, self.id)
+        entries = await self._players.redis.xrange(history, start, "+", count=RECORDS_MAX)
+        records = (decode_record(fields[b"d"]) for _, fields in entries)
+        return [record for record in records if record.id == cause and record.name == _ANSWER]
 
     async def applied(self, offset: str, timeout_s: float) -> HistoryRecord | None:
         """Wait until the entry at ``offset`` has committed; what it did, or None when the time ran out."""
@@ -93,6 +156,10 @@ class PlayerRef:
         fields = await self._players.redis.hgetall(PLAYERS.state(self.partition, self.id))
         parts = {name.decode(): value for name, value in fields.items()}
         return snapshot_from_parts(self.id, int(parts.pop("v", b"0")), parts)
+
+
+def _asks_of(record: HistoryRecord) -> list[str]:
+    return [effect.id for effect in record.effects if isinstance(effect, AskedKeeper)]
 
 
 def is_after(offset: str, other: str) -> bool:

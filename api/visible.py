@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from domain.effects import (
+    AskedKeeper,
     ChoiceCounted,
     ChoiceEnded,
     Chose,
@@ -25,6 +26,7 @@ from domain.effects import (
 )
 
 _OPERATORS = (
+    AskedKeeper,  # how a shared thing is kept
     JourneyEntered,
     JourneyStepped,
     JourneyEnded,

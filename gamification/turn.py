@@ -139,7 +139,8 @@ def _on_answer(
     rules: Rules, snapshot: Snapshot, entry: LogEntry, answer: KeeperAnswered, draws: Draws
 ) -> Step[Snapshot]:
     """Go on with what a keeper answered, or told unasked."""
-    turn = Turn(rules, snapshot, entry.at, answer.cause or answer.id, offset=entry.offset, draws=draws)
+    cause, reply_to = answer.cause or answer.id, answer.reply_to
+    turn = Turn(rules, snapshot, entry.at, cause, offset=entry.offset, reply_to=reply_to, draws=draws)
     if (asked := asking.answered(turn, answer)) is not None:
         said = rooms.ANSWERS[asked.then](turn, asked, answer)
         step = _settled(turn)
