@@ -7,7 +7,6 @@ not depend on how many missions are live. Everything wrong is reported at once, 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -15,6 +14,7 @@ from domain.calendar import as_ms, known_zone
 from domain.conditions import Condition, ConditionError, compile_condition
 from domain.event_fields import keys_of
 from gamification import config, rooms
+from gamification.compiling import holds_of, message_of, rewards_of
 from gamification.metrics import ring_of
 from gamification.references import Documents, Models, circles, of_kind, reference_errors
 from gamification.room import Compiled, Mover, Sources
@@ -22,13 +22,10 @@ from gamification.rules import (
     AchievementRule,
     EarnRule,
     EventRules,
-    Holds,
     Level,
     LevelSystem,
-    Message,
     MetricRule,
     MissionRule,
-    Reward,
     Rules,
     Stage,
     TaskRule,
@@ -257,17 +254,3 @@ def _levels(doc_id: str, model: config.LevelsConfig) -> LevelSystem:
         thresholds=tuple(level.at for level in levels),
         index={level.id: i for i, level in enumerate(levels)},
     )
-
-
-def holds_of(tree: dict[str, Any] | None) -> Holds:
-    return None if tree is None else compile_condition(tree).holds
-
-
-def rewards_of(rewards: tuple[config.Reward, ...]) -> tuple[Reward, ...]:
-    return tuple(
-        Reward(reward.kind, getattr(reward, config.NAMED_BY[reward.kind][0]), reward.amount) for reward in rewards
-    )
-
-
-def message_of(model: config.Message | None) -> Message | None:
-    return Message(model.template, model.purpose) if model else None
