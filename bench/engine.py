@@ -6,25 +6,26 @@ every player's history, the sum of all amounts, and the two sides of the ledger.
 ``--models both`` (the default) measures every round twice in the same engine, with ``models/churn`` and with it
 switched off, and says what models cost beside a limit. Which of the two is first changes from round to round (the first
 costs up to a quarter more), so the number of rounds is even then.
+
+``--programme plain`` (the default, what earlier figures are of) runs the sample programme without its season,
+``season`` all of it, ``both`` the two beside each other (``bench.season``; models stay on).
 """
 
 import time
-from collections.abc import Iterable
 from typing import Any
 
-from msgspec import Struct, field
-
+from bench import season
 from bench.baseline import Baseline
-from bench.engine_process import CASINO, Engine, cpu_spent
+from bench.engine_process import Engine, cpu_spent
 from bench.figures import Counts, median, ratio
 from bench.intake import bare_plan
 from bench.load import Load, Sent
 from bench.options import Options, machine, show
+from bench.programmes import documents_of
+from bench.rounds import Side, calibrated, measured_round, ratios
 from bench.score import switched_off
 from bench.traffic import Traffic
 from playtower.client import Client
-from playtower.programme_files import read_programme
-from store.keys import TOWER
 
 HOT_RATE = 5_000  # events/s, the goal for one player
 HOT_BURST = 8_000  # events; below the room of one partition, so that turns and not refusals are measured
@@ -33,30 +34,15 @@ ON, OFF = "on", "off"
 MODELS_SHARE_MAX = 0.15  # of an event's server CPU, what models may add to it
 
 
-class Side(Struct):
-    """What was measured with models on, or off; one entry a round."""
-
-    rates: list[float] = field(default_factory=list)  # events/s
-    cpu: list[float] = field(default_factory=list)  # seconds an event
-    by_role: dict[str, float] = field(default_factory=dict)  # seconds, all rounds
-    events: int = 0
-
-    @property
-    def cpu_ms(self) -> float:
-        return round(sum(self.by_role.values()) / self.events * 1000, 3) if self.events else 0.0
-
-    @property
-    def cpu_ms_by_role(self) -> dict[str, float]:
-        return {role: round(used / self.events * 1000, 3) for role, used in self.by_role.items()}
-
-
 def run(options: Options) -> dict[str, Any]:
-    """Measure and verify."""
+    """Measure and verify; with ``programme`` both, the two programmes beside each other."""
+    if options.programme == "both":
+        return season.compare(options)
     with Engine(options) as engine, Baseline("bare_app", options) as bare:
         ready_s = engine.ready_s
         sides = {name: Side() for name in order(options.models, 0)}
         live = ON  # the casino comes with models
-        size = _calibrated(engine, options)
+        size = calibrated(engine, options, PEOPLE)
         verified, wrong, bare_rates = Counts(), list[str](), list[float]()
         for n in range(options.rounds + (len(sides) == 2 and options.rounds % 2)):  # each side is first as often
             for name in order(options.models, n):
@@ -64,7 +50,7 @@ def run(options: Options) -> dict[str, Any]:
                     _switch(engine, options, name, n)
                     live = name
                 traffic = Traffic(f"e{n}-{name}", size, options.players, 100, 8, "segment_batch", people=PEOPLE)
-                counts, problems = _round(engine, traffic, sides[name])
+                counts, problems = measured_round(engine, traffic, sides[name])
                 verified, wrong = verified + counts, wrong + problems
             plain = Load(bare_plan(bare, Traffic(f"e{n}", size, options.players, 100, 8, "segment_batch"))).run()
             bare_rates.append(plain.accepted / plain.seconds)
@@ -79,6 +65,7 @@ def run(options: Options) -> dict[str, Any]:
     result: dict[str, Any] = {
         "bench": "engine",
         "models": shown,
+        "programme": options.programme,
         "events_per_s": round(ours),
         "bare_events_per_s": round(theirs),
         "ratio_to_bare": ratio(ours, theirs),
@@ -99,7 +86,7 @@ def run(options: Options) -> dict[str, Any]:
     }
     roles = ", ".join(f"{role} {ms}" for role, ms in list(result["cpu_ms_per_event_by_role"].items())[:5])
     rows = [
-        (f"batches of 100 to committed turns, models {shown}", f"{ours:,.0f} events/s"),
+        (f"batches of 100 to committed turns, programme {options.programme}, models {shown}", f"{ours:,.0f} events/s"),
         ("bare limit in the same run", f"{theirs:,.0f} events/s"),
         ("ratio to the bare limit", f"{result['ratio_to_bare']}"),
         ("server CPU of a batched event", f"{result['cpu_ms_per_event']} ms ({roles})"),
@@ -127,7 +114,7 @@ def order(models: str, n: int) -> tuple[str, ...]:
 
 def _switch(engine: Engine, options: Options, models: str, n: int) -> None:
     """Publish the programme with models on or off, and have every player judged under it before anything is timed."""
-    documents = read_programme(CASINO)
+    documents = documents_of(options.programme)
     changed = switched_off(documents)
     with Client(engine.key, engine.url) as client:
         for kind in ("choices", "models") if models == OFF else ("models", "choices"):
@@ -138,37 +125,18 @@ def _switch(engine: Engine, options: Options, models: str, n: int) -> None:
     engine.settle_all()
 
 
-def _round(engine: Engine, traffic: Traffic, side: Side) -> tuple[Counts, list[str]]:
-    """Send one round's traffic, note what it took, and read back what became of it."""
-    before, stakes, done = engine.cpu(), engine.stakes(traffic.by_player()), engine.counters()[1]
-    sent, seconds = engine.send(traffic)
-    applied = engine.counters()[1] - done
-    engine.settle(TOWER)
-    spent = cpu_spent(before, engine.cpu())
-    for role, used in spent.items():
-        side.by_role[role] = side.by_role.get(role, 0.0) + used
-    side.rates.append(traffic.events / seconds)
-    side.cpu.append(sum(spent.values()) / traffic.events)
-    side.events += traffic.events
-    return _verify(engine, traffic, sent, stakes, applied)
-
-
 def models_cost(on: Side, off: Side) -> dict[str, Any]:
     """Return what models add to an event; each round's ratio by itself, so that a drift of the machine cancels."""
-    share = median(_ratios(on.cpu, off.cpu)) - 1
+    share = median(ratios(on.cpu, off.cpu)) - 1
     return {
         "cpu_ms_per_event": {ON: on.cpu_ms, OFF: off.cpu_ms},
         "cpu_share": round(share, 3),
-        "cpu_share_rounds": [round(each - 1, 3) for each in _ratios(on.cpu, off.cpu)],
+        "cpu_share_rounds": [round(each - 1, 3) for each in ratios(on.cpu, off.cpu)],
         "events_per_s": {ON: round(median(on.rates)), OFF: round(median(off.rates))},
-        "events_share": round(median(_ratios(on.rates, off.rates)) - 1, 3),
+        "events_share": round(median(ratios(on.rates, off.rates)) - 1, 3),
         "limit": MODELS_SHARE_MAX,
         "within_limit": share <= MODELS_SHARE_MAX,
     }
-
-
-def _ratios(ours: Iterable[float], theirs: Iterable[float]) -> list[float]:
-    return [one / other for one, other in zip(ours, theirs, strict=True) if other]
 
 
 def _cost_rows(cost: dict[str, Any] | None) -> list[tuple[str, str]]:
@@ -186,28 +154,6 @@ def _cost_rows(cost: dict[str, Any] | None) -> list[tuple[str, str]]:
 
 def _counted(counts: Counts) -> str:
     return f"{counts.sent:,} / {counts.lost} / {counts.doubled} / {counts.out_of_order}"
-
-
-def _calibrated(engine: Engine, options: Options) -> int:
-    """Warm every player up; return how many events make a round of the length asked for."""
-    traffic = Traffic("warm", 2 * options.players, options.players, 100, 8, "segment_batch", people=PEOPLE)
-    _, seconds = engine.send(traffic)
-    each_s = min(options.seconds / options.rounds, 5.0)
-    return max(1_000, min(60_000, round(traffic.events / seconds * each_s / 100) * 100))
-
-
-def _verify(engine: Engine, traffic: Traffic, sent: Sent, stakes: int, applied: int) -> tuple[Counts, list[str]]:
-    """Read back what became of a round."""
-    by_player = traffic.by_player()
-    wrong = []
-    if applied != traffic.events:
-        wrong.append(f"{traffic.run}: {applied} turns of {traffic.events} events")
-    expected = sum(bet.amount for bet in traffic.bets())
-    if (found := engine.stakes(by_player) - stakes) != expected:
-        wrong.append(f"{traffic.run}: stakes of {found}, expected {expected}")
-    if sent.failed:
-        wrong.append(f"{traffic.run}: {sent.failed} answers refused for good: {sent.sample}")
-    return engine.counts(by_player), wrong
 
 
 def _single(engine: Engine, options: Options) -> tuple[dict[str, Any], Counts]:

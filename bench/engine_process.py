@@ -23,6 +23,7 @@ from bench import processes
 from bench.figures import Counts, tally
 from bench.load import Load, Plan, Sent
 from bench.options import Options
+from bench.programmes import programme_folder
 from bench.traffic import Bet, Traffic, now_iso
 from domain.effects import decode_record
 from domain.ids import partition_of
@@ -30,7 +31,6 @@ from domain.player import PART_TYPES, Balance, Metric
 from playtower.client import Client, apply_directory
 from store.keys import HOSTS, PLAYERS, TOWER, Lane
 
-CASINO = Path(__file__).parent.parent / "examples" / "programmes" / "casino" / "programme"
 READY_WITHIN_S = 60.0
 SETTLED_WITHIN_S = 60.0
 STAKES = "stake-24h"  # metric of the casino programme that adds up every bet's amount, exactly
@@ -126,8 +126,8 @@ class Engine:
         self.ready_s = time.monotonic() - began
         self.redis = redis.Redis(unix_socket_path=str(self._socket()), socket_timeout=10)
         self.partitions = int(cast(bytes, self.redis.hget("{store}:identity", "partitions")))
-        with Client(self.key, self.url) as client:
-            apply_directory(client, CASINO)
+        with Client(self.key, self.url) as client, programme_folder(self.options.programme) as folder:
+            apply_directory(client, folder)
 
     def stop(self) -> None:
         """Stop in order; what remains after 30 s is ended by its process id."""

@@ -53,6 +53,9 @@ def main() -> None:
     parser.add_argument("--players", type=int)
     parser.add_argument("--durability", choices=["strict", "relaxed"])
     parser.add_argument("--models", choices=["on", "off", "both"], help="of engine: with models, without, or in turn")
+    parser.add_argument(
+        "--programme", choices=["plain", "season", "both"], help="without the season, with it; of engine: both"
+    )
     given = vars(parser.parse_args())
     result = run(None if given["name"] == "all" else given["name"], given)
     if given["json"]:

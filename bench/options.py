@@ -15,6 +15,8 @@ from rich.table import Table
 
 from store.embedded import find_server
 
+PLAIN, SEASON = "plain", "season"  # the sample programme without its season, and as it is
+
 
 class Options(Struct, frozen=True):
     """Options of all benches; each reads what concerns it."""
@@ -26,6 +28,7 @@ class Options(Struct, frozen=True):
     profile: bool = False
     quiet: bool = False  # no table
     models: str = "both"  # of ``engine``: on, off, or both in turn
+    programme: str = PLAIN  # or SEASON; of ``engine`` also both, side by side
 
     @classmethod
     def of(cls, given: "Options | Mapping[str, Any] | None") -> "Options":

@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 
 from bench import processes
-from bench.engine_process import CASINO, Engine
-from bench.options import Options, machine, show
+from bench.engine_process import Engine
+from bench.options import PLAIN, Options, machine, show
+from bench.programmes import documents_of
 from bench.traffic import Traffic
 from bench.turn import START_MS, entries
 
@@ -121,7 +122,6 @@ def batches_of(calls: int, size: int, start_ms: int) -> list[bytes]:
 
 def _publish(url: str) -> int:
     """Put the casino programme into an empty store; its version."""
-    from playtower.programme_files import read_programme
     from store.client import connect
     from store.functions import load_functions
     from store.intake import Intake
@@ -131,7 +131,7 @@ def _publish(url: str) -> int:
         redis = connect(url)
         await load_functions(redis)
         programmes = Programmes(redis, Intake(redis, 32, bound=0, keep_ms=0))
-        version = await programmes.publish(read_programme(CASINO), "bench")
+        version = await programmes.publish(documents_of(PLAIN), "bench")
         await redis.aclose()
         return version
 

@@ -16,9 +16,9 @@ import msgspec
 from actors.models import shipped
 from actors.player import Player, Told
 from actors.programme import Programme, compile_programme
-from bench.engine_process import CASINO
 from bench.figures import median, percentile
 from bench.options import Options, machine, show
+from bench.programmes import documents_of
 from bench.traffic import Traffic
 from bench.turn import entries
 from domain.entries import Event, LogEntry
@@ -28,7 +28,6 @@ from domain.player import Snapshot
 from ml.config import ModelPlan, ModelsConfig, compile_models
 from ml.features import Signal, update, vector
 from ml.patterns import watch
-from playtower.programme_files import read_programme
 from store.documents import Documents
 
 LIMIT_US_P50, LIMIT_US_P99 = 20.0, 60.0  # of all that models do for an event (research: 40,000 events/s of a core)
@@ -152,7 +151,7 @@ def _timed(plan: ModelPlan, events: list[tuple[Event, Signal]]) -> tuple[list[tu
 
 def _turns(options: Options) -> dict[str, Any]:
     """Time whole turns with and without models, alternating; one batch a player, as a host folds them."""
-    documents = read_programme(CASINO)
+    documents = documents_of(options.programme)
     without, with_models = compile_programme(1, documents | switched_off(documents)), compile_programme(2, documents)
     log = entries(Traffic("score", events=6_000, players=100))
     off, on, ratios = [], [], []

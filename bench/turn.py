@@ -8,21 +8,20 @@ from typing import Any
 
 from actors.player import Player, Told, Turns
 from actors.programme import Programme, compile_programme
-from bench.engine_process import CASINO
 from bench.figures import median
-from bench.options import Options, machine, show
+from bench.options import PLAIN, Options, machine, show
+from bench.programmes import documents_of
 from bench.traffic import Bet, Traffic
 from domain.entries import Event, LogEntry, decode_entry, encode_entry
 from domain.player import Snapshot
-from playtower.programme_files import read_programme
 
 ABOUT = "a turn alone: microseconds an event with the casino programme (--profile: where they go)"
 START_MS = 1_700_000_000_000
 
 
-def casino() -> Programme:
-    """Return the sample programme, compiled."""
-    return compile_programme(1, read_programme(CASINO))
+def casino(programme: str = PLAIN) -> Programme:
+    """Return the sample programme, compiled, plain or with its season."""
+    return compile_programme(1, documents_of(programme))
 
 
 def entries(traffic: Traffic, start_ms: int = START_MS) -> list[tuple[str, LogEntry]]:
@@ -44,7 +43,7 @@ def fold(programme: Programme, log: list[tuple[str, LogEntry]], group: int) -> t
 
 def run(options: Options) -> dict[str, Any]:
     """Measure; with ``profile`` also where the time goes."""
-    programme = casino()
+    programme = casino(options.programme)
     traffic = Traffic("turn", events=6_000, players=500)
     log = entries(traffic)
     states, _ = fold(programme, log, 256)
@@ -69,7 +68,8 @@ def run(options: Options) -> dict[str, Any]:
         "us_per_event_hot_player": round(median(alone), 1),
         "us_per_event_decode": round(decode_us, 2),
         "events_per_s_one_core": round(1e6 / median(spread)),
-        "missions": len(read_programme(CASINO)["missions"]),
+        "programme": options.programme,
+        "missions": len(programme.rules.missions),
         "machine": machine(options),
     }
     rows = [
@@ -78,7 +78,12 @@ def run(options: Options) -> dict[str, Any]:
         ("decoding the entry", f"{result['us_per_event_decode']} us"),
         ("one core could fold", f"{result['events_per_s_one_core']:,} events/s"),
     ]
-    show(f"turn: Player.take, {result['missions']} missions", rows, result["machine"], options)
+    show(
+        f"turn: Player.take, programme {options.programme}, {result['missions']} missions",
+        rows,
+        result["machine"],
+        options,
+    )
     if options.profile:
         result["profile"] = profile(programme, log)
         if not options.quiet:

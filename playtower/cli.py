@@ -244,6 +244,9 @@ def bench(
     name: Annotated[str | None, typer.Argument(help="Which one; none: the list.")] = None,
     seconds: Annotated[float, typer.Option(help="Length of each measured run.")] = 8.0,
     profile: Annotated[bool, typer.Option(help="Print the profile, where the bench has one.")] = False,
+    programme: Annotated[
+        str, typer.Option(help="The sample programme plain, with its season, or (of engine) both beside each other.")
+    ] = "plain",
     as_json: Json = False,
 ) -> None:
     """Measure, each figure beside a limit or a rival in the same run."""
@@ -255,7 +258,9 @@ def bench(
         return
     if name not in BENCHES:
         raise fail(f"there is no bench {name!r}; there are: {', '.join(BENCHES)}", 2)
-    result = run(name, {"seconds": seconds, "profile": profile})
+    if programme not in ("plain", "season", *(("both",) if name == "engine" else ())):
+        raise fail(f"there is no programme {programme!r} for this bench", 2)
+    result = run(name, {"seconds": seconds, "profile": profile, "programme": programme})
     print_json(as_json, result)
 
 

@@ -3,11 +3,12 @@ import pytest
 import bench.score
 import bench.turn
 from actors.programme import compile_programme
-from bench.engine import Side, models_cost, order
-from bench.engine_process import CASINO
+from bench.engine import models_cost, order
 from bench.main import BENCHES, run
-from bench.options import Options
-from playtower.programme_files import read_programme
+from bench.options import PLAIN, SEASON, Options
+from bench.programmes import documents_of, plain
+from bench.rounds import Side
+from bench.season import told
 
 
 def test_options_ignore_what_a_bench_does_not_know() -> None:
@@ -57,10 +58,53 @@ def test_what_models_cost_is_the_median_of_the_rounds_ratios() -> None:
 
 
 def test_the_casino_without_models_is_a_programme_still() -> None:
-    documents = read_programme(CASINO)
+    documents = documents_of(PLAIN)
     programme = compile_programme(1, documents | bench.score.switched_off(documents))
     assert programme.models is None
     assert compile_programme(2, documents).models is not None
+
+
+def test_the_plain_programme_is_the_season_without_what_came_with_it() -> None:
+    documents = {
+        "minigames": {"wheel": {}},
+        "levels": {"main": {"levels": [{"id": "a", "at": 0, "benefits": {"host": True}}]}, "vip": {"by": "window"}},
+        "missions": {
+            "one": {
+                "tasks": [],
+                "budget": "welcome",
+                "rewards": [{"currency": "points", "amount": 1}, {"kind": "spins", "minigame": "wheel"}],
+            }
+        },
+        "settings": {"main": {"timezone": "Europe/Malta", "rollback": {"events": ["bet_placed"]}}},
+    }
+    assert plain(documents) | {"minigames": None} == {
+        "minigames": None,
+        "levels": {"main": {"levels": [{"id": "a", "at": 0}]}},
+        "missions": {"one": {"tasks": [], "rewards": [{"currency": "points", "amount": 1}]}},
+        "settings": {"main": {"timezone": "Europe/Malta"}},
+    }
+
+
+def test_both_programmes_compile_and_have_the_same_missions() -> None:
+    without, whole = compile_programme(1, documents_of(PLAIN)), compile_programme(2, documents_of(SEASON))
+    assert len(without.rules.missions) == 30
+    assert without.rules.missions.keys() == whole.rules.missions.keys()
+    assert [system.id for system in without.rules.levels] == ["main"]
+    with pytest.raises(ValueError, match="plain or season"):
+        documents_of("winter")
+
+
+def test_what_a_season_costs_is_the_median_of_the_rounds_ratios() -> None:
+    sides = {
+        PLAIN: Side([1_000.0, 500.0, 1_000.0], [0.001, 0.002, 0.001], {"host": 2.0}, 1_000),
+        SEASON: Side([800.0, 450.0, 700.0], [0.0012, 0.0021, 0.002], {"host": 3.0}, 1_000),
+    }
+    found = told(sides)
+    assert found["season_to_plain_rounds"] == [0.8, 0.9, 0.7]
+    assert (found["season_to_plain"], found["limit"], found["within_limit"]) == (0.8, 0.75, True)
+    assert (found["cpu_share"], found["cpu_ms_per_event"]) == (0.2, {PLAIN: 2.0, SEASON: 3.0})
+    sides[SEASON].rates = [700.0, 350.0, 800.0]
+    assert told(sides)["within_limit"] is False
 
 
 @pytest.mark.slow
