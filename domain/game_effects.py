@@ -3,6 +3,8 @@
 One section for each room; fields are only added at the end.
 """
 
+from typing import Any
+
 from msgspec import Struct
 
 
@@ -71,4 +73,102 @@ class BudgetAlert(Struct, frozen=True, gc=False, tag="budget_alert", tag_field="
     period: int = 0  # local day, week or month number; 0: the budget has none
 
 
-GameEffect = AskedKeeper | Redeemed | PurchaseChanged | RewardWaiting | RewardRefused | BudgetAlert
+# chance: fairness, mini-games, raffles, jackpots
+
+
+class Drawn(Struct, frozen=True, gc=False, tag="drawn", tag_field="kind", array_like=True):
+    """Something was drawn, with all that proves it but the seed (docs/gamification/fairness.md)."""
+
+    id: str
+    of: str  # minigames, raffles, jackpots
+    ref: str  # id of the document
+    scope: str  # whose seed: a player's id; "": everybody's
+    number: int  # of the seed: epoch, run, pot
+    commitment: str  # SHA-256 of the seed, in hex
+    client_seed: str
+    nonce: int
+    result: str
+    table: tuple[tuple[str, int], ...] = ()  # outcomes and their weights, in order
+    out: tuple[str, ...] = ()  # drawn before and out of stock, in order: each was left out of the next draw
+    facts: dict[str, Any] = {}
+
+
+class SeedRevealed(Struct, frozen=True, gc=False, tag="seed_revealed", tag_field="kind", array_like=True):
+    """A seed is used no more: whoever noted its commitment can check every draw of it."""
+
+    of: str
+    ref: str
+    scope: str
+    number: int
+    seed: str  # hex
+    commitment: str
+
+
+class PlayChanged(Struct, frozen=True, gc=False, tag="play", tag_field="kind", array_like=True):
+    """A play of a mini-game was drawn, acknowledged (its prize is given) or failed (it is given back)."""
+
+    play: str
+    minigame: str
+    status: str
+    prize: str = ""
+    draw: str = ""  # id of the draw that decided it; "": nothing was drawn (a calendar's cell)
+    acknowledge_by: int = 0  # ms
+
+
+class TicketsChanged(Struct, frozen=True, gc=False, tag="tickets", tag_field="kind", array_like=True):
+    """Tickets of a raffle were given, or taken back because the run's list is full."""
+
+    raffle: str
+    run: str
+    amount: int
+    held: int  # afterwards
+    reason: str = ""  # list_full
+
+
+class WinChanged(Struct, frozen=True, gc=False, tag="win", tag_field="kind", array_like=True):
+    """A ticket won: the prize waits for its claim, was given, or expired."""
+
+    win: str
+    raffle: str
+    prize: str
+    ticket: int
+    status: str
+    until: int = 0  # ms
+
+
+class TicketsListed(Struct, frozen=True, gc=False, tag="tickets_listed", tag_field="kind", array_like=True):
+    """A part of a run's list, frozen: who held how many tickets, in the order of their numbers."""
+
+    raffle: str
+    run: str
+    part: int
+    hash: str  # SHA-256 of the rows
+    rows: tuple[tuple[str, int], ...] = ()
+
+
+class JackpotPaid(Struct, frozen=True, gc=False, tag="jackpot", tag_field="kind", array_like=True):
+    """A pot was hit by this player."""
+
+    jackpot: str
+    pot: int
+    currency: str
+    amount: int  # whole units
+    draw: str = ""
+    is_paid: bool = True  # False: it would pass the ledger's bound; a person must pay
+
+
+GameEffect = (
+    AskedKeeper
+    | Redeemed
+    | PurchaseChanged
+    | RewardWaiting
+    | RewardRefused
+    | BudgetAlert
+    | Drawn
+    | SeedRevealed
+    | PlayChanged
+    | TicketsChanged
+    | WinChanged
+    | TicketsListed
+    | JackpotPaid
+)

@@ -1,5 +1,6 @@
 """The shape of every rule: (state, entry, now, draws) -> Step(state, effects)."""
 
+import hmac
 from random import Random
 from typing import Generic, TypeVar
 
@@ -26,6 +27,16 @@ class Draws:
         """Return the generator of the ``n``-th draw of a rule; made only when a rule draws."""
         store_seed, partition, offset = self._place
         return Random(f"{store_seed}/{partition}/{offset}/{rule}/{n}")
+
+    def secret(self, *names: str) -> bytes:
+        """Return 32 bytes that the names alone choose: what a draw commits to before, and reveals after.
+
+        The store's seed is the key (128 random bits, ``playtower.supervisor``): whoever knows any number of these
+        knows nothing of the others. The partition and the entry have no part in it.
+        """
+        store_seed, _, _ = self._place
+        assert store_seed, "without the store's seed anybody could know what is drawn"
+        return hmac.digest(store_seed.encode(), "/".join(names).encode(), "sha256")
 
 
 NO_DRAWS = Draws("", 0, "")  # where nothing is drawn: the same numbers every time
@@ -105,7 +116,7 @@ class Step(Struct, Generic[S], frozen=True):
     scores: tuple[BoardScore, ...] = ()
     freezes: tuple[Freeze, ...] = ()
     tolls: tuple[Toll, ...] = ()
-    barriers: tuple[Barrier, ...] = ()  # for each partition
+    barriers: tuple[Barrier | WalkAsked, ...] = ()  # entries for the log of each partition
 
 
 def joined(first: Step[S], second: Step[S]) -> Step[S]:

@@ -7,12 +7,19 @@ from domain.entries import Barrier, BarrierPassed, BoardFrozen, Contributed, Ent
 from domain.game_effects import (
     AskedKeeper,
     BudgetAlert,
+    Drawn,
+    JackpotPaid,
+    PlayChanged,
     PurchaseChanged,
     Redeemed,
     RewardRefused,
     RewardWaiting,
+    SeedRevealed,
+    TicketsChanged,
+    TicketsListed,
+    WinChanged,
 )
-from domain.games import Games, Play
+from domain.games import Games, Play, Pot, SeedUse, Win
 from domain.journal import Journal
 from domain.player import Ask, Asks
 from domain.runs import RunRecord
@@ -81,8 +88,22 @@ GAME_PARTS: dict[str, tuple[Any, str]] = {
         ),
     ),
     "games": (
-        Games({"wheel": 2}, {"wheel": (20_000, 1)}, (Play("p1", "wheel", "drawn", "gems", 7),), {"draw@7": 3}),
-        ("9481a5776865656c0281a5776865656c92cd4e20019195a27031a5776865656ca5647261776ea467656d730781a664726177403703"),
+        Games(
+            {"wheel": 2},
+            {"wheel": (20_000, 1)},
+            (Play("5-0@ada", "wheel", "drawn", "gems", 7, (("currency", "gems", 5),), 2, 9),),
+            {"monthly@7": 3},
+            {"wheel": SeedUse(2, 20_000, 3, "clover")},
+            (Win("monthly@7/0", "monthly", "car", 42, "won", 9, (("item", "car", 1),), 2),),
+            {"mine": Pot(1, 7_500_000, 5_000_000, 4, "points", 10, 20, 6)},
+            {"advent": (20_000, 20_001)},
+        ),
+        (
+            "9881a5776865656c0281a5776865656c92cd4e20019198a7352d3040616461a5776865656ca5647261776ea467656d73"
+            "079193a863757272656e6379a467656d7305020981a96d6f6e74686c7940370381a5776865656c9402cd4e2003a6636c"
+            "6f7665729198ab6d6f6e74686c7940372f30a76d6f6e74686c79a36361722aa3776f6e099193a46974656da363617201"
+            "0281a46d696e659801ce007270e0ce004c4b4004a6706f696e74730a140681a6616476656e7492cd4e20cd4e21"
+        ),
     ),
     "journal": (Journal((b"x",)), ("9191c40178")),
 }
@@ -126,6 +147,63 @@ GAME_EFFECTS: dict[str, tuple[Effect, str]] = {  # as the only effect of a recor
     "budget_alert": (
         BudgetAlert("welcome", 80, 800, 1000, 20_000),
         ("94a26d31aa6265745f706c61636564059196ac6275646765745f616c657274a777656c636f6d6550cd0320cd03e8cd4e20"),
+    ),
+    "drawn": (
+        Drawn(
+            "5-0.0@ada",
+            "minigames",
+            "wheel",
+            "ada",
+            2,
+            "ab12",
+            "clover",
+            3,
+            "gems",
+            (("gems", 3), ("none", 9)),
+            ("mug",),
+            {"pot": 7},
+        ),
+        (
+            "94a26d31aa6265745f706c6163656405919da5647261776ea9352d302e3040616461a96d696e6967616d6573a5776865"
+            "656ca361646102a461623132a6636c6f76657203a467656d739292a467656d730392a46e6f6e650991a36d756781a370"
+            "6f7407"
+        ),
+    ),
+    "seed_revealed": (
+        SeedRevealed("raffles", "monthly", "", 7, "cd", "ab12"),
+        (
+            "94a26d31aa6265745f706c61636564059197ad736565645f72657665616c6564a7726166666c6573a76d6f6e74686c79"
+            "a007a26364a461623132"
+        ),
+    ),
+    "play": (
+        PlayChanged("5-0@ada", "wheel", "drawn", "gems", "5-0.0@ada", 9),
+        (
+            "94a26d31aa6265745f706c61636564059197a4706c6179a7352d3040616461a5776865656ca5647261776ea467656d73"
+            "a9352d302e304061646109"
+        ),
+    ),
+    "tickets": (
+        TicketsChanged("monthly", "7", -2, 3, "list_full"),
+        ("94a26d31aa6265745f706c61636564059196a77469636b657473a76d6f6e74686c79a137fe03a96c6973745f66756c6c"),
+    ),
+    "win": (
+        WinChanged("monthly@7/0", "monthly", "car", 42, "won", 9),
+        ("94a26d31aa6265745f706c61636564059197a377696eab6d6f6e74686c7940372f30a76d6f6e74686c79a36361722aa3776f6e09"),
+    ),
+    "tickets_listed": (
+        TicketsListed("monthly", "7", 3, "ab12", (("ada", 5), ("bob", 1))),
+        (
+            "94a26d31aa6265745f706c61636564059196ae7469636b6574735f6c6973746564a76d6f6e74686c79a13703a4616231"
+            "329292a36164610592a3626f6201"
+        ),
+    ),
+    "jackpot": (
+        JackpotPaid("daily", 3, "points", 10_007, "5-0.1@keeper:jackpot:daily", False),
+        (
+            "94a26d31aa6265745f706c61636564059197a76a61636b706f74a56461696c7903a6706f696e7473cd2717ba352d302e"
+            "31406b65657065723a6a61636b706f743a6461696c79c2"
+        ),
     ),
 }
 
