@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct, structs
 
+from actors.boarding import Boarding
 from actors.clock import Clock
 from domain.entries import Visited, encode_entry
 from store.ports import Commit, Token, Verdict, Visit, Walk, Ways
@@ -43,6 +44,7 @@ class Carrier:
 
     def __init__(self, ways: Ways, clock: Clock, *, partitions: int) -> None:
         self._ways = ways
+        self._boarding = Boarding(ways, partitions)
         self._clock = clock
         self._partitions = partitions
         self._tokens: dict[int, Token] = {}
@@ -93,7 +95,8 @@ class Carrier:
         asked, self._outboxes = sorted(self._outboxes), set()  # a step goes on meanwhile, and what it leaves is noted
         try:
             found = await self._ways.outbox(asked, CARRY_MAX)
-            there = await self._ways.relay(found) if found else {}
+            ready = await self._boarding.done(found)
+            there = await self._ways.relay(ready) if ready else {}
             if until := {source: found[source][count - 1].id for source, count in there.items() if count}:
                 await self._ways.relayed(until)
         except BaseException:

@@ -173,23 +173,25 @@ class PlayerReducer(_OverProgrammes):
                     _add_accounts(folded, turns)
                     folded.recent += turns.recent
                 else:
-                    self._partitions_own(folded, theirs, partition)
+                    self._partitions_own(folded, theirs, partition, shared)
         except TurnFailed as failed:
             raise PartitionStopped(str(failed)) from failed
         shared.write(folded.commit, self._partitions)
         return folded
 
-    def _partitions_own(self, folded: Folded[Snapshot], entries: list[LogEntry], partition: int) -> None:
+    def _partitions_own(
+        self, folded: Folded[Snapshot], entries: list[LogEntry], partition: int, shared: Shared
+    ) -> None:
         """Fold what concerns no player: a publish, the calendar, a walk that was asked for, bytes that are no entry."""
         for entry in entries:
             try:
-                self._partitions_turn(folded, entry, partition)
+                self._partitions_turn(folded, entry, partition, shared)
             except PartitionStopped:
                 raise
             except Exception as error:  # the engine's own: it stops this partition for a person, not the process
                 raise PartitionStopped(f"{type(entry.entry).__name__} at {entry.offset}: {error!r}") from error
 
-    def _partitions_turn(self, folded: Folded[Snapshot], entry: LogEntry, partition: int) -> None:
+    def _partitions_turn(self, folded: Folded[Snapshot], entry: LogEntry, partition: int, shared: Shared) -> None:
         before = self._in_force(folded.part).crm
         _publish(folded, [entry])
         after = self._in_force(folded.part).crm
@@ -207,7 +209,7 @@ class PlayerReducer(_OverProgrammes):
                 _write_calendar(folded.commit, Step(Snapshot(""), walks=(asked,)), entry.at)
             case Barrier() as barrier:
                 passed = BarrierPassed(barrier.keeper, barrier.id, partition, self._partitions)
-                folded.commit.relays.append((partition_of(barrier.keeper, self._partitions), encode_entry(passed)))
+                shared.passed(partition_of(barrier.keeper, self._partitions), encode_entry(passed))
             case Unreadable():
                 folded.commit.dead.append(encode_dead_letter(_dead_letter(entry, "these bytes are no entry")))
                 folded.part = structs.replace(folded.part, set_aside=folded.part.set_aside + 1)

@@ -18,6 +18,7 @@ class Shared:
         self._rows: dict[str, list[tuple[str, int, str]]] = {}  # keeper -> rows
         self._freezes: list[Freeze] = []
         self._barriers: list[bytes] = []
+        self._passed: list[tuple[int, bytes]] = []
 
     def add(self, turns: Turns) -> None:
         """Take what a player's turns leave."""
@@ -28,8 +29,15 @@ class Shared:
         self._freezes += turns.freezes
         self._barriers += turns.barriers
 
+    def passed(self, partition: int, body: bytes) -> None:
+        """Take the answer to a barrier, for its keeper's partition."""
+        self._passed.append((partition, body))
+
     def write(self, commit: Commit, partitions: int) -> None:
-        """Put it into the outbox: scores first, since whoever hears of a barrier must find them on the board."""
+        """Put it into the outbox: scores first, since whoever hears of a barrier must find them on the board.
+
+        Answers to barriers come last: a keeper that hears one has heard before what the same turns asked and paid.
+        """
         scores = [(BOARD, encode_scores(list(rows.values()))) for rows in self._scores.values()]
         if scores:
             commit.relays = [*scores, *commit.relays]
@@ -39,3 +47,4 @@ class Shared:
         ]
         commit.relays += [(FREEZE, encode_freeze(freeze)) for freeze in self._freezes]
         commit.relays += [(partition, body) for body in self._barriers for partition in range(partitions)]
+        commit.relays += self._passed

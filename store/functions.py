@@ -7,7 +7,7 @@ from importlib.resources import files
 from redis.asyncio import Redis
 
 # In this order: each uses what those before it define.
-PARTS = ("base", "lease", "gates", "intake", "queue", "commit", "ways", "rates", "programme")
+PARTS = ("base", "lease", "gates", "intake", "queue", "commit", "ways", "rates", "programme", "boards")
 
 
 @lru_cache(maxsize=1)

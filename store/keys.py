@@ -18,6 +18,7 @@ PROGRAMME_VERSIONS = "{programme}:versions"
 MODEL_VERSIONS = "{models}:versions"
 MODEL_PUBLICATIONS = "{models}:publications"
 BELIEFS = "{beliefs}:published"
+BOARDS = "{store}:boards"  # sorted set of their names, in order; one that expired is struck off when it is met
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +212,12 @@ def requests(p: int) -> str:
 def poke(p: int) -> str:
     """Pub/sub channel: players of the partition whose feed moved, newline separated."""
     return f"{{{p}}}:poke"
+
+
+def board(name: str) -> tuple[str, str, str, str]:
+    """Return the keys of a board: its ranking, its players, what is known of it, who came late (``lua/boards.lua``)."""
+    tag = f"{{board:{name}}}:"
+    return f"{tag}z", f"{tag}p", f"{tag}m", f"{tag}l"
 
 
 def campaign_runs(campaign: str) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct, field
 
 from domain.dispatch import Dispatch
-from domain.entries import LogEntry
+from domain.entries import BoardFrozen, LogEntry
 from domain.step import BoardScore, Freeze
 
 
@@ -191,7 +191,7 @@ class Outgoing(Struct, frozen=True):
     """An entry that waits in the outbox of a partition."""
 
     id: str  # its place there
-    to: int  # partition whose players' log it belongs to
+    to: int  # partition whose players' log it belongs to; or BOARD, FREEZE
     body: bytes
 
 
@@ -374,11 +374,17 @@ class Ways(Protocol):
         Each log keeps the last outbox id that came from a source, so any owner, late or twice, may do it.
 
         Args:
-            rows: By source; each from the beginning of its outbox and without gaps.
+            rows: By source; each from the beginning of its outbox and without gaps. Those for boards are there.
 
         Returns:
             How many of each source's rows, from the first on, are known to be there.
         """
+
+    async def score(self, scores: list[BoardScore]) -> set[str]:
+        """Write scores to their boards (``store.boards``); return the boards of which some may not be there."""
+
+    async def freeze(self, freezes: list[Freeze]) -> list[BoardFrozen | None]:
+        """Have boards take no more scores; what each came to, the same whenever it is asked. None: no answer."""
 
     async def relayed(self, until: dict[int, str]) -> None:
         """Forget the outboxes, each up to and with an id; all of that has arrived."""

@@ -7,6 +7,9 @@ from msgspec import structs
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from domain.entries import BoardFrozen
+from domain.step import BoardScore, Freeze
+from store.boards import Boards
 from store.client import is_transient
 from store.keys import PLAYERS, group, outbox, players, walk_cursors, walk_stops, walks
 from store.ports import Outgoing, Unavailable, Verdict, Visit, Walk, decode_walk, encode_walk, queued_max
@@ -25,6 +28,7 @@ class RedisWays:
     def __init__(self, redis: Redis, clock: str = "store") -> None:
         self._redis: Any = redis
         self._clock = clock
+        self._boards = Boards(redis)
 
     async def outbox(self, partitions: list[int], limit: int) -> dict[int, list[Outgoing]]:
         pipe = self._redis.pipeline(transaction=False)
@@ -41,7 +45,8 @@ class RedisWays:
         ways: dict[tuple[int, int], list[tuple[str, bytes]]] = {}
         for source, theirs in rows.items():
             for row in theirs:
-                ways.setdefault((source, row.to), []).append((row.id, row.body))
+                if row.to >= 0:
+                    ways.setdefault((source, row.to), []).append((row.id, row.body))
         pipe = self._redis.pipeline(transaction=False)
         for (source, to), some in ways.items():
             pipe.fcall("pt_relay", 2, PLAYERS.meta(to), PLAYERS.log(to), source, self._clock, _pack(some))
@@ -51,6 +56,12 @@ class RedisWays:
             source: next((i for i, row in enumerate(theirs) if (source, row.to) in failed), len(theirs))
             for source, theirs in rows.items()
         }
+
+    async def score(self, scores: list[BoardScore]) -> set[str]:
+        return await self._boards.score(scores)
+
+    async def freeze(self, freezes: list[Freeze]) -> list[BoardFrozen | None]:
+        return await self._boards.freeze(freezes)
 
     async def relayed(self, until: dict[int, str]) -> None:
         pipe = self._redis.pipeline(transaction=False)

@@ -1,18 +1,19 @@
 """What may go wrong between a process and the store, and the fakes through which a process sees it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from domain.entries import LogEntry
+from domain.entries import BoardFrozen, LogEntry
+from domain.step import BoardScore, Freeze
 from store.intake import internal_bucket
 from store.keys import PLAYERS, Lane
 from store.ports import Appended, Commit, Grant, Incoming, Outgoing, Token, Unavailable, Verdict, Visit, Walk
-from tests.simulation.model import by_destination
+from tests.simulation.model import by_board, by_destination
 
 if TYPE_CHECKING:
     from tests.simulation.process import Life
@@ -192,6 +193,27 @@ class FaultyWays:
             p: next((i for i, row in enumerate(theirs) if (p, row.to) in failed), len(theirs))
             for p, theirs in rows.items()
         }
+
+    async def score(self, scores: list[BoardScore]) -> set[str]:
+        """Write in one pipeline; now and then the server of one board does not answer."""
+        rows = by_board(scores)
+        failed = self._deaf(rows)
+        if going := [name for name in rows if name not in failed]:
+            await self._wire.call("score", *[lambda n=n: self._store.boards.score(n, rows[n]) for n in going])
+        return failed
+
+    async def freeze(self, freezes: list[Freeze]) -> list[BoardFrozen | None]:
+        failed = self._deaf(freeze.board for freeze in freezes)
+        going = [freeze for freeze in freezes if freeze.board not in failed]
+        if not going:
+            return [None] * len(freezes)
+        told = await self._wire.call("freeze", *[lambda f=f: self._store.boards.freeze(f) for f in going])
+        answers = {id(freeze): answer for freeze, answer in zip(going, told, strict=True)}
+        return [answers.get(id(freeze)) for freeze in freezes]
+
+    def _deaf(self, boards: Iterable[str]) -> set[str]:
+        world = self._wire.world
+        return {name for name in boards if not world.is_calm and world.random.random() < world.mix.cut}
 
     async def relayed(self, until: dict[int, str]) -> None:
         await self._wire.call("relayed", *[lambda u=u: self._store.relayed(*u) for u in until.items()])

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from msgspec import structs
 
 from domain.entries import LogEntry, decode_entry
+from domain.ids import is_nobody
+from domain.step import BoardScore
 from store.intake import DEDUPE_BUCKET_MS
 from store.ports import (
     Appended,
@@ -28,6 +30,7 @@ from store.ports import (
     encode_walk,
     queued_max,
 )
+from tests.simulation.model_boards import BoardModel
 from tests.simulation.model_gates import is_stopped
 from tests.simulation.model_queue import QueueModel
 from tests.simulation.model_state import LaneState, PartitionState, fenced
@@ -46,13 +49,14 @@ class ModelStore(QueueModel):
     Args:
         now_ms: The store's clock.
         guards_off: Guards to leave out: ``fence offset already version effect stop dedupe arrived cursor``,
-            and those of ``model_queue.QUEUE_GUARDS``.
+            and those of ``model_queue.QUEUE_GUARDS`` and ``model_boards.BOARD_GUARDS``.
     """
 
     def __init__(self, now_ms: Callable[[], int], guards_off: frozenset[str] = frozenset()) -> None:
         super().__init__()
         self.now_ms = now_ms
         self._off = guards_off
+        self.boards = BoardModel(guards_off)
         self.partitions: dict[int, PartitionState] = {}
         self.published: list[tuple[str, bytes]] = []
 
@@ -238,7 +242,7 @@ class ModelStore(QueueModel):
         now = self.now_ms()
         for w in c.writes:
             m.states.setdefault(w.player, {}).update({"v": str(w.version).encode(), **w.fields})
-            if is_players and w.base == 0 and not w.player.startswith("key:"):
+            if is_players and w.base == 0 and not is_nobody(w.player):
                 shared.players.add(w.player)
         for player, offset, record in c.history:
             m.history.setdefault(player, Stream()).add(offset, {"d": record}, now)
@@ -303,8 +307,17 @@ class ModelStore(QueueModel):
 
 
 def by_destination(rows: list[Outgoing]) -> dict[int, list[Outgoing]]:
-    """Return the rows of an outbox by the partition they go to."""
+    """Return the rows of an outbox by the partition they go to; those for boards go to none."""
     found: dict[int, list[Outgoing]] = {}
     for row in rows:
-        found.setdefault(row.to, []).append(row)
+        if row.to >= 0:
+            found.setdefault(row.to, []).append(row)
+    return found
+
+
+def by_board(scores: list[BoardScore]) -> dict[str, list[BoardScore]]:
+    """Return scores by the board they belong to."""
+    found: dict[str, list[BoardScore]] = {}
+    for score in scores:
+        found.setdefault(score.board, []).append(score)
     return found

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection
 
-from domain.entries import LogEntry
+from domain.entries import BoardFrozen, LogEntry
 from domain.ids import partition_of
+from domain.step import BoardScore, Freeze
 from store.intake import internal_bucket
 from store.keys import PLAYERS, Lane
 from store.ports import (
@@ -22,7 +23,7 @@ from store.ports import (
     Waiting,
     Walk,
 )
-from tests.simulation.model import ModelStore, by_destination
+from tests.simulation.model import ModelStore, by_board, by_destination
 
 
 class ModelLane:
@@ -74,6 +75,14 @@ class ModelWays:
             for to, some in by_destination(theirs).items():
                 self._store.relay(source, to, some, self._clock)
         return {source: len(theirs) for source, theirs in rows.items()}
+
+    async def score(self, scores: list[BoardScore]) -> set[str]:
+        for board, rows in by_board(scores).items():
+            self._store.boards.score(board, rows)
+        return set()
+
+    async def freeze(self, freezes: list[Freeze]) -> list[BoardFrozen | None]:
+        return [self._store.boards.freeze(freeze) for freeze in freezes]
 
     async def relayed(self, until: dict[int, str]) -> None:
         for partition, last in until.items():
