@@ -25,7 +25,7 @@ def reach(turn: Turn, rule: AchievementRule, actual: int, reached: int) -> None:
         stage = rule.stages[reached]
         reached += 1
         turn.effects.append(AchievementReached(rule.id, reached, stage.at))
-        grant(turn, stage.rewards, "achievements/" + rule.id, turn.rules.version)
+        grant(turn, stage.rewards, "achievements/" + rule.id, turn.rules.version, rule.budget)
         if rule.message:
             content = {
                 "achievement": {

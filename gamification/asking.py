@@ -27,12 +27,22 @@ def ask(turn: Turn, keeper: str, op: str, then: str, args: dict[str, Any], data:
     Whoever asks more than ``may_ask`` allows is served all the same: it is for commands to refuse.
     """
     asks: Asks = turn.part("asks")
-    number = sum(isinstance(relay, KeeperAsked) for relay in turn.relays)
-    ask_id = f"{turn.offset}#{number}@{turn.player}"  # offsets repeat across partitions, and profiles are merged
+    ask_id = _next_id(turn)
     turn.set_part("asks", replace(asks, open={**asks.open, ask_id: Ask(keeper, op, then, data or {}, turn.at)}))
     turn.relays.append(KeeperAsked(keeper, turn.player, ask_id, op, args, turn.reply_to, turn.cause))
     turn.effects.append(AskedKeeper(ask_id, keeper, op))
     return ask_id
+
+
+def tell(turn: Turn, keeper: str, op: str, args: dict[str, Any]) -> None:
+    """Tell a keeper something that it does not answer."""
+    turn.relays.append(KeeperAsked(keeper, turn.player, _next_id(turn), op, args, cause=turn.cause))
+
+
+def _next_id(turn: Turn) -> str:
+    """Return an id: offsets repeat across partitions, and profiles are merged, so it names the player."""
+    number = sum(isinstance(relay, KeeperAsked) for relay in turn.relays)
+    return f"{turn.offset}#{number}@{turn.player}"
 
 
 def answered(turn: Turn, answer: KeeperAnswered) -> Ask | None:

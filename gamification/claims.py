@@ -18,7 +18,7 @@ Unclaimed = tuple[str, int, int]  # completion id, programme version, claim unti
 def settle(turn: Turn, rule: MissionRule, completion_id: str, claim_until: int) -> None:
     """Grant the rewards of a completion just made, or keep them for its claim."""
     if rule.claim == "auto":
-        grant(turn, rule.rewards, "missions/" + rule.id, rule.version)
+        grant(turn, rule.rewards, "missions/" + rule.id, rule.version, rule.budget)
         return
     keep(turn, rule.id, (completion_id, rule.version, claim_until))
 
@@ -71,7 +71,7 @@ def claim(turn: Turn, completion_id: str) -> str:
     if until:
         turn.clear_timer(TIMER, completion_id, until)
     turn.effects.append(CompletionClaimed(mission_id, completion_id))
-    grant(turn, rule.rewards, "missions/" + mission_id, version)
+    grant(turn, rule.rewards, "missions/" + mission_id, version, rule.budget)
     return "ok"
 
 

@@ -205,6 +205,7 @@ class MissionConfig(Document):
     claim: Literal["auto", "manual"] = "auto"
     claim_within_s: Duration | None = None
     rewards: Rewards = ()
+    budget: Name | None = None
     message: Message | None = None
 
     @model_validator(mode="after")
@@ -233,6 +234,7 @@ class AchievementConfig(Document):
     where: Where = None
     sum: FieldPath | None = None
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=ITEMS_MAX)]
+    budget: Name | None = None
     message: Message | None = None
 
     @model_validator(mode="after")
@@ -253,6 +255,7 @@ class LevelsConfig(Document):
     name: LocalText = {}
     currency: Name = "points"
     levels: Annotated[tuple[Level, ...], Field(min_length=1, max_length=ITEMS_MAX)]
+    budget: Name | None = None
 
     @model_validator(mode="after")
     def _levels_rise(self) -> Self:

@@ -41,8 +41,17 @@ def _rise(turn: Turn, system: LevelSystem, held: str | None, reached: int) -> bo
 def _enter(turn: Turn, system: LevelSystem, level: Level) -> None:
     turn.effects.append(LevelChanged(system.id, level.id, turn.levels.get(system.id, "")))
     turn.set_level(system.id, level.id)
-    grant(turn, level.rewards, "levels/" + system.id, turn.rules.version)
+    grant(turn, level.rewards, "levels/" + system.id, turn.rules.version, system.budget)
     if level.message:
         name = local_text(level.name, turn.profile.locale, level.id)
         content = {"level": {"id": level.id, "name": name, "system": system.id, "rewards": described(level.rewards)}}
         ask_for_message(turn, level.message, f"levels/{system.id}/{level.id}", content)
+
+
+def keep_level(turn: Turn, system_id: str, level_id: str) -> None:
+    """Enter a level that was entered before, and those below it; one that is held, or lower, changes nothing."""
+    for system in turn.rules.levels:
+        if system.id == system_id and level_id in system.index:
+            held = turn.levels.get(system_id)
+            if held is None or system.index.get(held, -1) < system.index[level_id]:
+                _rise(turn, system, held, system.index[level_id])

@@ -181,6 +181,7 @@ class _Compiler:
             rewards=rewards_of(model.rewards),
             message=message_of(model.message),
             is_open=_is_open(model),
+            budget=model.budget or "",
         )
 
     def _achievement(self, doc_id: str, model: config.AchievementConfig) -> AchievementRule:
@@ -192,6 +193,7 @@ class _Compiler:
             keys_of(model.sum),
             tuple(Stage(stage.at, rewards_of(stage.rewards)) for stage in model.stages),
             message_of(model.message),
+            budget=model.budget or "",
         )
 
 
@@ -253,4 +255,5 @@ def _levels(doc_id: str, model: config.LevelsConfig) -> LevelSystem:
         levels,
         thresholds=tuple(level.at for level in levels),
         index={level.id: i for i, level in enumerate(levels)},
+        budget=model.budget or "",
     )

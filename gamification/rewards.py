@@ -1,6 +1,6 @@
 """What is given when something is reached: postings, and a request for a message."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from domain.entries import MessageRequest
@@ -12,8 +12,20 @@ from gamification.working import Turn
 MESSAGE_LIFE_MS = 86_400_000  # a request older than this is not worth sending
 
 
-def grant(turn: Turn, rewards: tuple[Reward, ...], rule: str, version: int) -> None:
-    """Give every reward; a posting that would pass the ledger's bound is not made."""
+def grant(turn: Turn, rewards: tuple[Reward, ...], rule: str, version: int, budget: str = "") -> None:
+    """Give every reward, at once or when the budgets that count them have answered (``gamification.budgets``).
+
+    Args:
+        budget: Of the document that gives; "": only ``budgets/programme`` may count it.
+    """
+    budgets = turn.rules.rooms.get("budgets")
+    if not rewards or (budgets is not None and budgets.holds(turn, rewards, rule, version, budget)):
+        return
+    give(turn, rewards, rule, version)
+
+
+def give(turn: Turn, rewards: tuple[Reward, ...], rule: str, version: int) -> None:
+    """Give every reward now; a posting that would pass the ledger's bound is not made."""
     for reward in rewards:
         if reward.kind == "currency":
             post(turn, reward.ref, reward.amount, rule, version)
@@ -45,6 +57,16 @@ def ask_for_message(turn: Turn, message: Message | None, key: str, content: dict
 def described(rewards: tuple[Reward, ...]) -> list[dict[str, Any]]:
     """Return rewards as a template's variable."""
     return [{NAMED_BY[reward.kind][0]: reward.ref, "amount": reward.amount} for reward in rewards]
+
+
+def listed(rewards: tuple[Reward, ...]) -> tuple[tuple[str, str, int], ...]:
+    """Return rewards as plain values, for an effect or an ask."""
+    return tuple((reward.kind, reward.ref, reward.amount) for reward in rewards)
+
+
+def rewards_from(rows: Iterable[Iterable[Any]]) -> tuple[Reward, ...]:
+    """Read what ``listed`` made."""
+    return tuple(Reward(*row) for row in rows)
 
 
 def local_text(texts: Mapping[str, str], locale: str, default: str) -> str:

@@ -81,6 +81,7 @@ class MissionRule:
     rewards: tuple[Reward, ...]
     message: Message | None
     is_open: bool  # once begun, nothing but its tasks bounds it: no window, cycle, limit, opt-in or audience
+    budget: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class AchievementRule:
     sum: Keys  # empty: counts events
     stages: tuple[Stage, ...]
     message: Message | None
+    budget: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ class LevelSystem:
     levels: tuple[Level, ...]
     thresholds: tuple[int, ...]
     index: Mapping[str, int]  # by level id
+    budget: str = ""
 
 
 @dataclass(frozen=True, slots=True)
