@@ -157,6 +157,35 @@ class JackpotPaid(Struct, frozen=True, gc=False, tag="jackpot", tag_field="kind"
     is_paid: bool = True  # False: it would pass the ledger's bound; a person must pay
 
 
+# streaks
+
+
+class StreakCounted(Struct, frozen=True, gc=False, tag="streak_counted", tag_field="kind", array_like=True):
+    """A day or week was counted; ``late``: by an event older than the newest that counted."""
+
+    streak: str
+    count: int
+    best: int
+    cycle: int  # local day or week number that was counted last
+    late: bool = False
+
+
+class StreakMissed(Struct, frozen=True, gc=False, tag="streak_missed", tag_field="kind", array_like=True):
+    """Cycles were missed that no freeze covered: the streak ended (``after`` is 0) or decayed."""
+
+    streak: str
+    before: int
+    after: int
+
+
+class StreakFreezes(Struct, frozen=True, gc=False, tag="streak_freezes", tag_field="kind", array_like=True):
+    """Freezes were bought or earned, used, or given back by a late event."""
+
+    streak: str
+    change: int
+    held: int
+
+
 GameEffect = (
     AskedKeeper
     | Redeemed
@@ -171,4 +200,7 @@ GameEffect = (
     | WinChanged
     | TicketsListed
     | JackpotPaid
+    | StreakCounted
+    | StreakMissed
+    | StreakFreezes
 )

@@ -5,12 +5,12 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from gamification import budgets
+from gamification import budgets, streaks
 from gamification.room import Room
 
 V = TypeVar("V")
 
-ROOMS: tuple[Room, ...] = (budgets.ROOM,)
+ROOMS: tuple[Room, ...] = (streaks.ROOM, budgets.ROOM)
 
 KINDS: dict[str, type[BaseModel]] = {kind: model for room in ROOMS for kind, model in room.kinds.items()}
 

@@ -15,6 +15,9 @@ from domain.game_effects import (
     RewardRefused,
     RewardWaiting,
     SeedRevealed,
+    StreakCounted,
+    StreakFreezes,
+    StreakMissed,
     TicketsChanged,
     TicketsListed,
     WinChanged,
@@ -24,7 +27,7 @@ from domain.journal import Journal
 from domain.player import Ask, Asks
 from domain.runs import RunRecord
 from domain.shop import Bought, Purchase, Shop
-from domain.streaks import QuestProgress, Streak
+from domain.streaks import QuestProgress, Streak, Walked
 
 GAME_ENTRIES: dict[str, tuple[Entry, str]] = {
     "keeper_asked": (
@@ -71,8 +74,27 @@ GAME_PARTS: dict[str, tuple[Any, str]] = {
         ),
     ),
     "kept": ({"left": 7}, ("81a46c65667407")),
-    "streaks": ({"daily": Streak(3, 9, 20_000, 2)}, ("81a56461696c79940309cd4e2002")),
-    "quests": ({"tour": QuestProgress("completed", 1, 7)}, ("81a4746f757293a9636f6d706c657465640107")),
+    "streaks": (
+        {
+            "daily": Streak(
+                3,
+                9,
+                20_000,
+                2,
+                ((20_000, 1, 1),),
+                Walked(2, 1, 19_999, 19_998, 19_999, 2),
+                ((19_998, 3),),
+                "UTC",
+                7,
+                "day/2/None",
+            )
+        },
+        (
+            "81a56461696c799a0309cd4e20029193cd4e200101960201cd4e1fcd4e1ecd4e1f029192cd4e1e03a355544307aa6461"
+            "792f322f4e6f6e65"
+        ),
+    ),
+    "quests": ({"tour": QuestProgress("completed", 1, 7, ("m",))}, ("81a4746f757294a9636f6d706c65746564010791a16d")),
     "runs": (
         {"race@7": RunRecord("scoring", "race@7", 3, 5.5, 7, 9)},
         ("81a672616365403796a773636f72696e67a672616365403703cb40160000000000000709"),
@@ -204,6 +226,18 @@ GAME_EFFECTS: dict[str, tuple[Effect, str]] = {  # as the only effect of a recor
             "94a26d31aa6265745f706c61636564059197a76a61636b706f74a56461696c7903a6706f696e7473cd2717ba352d302e"
             "31406b65657065723a6a61636b706f743a6461696c79c2"
         ),
+    ),
+    "streak_counted": (
+        StreakCounted("daily", 3, 9, 20_000, late=True),
+        ("94a26d31aa6265745f706c61636564059196ae73747265616b5f636f756e746564a56461696c790309cd4e20c3"),
+    ),
+    "streak_missed": (
+        StreakMissed("daily", 9, 7),
+        ("94a26d31aa6265745f706c61636564059194ad73747265616b5f6d6973736564a56461696c790907"),
+    ),
+    "streak_freezes": (
+        StreakFreezes("daily", -1, 1),
+        ("94a26d31aa6265745f706c61636564059194ae73747265616b5f667265657a6573a56461696c79ff01"),
     ),
 }
 
