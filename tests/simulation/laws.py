@@ -29,7 +29,7 @@ from domain.entries import (
 )
 from domain.ids import is_nobody, partition_of
 from store.ports import BOARD, decode_walk
-from tests.simulation import choosers, visitors
+from tests.simulation import choosers, racing, visitors
 from tests.simulation.model import LaneState, parsed
 from tests.simulation.process import player_reducer
 from tests.simulation.stage import HITS_MIN
@@ -69,7 +69,8 @@ async def broken(world: "World") -> list[str]:
         if not problems:
             found += [problem async for problem in _refold(world, p, lane, m)]
         problems += [f"{lane} {p}: {problem}" for problem in found]
-    return problems + list(visitors.broken(world)) + list(choosers.broken(world))
+    races = racing.broken(world) if world.races else ()
+    return problems + list(visitors.broken(world)) + list(choosers.broken(world)) + list(races)
 
 
 def _lanes(world: "World") -> Iterator[tuple[int, str, LaneState]]:

@@ -139,7 +139,7 @@ class Remembering:
     async def fold(self, partition: int, part: Any, states: Any, entries: Any, known: Known) -> Folded[Any]:
         folded: Folded[Any] = await self._reducer.fold(partition, part, states, entries, known)
         self._world.folded[id(folded.commit)] = (folded.commit, known)
-        if any(is_a_step(body) for _, body in folded.commit.relays):
+        if any(to >= 0 and is_a_step(body) for to, body in folded.commit.relays):
             self._world.lie_in_wait(self._life, "before the commit")
         return folded
 

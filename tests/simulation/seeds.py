@@ -20,12 +20,13 @@ def made(
     messages: bool = False,
     models: bool = False,
     chooses: bool = False,
+    races: bool = False,
     trace: bool = False,
 ) -> World:
     """Return the world of a seed."""
     if messages:
         return MailWorld(seed, trace=trace)
-    return World(seed, trace=trace, merges=merges, models=models, chooses=chooses)
+    return World(seed, trace=trace, merges=merges, models=models, chooses=chooses, races=races)
 
 
 def run_seed(seed: int, **kind: bool) -> tuple[int, str]:
@@ -58,8 +59,9 @@ def main() -> int:
     parser.add_argument("--messages", action="store_true", help="with couriers, providers and exclusions")
     parser.add_argument("--models", action="store_true", help="with scores, and models that change all the time")
     parser.add_argument("--chooses", action="store_true", help="with choices, and beliefs that change all the time")
+    parser.add_argument("--races", action="store_true", help="with boards, and keepers that are asked")
     options = parser.parse_args()
-    kind = {name: getattr(options, name) for name in ("merges", "messages", "models", "chooses")}
+    kind = {name: getattr(options, name) for name in ("merges", "messages", "models", "chooses", "races")}
     if options.seed is not None:
         world = made(options.seed, trace=options.trace, **kind)
         sys.stdout.write(f"{world.mix}\n")

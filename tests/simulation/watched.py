@@ -65,7 +65,7 @@ class WatchedStore(ModelStore):
                 if not legal and world.seen.is_excluded(player, now):
                     world.seen.broken_laws.append(f"{player} was sent a message after the exclusion was confirmed")
             self._watch_ways(token.partition, c)
-            if world.ambush and any(is_a_step(body) for _, body in c.relays):
+            if world.ambush and any(to >= 0 and is_a_step(body) for to, body in c.relays):
                 world.lie_in_wait(world.life_of(self.of(token.partition).lanes[lane].owner), "after the commit")
         return verdict, detail
 

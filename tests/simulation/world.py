@@ -5,6 +5,7 @@ laws are checked (``tests/simulation/laws.py``). ``python -m tests.simulation.wo
 """
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from hashlib import blake2b
@@ -15,7 +16,7 @@ from unittest.mock import patch
 from actors.processor import Known, Processor
 from ml.choices.beliefs import Beliefs
 from store.ports import Commit
-from tests.simulation import laws
+from tests.simulation import laws, racing
 from tests.simulation.clock import VirtualLoop
 from tests.simulation.faults import Mix
 from tests.simulation.people import People
@@ -35,6 +36,7 @@ class World:
         merges: Clients play anonymously, log in, share devices; processes die at the steps of merges.
         models: Players are scored, and models are published all the time.
         chooses: Much is left to choices, and what they teach is published all the time.
+        races: Players race on boards and ask keepers (``tests/simulation/racing.py``).
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class World:
         merges: bool = False,
         models: bool = False,
         chooses: bool = False,
+        races: bool = False,
     ) -> None:
         self.seed = seed
         self.random = Random(seed)
@@ -56,6 +59,7 @@ class World:
         self.versions = scored_versions() if models else choosing_versions() if chooses else versions()
         self.models = scoring_models() if models else {}
         self.chooses = chooses
+        self.races = races
         self.beliefs: dict[int, Beliefs] = {0: Beliefs()}  # by number, as they are published
         self.starts_at, self.idle_ms = START, IDLE_MS
         self.people = People(self, merges=merges)
@@ -147,7 +151,12 @@ class World:
         """
         try:
             idle = patch.multiple("actors.member", BLOCK_MS=self.idle_ms, FIRE_EVERY_MS=self.idle_ms)
-            with idle, patch.multiple("actors.carrier", VISITS_MAX=1, CARRY_MAX=3):  # few players, and yet many steps
+            room = racing.open_room() if self.races else contextlib.nullcontext()
+            with (
+                room,
+                idle,
+                patch.multiple("actors.carrier", VISITS_MAX=1, CARRY_MAX=3),
+            ):  # few players, and yet many steps
                 self.loop.run_until_complete(self._run())
         finally:
             self.is_over = True
