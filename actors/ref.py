@@ -78,14 +78,19 @@ class PlayerRef:
         Where the turn asked a keeper and left the answer to what that says, the wait goes on to the turn that answers,
         and the record has the effects of both. The same command again waits for, or finds, the first answer.
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_s
-        told = await self.tell(command)
-        record = await self.trace(told.offset) if told.duplicate else None
-        record = record or await self.applied(told.offset, timeout_s)
-        return record and await self._answered(record, told.offset, deadline)
+        record, _ = await self.ask_again(command, timeout_s=timeout_s)
+        return record
 
-    async def _answered(self, record: HistoryRecord, offset: str, deadline: float) -> HistoryRecord | None:
+    async def ask_again(self, command: Command, *, timeout_s: float = 5.0) -> tuple[HistoryRecord | None, bool]:
+        """Ask as ``ask`` does; tell besides whether the command had been asked before."""
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        told = await self.tell(command)
+        record = await self.applied(told.offset, timeout_s, again=told.duplicate)
+        return record and await self._answered(record, told.offset, deadline, again=told.duplicate), told.duplicate
+
+    async def _answered(
+        self, record: HistoryRecord, offset: str, deadline: float, *, again: bool
+    ) -> HistoryRecord | None:
         """Return the record with all that followed until something answered; None when the time ran out.
 
         What a keeper said may lead to another ask, so the asks are followed in the order they were made.
@@ -96,7 +101,7 @@ class PlayerRef:
             ask = asks.pop(0)
             left = max(0.0, deadline - loop.time())
             found = await self._players.replies.wait(
-                self.id, f"{ASKED}{ask}", left, partial(self._answer_of, ask, record.id, offset)
+                self.id, f"{ASKED}{ask}", left, partial(self._answer_of, ask, record.id, offset), first_look=again
             )
             if found is None:
                 return None
@@ -135,9 +140,15 @@ class PlayerRef:
         records = (decode_record(fields[b"d"]) for _, fields in entries)
         return [record for record in records if record.id == cause and record.name == _ANSWER]
 
-    async def applied(self, offset: str, timeout_s: float) -> HistoryRecord | None:
-        """Wait until the entry at ``offset`` has committed; what it did, or None when the time ran out."""
-        return await self._players.replies.wait(self.id, offset, timeout_s, lambda: self.trace(offset))
+    async def applied(self, offset: str, timeout_s: float, *, again: bool = False) -> HistoryRecord | None:
+        """Wait until the entry at ``offset`` has committed; what it did, or None when the time ran out.
+
+        Args:
+            again: It was appended before, so it may have committed long ago.
+        """
+        return await self._players.replies.wait(
+            self.id, offset, timeout_s, lambda: self.trace(offset), first_look=again
+        )
 
     async def trace(self, offset: str) -> HistoryRecord | None:
         """Return what the entry at ``offset`` did, or None while its turn has not committed."""

@@ -5,7 +5,8 @@ wait never depends on it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -25,6 +26,7 @@ class Replies:
         self._redis = redis
         self._waiting: dict[tuple[str, str], asyncio.Future[HistoryRecord]] = {}
         self._early: dict[tuple[str, str], HistoryRecord] = {}  # replies that overtook their append's answer
+        self._looks: dict[tuple[str, str], asyncio.Task[HistoryRecord | None]] = {}  # under way, one for all who wait
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -39,16 +41,25 @@ class Replies:
             await end(self._task)
 
     async def wait(
-        self, player: str, offset: str, timeout_s: float, look: Callable[[], Awaitable[HistoryRecord | None]]
+        self,
+        player: str,
+        offset: str,
+        timeout_s: float,
+        look: Callable[[], Coroutine[Any, Any, HistoryRecord | None]],
+        *,
+        first_look: bool = False,
     ) -> HistoryRecord | None:
         """Return what the turn at ``offset`` did, or None when the time ran out (the entry is safe in the log).
 
         Args:
             look: Reads the trace: the record if the turn has committed, else None.
+            first_look: Look at once: the reply may have come long ago.
         """
         key = (player, offset)
         if (early := self._early.pop(key, None)) is not None:
             return early
+        if first_look and (found := await self._look(key, look)) is not None:
+            return found
         future = self._waiting.setdefault(key, asyncio.get_running_loop().create_future())
         loop = asyncio.get_running_loop()
         deadline, pause = loop.time() + timeout_s, LOOK_AFTER_S
@@ -57,13 +68,28 @@ class Replies:
                 done, _ = await asyncio.wait({future}, timeout=min(left, pause))
                 if done:
                     return future.result()
-                if (found := await look()) is not None:
+                if (found := await self._look(key, look)) is not None:
                     return found
                 pause *= 2
-            return await look()
+            return await self._look(key, look)
         finally:
             if self._waiting.get(key) is future:
                 del self._waiting[key]
+
+    async def _look(
+        self, key: tuple[str, str], look: Callable[[], Coroutine[Any, Any, HistoryRecord | None]]
+    ) -> HistoryRecord | None:
+        """Look once for all who wait for the same: a hundred equal requests must not need a hundred connections."""
+        task = self._looks.get(key)
+        if task is None:
+            task = self._looks[key] = asyncio.create_task(look())
+            task.add_done_callback(lambda done: self._looked(key, done))
+        return await asyncio.shield(task)
+
+    def _looked(self, key: tuple[str, str], done: asyncio.Task[HistoryRecord | None]) -> None:
+        del self._looks[key]
+        if not done.cancelled():
+            done.exception()  # all who wait for it may have given up
 
     async def _listen(self, subscribed: asyncio.Event) -> None:
         while True:

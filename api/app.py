@@ -49,7 +49,9 @@ from api import (
     why,
 )
 from api.context import opened
+from api.idempotency import REPLAYED
 from api.limits import BodyLimits
+from api.once import Once, document_keys
 from api.settings import Settings
 
 ROUTERS = (
@@ -89,7 +91,7 @@ ROUTERS = (
 )
 STATIC = Path(__file__).parent / "static"
 HEADERS_IN = ("Authorization", "Content-Type", "X-Retry-Count", "Prefer", "Idempotency-Key", "If-Match")
-HEADERS_OUT = ("ETag", "Retry-After", "Preference-Applied")
+HEADERS_OUT = ("ETag", "Retry-After", "Preference-Applied", REPLAYED)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -103,6 +105,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="Playtower", version="0.1.0", lifespan=lifespan, redirect_slashes=False)
     problems.install(app)
+    app.add_middleware(Once)
     app.add_middleware(BodyLimits, most=settings.max_body, timeout_s=settings.body_timeout_s)
     app.add_middleware(intake.FastIntake)  # with bounds of its own
     app.add_middleware(
@@ -127,6 +130,7 @@ def _say_who_may_ask(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         document = made()
+        document_keys(document)
         schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
         schemes["bearer"] = {"type": "http", "scheme": "bearer", "description": "An API key, or a player's token"}
         schemes["basic"] = {"type": "http", "scheme": "basic", "description": "An API key as the user, no password"}

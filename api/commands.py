@@ -8,16 +8,17 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from msgspec import structs
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from actors.clock import new_id
 from api.auth import OwnPlayer, Principal, require
 from api.context import Context, Ctx
-from api.idempotency import IdempotencyKey
+from api.idempotency import REPLAYED, IdempotencyKey
 from api.pages import answers, wait_of
 from api.persons import HOPS_MAX, MOVED, owner_of
+from api.problems import refused
 from api.views import shown_effects, shown_stops
 from api.visible import for_player
 from crm.facts.exclusions import NEVER_ENDING, reason_of
@@ -69,35 +70,35 @@ _REPLIES = answers(_DONE, 400, 401, 403, 404, 409, 422, 429, 503, also={202: _LA
 @router.post("/players/{id}/adjustments", summary="Adjust a balance", responses=_REPLIES)
 async def adjust(
     id: str, body: Adjustment, context: Ctx, caller: PlayersWriter, key: IdempotencyKey, prefer: Prefer = None
-) -> JSONResponse:
+) -> Response:
     return await asked(context, id, "adjust", body.model_dump(), key, caller.id, prefer)
 
 
 @router.post("/players/{id}/missions/{mission}/opt-in", summary="Begin a mission", responses=_REPLIES)
 async def opt_in(
     id: str, mission: str, context: Ctx, caller: PlayersWriter, key: IdempotencyKey, prefer: Prefer = None
-) -> JSONResponse:
+) -> Response:
     return await asked(context, id, "opt_in", {"mission": mission}, key, caller.id, prefer)
 
 
 @router.post("/players/{id}/completions/{completion_id}/claim", summary="Take a reward", responses=_REPLIES)
 async def claim(
     id: str, completion_id: str, context: Ctx, caller: PlayersWriter, key: IdempotencyKey, prefer: Prefer = None
-) -> JSONResponse:
+) -> Response:
     return await asked(context, id, "claim", {"completion_id": completion_id}, key, caller.id, prefer)
 
 
 @router.post("/me/missions/{mission}/opt-in", summary="Begin a mission", tags=["Me"], responses=_REPLIES)
 async def opt_in_myself(
     mission: str, context: Ctx, player: OwnPlayer, key: IdempotencyKey, prefer: Prefer = None
-) -> JSONResponse:
+) -> Response:
     return await asked(context, player, "opt_in", {"mission": mission}, key, f"player:{player}", prefer)
 
 
 @router.post("/me/completions/{completion_id}/claim", summary="Take a reward", tags=["Me"], responses=_REPLIES)
 async def claim_myself(
     completion_id: str, context: Ctx, player: OwnPlayer, key: IdempotencyKey, prefer: Prefer = None
-) -> JSONResponse:
+) -> Response:
     return await asked(context, player, "claim", {"completion_id": completion_id}, key, f"player:{player}", prefer)
 
 
@@ -196,29 +197,38 @@ def _until(until: datetime | None, now: int) -> int | None:
 
 async def asked(
     context: Context, player: str, name: str, args: dict[str, Any], key: str, source: str, prefer: str | None
-) -> JSONResponse:
+) -> Response:
     """Ask the player, or the one the id lives on under, and answer with what the turn did.
+
+    The log knows the command's id: the same key again is answered the same, and says that it is (``REPLAYED``).
 
     Raises:
         EngineError: the turn refused the command; its code is the problem's.
     """
     command = Command(player, f"cmd:{key}", name, args, reply_to=context.replies.channel, source=source)
     wait_s = wait_of(prefer, ANSWER_WITHIN_S)
-    record = await context.players.ref(player).ask(command, timeout_s=wait_s)
+    record, again = await context.players.ref(player).ask_again(command, timeout_s=wait_s)
     for _ in range(HOPS_MAX):
         if record is None or not (owner := _moved_to(record)):
             break
         if source.startswith("player:"):
             raise Conflict(MOVED, code="player_moved")
         command = structs.replace(command, player=owner)
-        record = await context.players.ref(owner).ask(command, timeout_s=wait_s)
+        record, again = await context.players.ref(owner).ask_again(command, timeout_s=wait_s)
     if record is None:
         detail = "It is in the log and will be applied. Ask again with the same Idempotency-Key to learn the outcome."
         answer = {"accepted": True, "command_id": command.id, "detail": detail}
         return JSONResponse(answer, status_code=202, headers={"Retry-After": "1"})
     if source.startswith("player:"):
         record = structs.replace(record, effects=for_player(record.effects, context.programme.visible))
-    return JSONResponse(answer_of(record))
+    if not again:
+        return JSONResponse(answer_of(record))
+    try:
+        told: Response = JSONResponse(answer_of(record))
+    except EngineError as error:
+        told = refused(error)
+    told.headers[REPLAYED] = "true"
+    return told
 
 
 def _moved_to(record: HistoryRecord) -> str:

@@ -17,6 +17,7 @@ from actors.clock import new_id
 from actors.programme import KINDS, SINGLE, check_id, check_kind, check_programme, compile_programme, validate_document
 from api.auth import Principal, require
 from api.context import Context, Ctx
+from api.idempotency import TAKEN
 from api.pages import Cursor, Limit, answers, instant, page, page_by_name, wait_of
 from api.views import compiled
 from crm.schedule import REVIEW, opened
@@ -39,7 +40,7 @@ ProgrammeReader = Annotated[Principal, Depends(require("programme:read"))]
 Publisher = Annotated[Principal, Depends(require("programme:publish"))]
 IfMatch = Annotated[str | None, Header(alias="If-Match", description="The ETag the document must have, or `*`.")]
 IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match")]
-IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255)]
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=255, description=TAKEN)]
 Direct = Annotated[bool, Query(description="Publish this change at once too; the rest of the draft stays a draft.")]
 Prefer = Annotated[str | None, Header(alias="Prefer", description="`wait=<seconds>` for all partitions to run it.")]
 
@@ -529,4 +530,8 @@ def _passing(passed: Passed) -> dict[str, int]:
 
 def _published(version: int, made: bool, passed: Passed, review: str | None) -> Response:
     answer = {"version": version, "published": made, **_passing(passed)} | ({"review": review} if review else {})
-    return JSONResponse(answer, status_code=200 if passed.all else 202)
+    if passed.all:
+        return JSONResponse(answer)
+    return JSONResponse(
+        answer, status_code=202, headers={"Retry-After": "1"}
+    )  # not the last word: asked again it tells

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from api.auth import Principal, require
@@ -156,7 +156,7 @@ async def list_players(
 )
 async def enter(
     journey: str, body: EntryBody, context: Ctx, caller: PlayersWriter, key: IdempotencyKey, prefer: Prefer = None
-) -> JSONResponse:
+) -> Response:
     check_id(body.player_id, "player_id")
     args = {"journey": journey, "data": body.data}
     return await asked(context, body.player_id, "enter_journey", args, key, caller.id, prefer)
@@ -169,7 +169,7 @@ async def enter(
 )
 async def leave(
     journey: str, body: ExitBody, context: Ctx, caller: PlayersWriter, key: IdempotencyKey, prefer: Prefer = None
-) -> JSONResponse:
+) -> Response:
     check_id(body.player_id, "player_id")
     return await asked(context, body.player_id, "exit_journey", {"journey": journey}, key, caller.id, prefer)
 

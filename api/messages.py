@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from actors.requests import request_id
 from api.auth import Principal, require
 from api.context import Context, Ctx
+from api.idempotency import REPLAYED
 from api.masks import check_id
 from api.pages import CHUNK, CHUNKS_MAX, LAST, answers, instant
 from api.past import past_of
@@ -109,10 +110,10 @@ async def request_message(
     args |= {"request_id": request} | ({"expires_at": expires_at} if expires_at else {})
     if expires_at and expires_at <= now:
         raise Invalid("expected an expires_at in the future", code="expired")
-    await ref.tell(Command(body.player_id, command_id, "message", args, source=caller.id))
+    told = await ref.tell(Command(body.player_id, command_id, "message", args, source=caller.id))
     # the tower writes the same pair when it judges; until then this is how the request is found
     await context.redis.hset(requests(ref.partition), request, body.player_id)
-    links = {"Location": f"/v1/messages/{request}"}
+    links = {"Location": f"/v1/messages/{request}"} | ({REPLAYED: "true"} if told.duplicate else {})
     return JSONResponse({"request_id": request, "status": "pending"}, status_code=202, headers=links)
 
 

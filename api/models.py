@@ -210,7 +210,11 @@ async def _publish(
     key = f"publish:{idempotency_key or new_id()}"
     made = await models.publish(version, key, at=context.clock.now_ms(), by=caller.id, note=note)
     answer = await _publication(models, made, prefer)
-    return JSONResponse(answer, status_code=200 if answer["passed"] >= answer["of"] else 202)
+    if answer["passed"] >= answer["of"]:
+        return JSONResponse(answer)
+    return JSONResponse(
+        answer, status_code=202, headers={"Retry-After": "1"}
+    )  # not the last word: asked again it tells
 
 
 async def _publication(models: Models, made: Publication, prefer: str | None = None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import Principal, require
@@ -105,7 +105,7 @@ async def review(
     caller: MessagesWriter,
     key: IdempotencyKey,
     prefer: Prefer = None,
-) -> JSONResponse:
+) -> Response:
     partition = request_partition(request_id, context.partitions)
     stored = await context.redis.hget(requests(partition), request_id) if partition is not None else None
     if stored is None:

@@ -79,10 +79,11 @@ async def test_the_answer_has_the_effects_of_both_turns(world: World) -> None:
 async def test_what_the_keeper_refuses_is_a_problem_and_the_same_key_is_refused_again(world: World) -> None:
     await fetching(world, "k1", "ada")
     await fetching(world, "k2", "bob")
-    for _ in range(2):
-        with pytest.raises(Conflict) as refused:
-            await fetching(world, "k3")
-        assert refused.value.problem_code == "sold_out"
+    with pytest.raises(Conflict) as refused:
+        await fetching(world, "k3")
+    assert refused.value.problem_code == "sold_out"
+    status, again = await fetching(world, "k3")
+    assert (status, again["code"]) == (409, "sold_out")
 
 
 async def test_the_same_key_at_once_and_later_is_one_mug_and_the_same_answer(world: World) -> None:

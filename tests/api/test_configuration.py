@@ -70,7 +70,6 @@ async def test_a_writer_that_saw_an_older_document_gets_412(idle: World) -> None
 @pytest.mark.parametrize(
     ("path", "document", "status", "code"),
     [
-        pytest.param("streaks/daily", {}, 422, "kind_not_available", id="planned, not built"),
         pytest.param("nonsense/daily", {}, 404, "kind_unknown", id="no such kind"),
         pytest.param("currencies/a%20b", {}, 422, "id_invalid", id="an id is a file name"),
         pytest.param("currencies/gems", [1], 422, "invalid", id="not an object"),

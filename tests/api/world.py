@@ -22,6 +22,7 @@ from api import problems
 from api.app import ROUTERS
 from api.auth import ALGORITHM, PLAYER_SCOPE
 from api.context import Context, opened
+from api.once import Once
 from api.settings import Settings
 from domain.entries import Event
 from store.access import Access
@@ -117,6 +118,7 @@ async def world_of(server: Server, redis: Redis, *, hosts: bool = True) -> Async
     await open_store(redis, partitions=PARTITIONS, clock=None, seed=SEED)
     app = FastAPI()
     problems.install(app)
+    app.add_middleware(Once)
     for module in ROUTERS:
         app.include_router(module.router)
     patient = {"store_timeout_s": 15}  # of a machine that does much else
