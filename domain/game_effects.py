@@ -186,6 +186,63 @@ class StreakFreezes(Struct, frozen=True, gc=False, tag="streak_freezes", tag_fie
     held: int
 
 
+# tournaments
+
+
+class TournamentJoined(Struct, frozen=True, gc=False, tag="tournament_joined", tag_field="kind", array_like=True):
+    """The player is in a run of a tournament, or (``status`` pending) waits for an operator."""
+
+    tournament: str
+    run: str
+    status: str  # registered, pending
+    board: str = ""
+    tier: str = ""
+
+
+class TournamentRefused(Struct, frozen=True, gc=False, tag="tournament_refused", tag_field="kind", array_like=True):
+    """The player is not in the run, or no more: full, closed, withdrawn, rejected ..."""
+
+    tournament: str
+    run: str
+    reason: str
+
+
+class TournamentCancelled(Struct, frozen=True, gc=False, tag="tournament_cancelled", tag_field="kind", array_like=True):
+    """The run does not take place; what was paid came back."""
+
+    tournament: str
+    run: str
+    reason: str  # too_few_players, cancelled (by an operator), not_configured
+
+
+class TournamentFinished(Struct, frozen=True, gc=False, tag="tournament_finished", tag_field="kind", array_like=True):
+    """The run's final table stands. ``tier`` is the one of the next run, where there are tiers."""
+
+    tournament: str
+    run: str
+    score: float
+    tier: str = ""
+
+
+class LeaderboardMoved(Struct, frozen=True, gc=False, tag="leaderboard", tag_field="kind", array_like=True):
+    """The player's score on a board changed; the rank is the board's to say."""
+
+    board: str
+    score: float
+    version: int
+    tournament: str = ""
+    run: str = ""
+
+
+class PrizeWon(Struct, frozen=True, gc=False, tag="prize_won", tag_field="kind", array_like=True):
+    """A place in the final table was paid."""
+
+    tournament: str
+    run: str
+    rank: int
+    score: float
+
+
 GameEffect = (
     AskedKeeper
     | Redeemed
@@ -203,4 +260,10 @@ GameEffect = (
     | StreakCounted
     | StreakMissed
     | StreakFreezes
+    | TournamentJoined
+    | TournamentRefused
+    | TournamentCancelled
+    | TournamentFinished
+    | LeaderboardMoved
+    | PrizeWon
 )

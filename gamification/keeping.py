@@ -7,7 +7,7 @@ log. So "never more than the budget" needs no lock: whoever wants some asks (``a
 from typing import Any
 
 from domain.effects import Effect
-from domain.entries import Barrier, Entry, KeeperAnswered, KeeperAsked, TimerFired
+from domain.entries import Barrier, Entry, KeeperAnswered, KeeperAsked, TimerFired, WalkAsked
 from domain.ids import keeper_of
 from domain.player import Snapshot, with_parts
 from domain.step import Draws, Freeze, Step, TimerOp
@@ -33,6 +33,7 @@ class Keeper:
         "rules",
         "start",
         "timers",
+        "walks",
     )
 
     def __init__(self, rules: Rules, start: Snapshot, at: int, offset: str, cause: str, draws: Draws) -> None:
@@ -50,6 +51,7 @@ class Keeper:
         self.relays: list[Entry] = []
         self.freezes: list[Freeze] = []
         self.barriers: list[Barrier] = []
+        self.walks: list[WalkAsked] = []  # each partition visits its own players; an id is walked once
 
     def answer(self, asked: KeeperAsked, code: str = "ok", **data: Any) -> None:
         """Answer an ask, into the log of who asked."""
@@ -76,5 +78,5 @@ class Keeper:
             tuple(self.timers),
             relays=tuple(self.relays),
             freezes=tuple(self.freezes),
-            barriers=tuple(self.barriers),
+            barriers=(*self.barriers, *self.walks),
         )

@@ -5,12 +5,16 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from gamification import budgets, streaks
+from gamification import budgets, streaks, tournaments
 from gamification.room import Room
 
 V = TypeVar("V")
 
-ROOMS: tuple[Room, ...] = (streaks.ROOM, budgets.ROOM)
+ROOMS: tuple[Room, ...] = (
+    streaks.ROOM,
+    tournaments.ROOM,
+    budgets.ROOM,
+)
 
 KINDS: dict[str, type[BaseModel]] = {kind: model for room in ROOMS for kind, model in room.kinds.items()}
 

@@ -9,7 +9,9 @@ from domain.game_effects import (
     BudgetAlert,
     Drawn,
     JackpotPaid,
+    LeaderboardMoved,
     PlayChanged,
+    PrizeWon,
     PurchaseChanged,
     Redeemed,
     RewardRefused,
@@ -20,6 +22,10 @@ from domain.game_effects import (
     StreakMissed,
     TicketsChanged,
     TicketsListed,
+    TournamentCancelled,
+    TournamentFinished,
+    TournamentJoined,
+    TournamentRefused,
     WinChanged,
 )
 from domain.games import Games, Play, Pot, SeedUse, Win
@@ -96,8 +102,11 @@ GAME_PARTS: dict[str, tuple[Any, str]] = {
     ),
     "quests": ({"tour": QuestProgress("completed", 1, 7, ("m",))}, ("81a4746f757294a9636f6d706c65746564010791a16d")),
     "runs": (
-        {"race@7": RunRecord("scoring", "race@7", 3, 5.5, 7, 9)},
-        ("81a672616365403796a773636f72696e67a672616365403703cb40160000000000000709"),
+        {"race@7": RunRecord("scoring", "race@7", 3, 5.5, 7, 9, 2, 60, 1, 4, 1.5, 2.5, "gems", 10, 1, "gold", "full")},
+        (
+            "81a6726163654037dc0011a773636f72696e67a672616365403703cb40160000000000000709023c0104cb3ff8000000"
+            "000000cb4004000000000000a467656d730a01a4676f6c64a466756c6c"
+        ),
     ),
     "shop": (
         Shop(
@@ -238,6 +247,42 @@ GAME_EFFECTS: dict[str, tuple[Effect, str]] = {  # as the only effect of a recor
     "streak_freezes": (
         StreakFreezes("daily", -1, 1),
         ("94a26d31aa6265745f706c61636564059194ae73747265616b5f667265657a6573a56461696c79ff01"),
+    ),
+    "tournament_joined": (
+        TournamentJoined("race", "7", "registered", "race@7/c1-2", "silver"),
+        (
+            "94a26d31aa6265745f706c61636564059196b1746f75726e616d656e745f6a6f696e6564a472616365a137aa72656769"
+            "737465726564ab7261636540372f63312d32a673696c766572"
+        ),
+    ),
+    "tournament_refused": (
+        TournamentRefused("race", "7", "full"),
+        ("94a26d31aa6265745f706c61636564059194b2746f75726e616d656e745f72656675736564a472616365a137a466756c6c"),
+    ),
+    "tournament_cancelled": (
+        TournamentCancelled("race", "7", "too_few_players"),
+        (
+            "94a26d31aa6265745f706c61636564059194b4746f75726e616d656e745f63616e63656c6c6564a472616365a137af74"
+            "6f6f5f6665775f706c6179657273"
+        ),
+    ),
+    "tournament_finished": (
+        TournamentFinished("race", "7", 5.5, "gold"),
+        (
+            "94a26d31aa6265745f706c61636564059195b3746f75726e616d656e745f66696e6973686564a472616365a137cb4016"
+            "000000000000a4676f6c64"
+        ),
+    ),
+    "leaderboard": (
+        LeaderboardMoved("race@7", 5.5, 3, "race", "7"),
+        (
+            "94a26d31aa6265745f706c61636564059196ab6c6561646572626f617264a6726163654037cb401600000000000003a4"
+            "72616365a137"
+        ),
+    ),
+    "prize_won": (
+        PrizeWon("race", "7", 1, 5.5),
+        ("94a26d31aa6265745f706c61636564059195a97072697a655f776f6ea472616365a13701cb4016000000000000"),
     ),
 }
 

@@ -1,0 +1,61 @@
+"""When a tournament runs: each day, week or month of the programme's zone, or once.
+
+A run is named by its period (``2026-11-22``, ``2026-W47``, ``2026-11``), one that is held once by its first local day.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+
+from domain.calendar import as_ms, local_day
+from gamification.periods import Period, number_of, starts_at
+from gamification.tournaments.config import Once, Recurring, Schedule
+
+_EPOCH = date(1970, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run; times in ms, the end exclusive."""
+
+    id: str
+    starts: int
+    ends: int
+
+
+def run_at(schedule: Schedule, zone: str, at: int) -> Run | None:
+    """Return the run that a moment belongs to."""
+    if isinstance(schedule, Recurring):
+        return _period(schedule.every, number_of(at, zone, schedule.every), zone)
+    run = _only(schedule, zone)
+    return run if run.starts <= at < run.ends else None
+
+
+def next_run(schedule: Schedule, zone: str, at: int) -> Run | None:
+    """Return the first run that begins after a moment."""
+    if isinstance(schedule, Recurring):
+        return _period(schedule.every, number_of(at, zone, schedule.every) + 1, zone)
+    run = _only(schedule, zone)
+    return run if at < run.starts else None
+
+
+def _only(schedule: Once, zone: str) -> Run:
+    starts, ends = as_ms(schedule.starts), as_ms(schedule.until)
+    return Run(_date(local_day(starts, zone)).isoformat(), starts, ends)
+
+
+def _date(day: int) -> date:
+    return _EPOCH + timedelta(days=day)
+
+
+@lru_cache(maxsize=4096)
+def _period(every: Period, number: int, zone: str) -> Run:
+    """Return a period; its length follows the zone's clock changes."""
+    if every == "day":
+        name = _date(number).isoformat()
+    elif every == "week":
+        year, week, _ = _date(number * 7 - 3).isocalendar()
+        name = f"{year}-W{week:02d}"
+    else:
+        name = f"{number // 12}-{number % 12 + 1:02d}"
+    return Run(name, starts_at(number, zone, every), starts_at(number + 1, zone, every))
