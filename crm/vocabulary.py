@@ -29,6 +29,12 @@ ROOTS: Mapping[str, frozenset[str]] = {
     "mission": frozenset(("id", "name", "completion_id", "claim", "rewards")),
     "achievement": frozenset(("id", "name", "stage", "rewards")),
     "level": frozenset(("id", "name", "system", "rewards")),
+    "streak": frozenset(("id", "name", "count", "rewards")),
+    "quest": frozenset(("id", "name", "rewards")),
+    "tournament": frozenset(("id", "run", "name", "rank", "score", "rewards")),
+    "raffle": frozenset(("id", "name", "prize", "ticket", "win", "rewards")),
+    "purchase": OPEN,
+    "reward": frozenset(("reason", "rule", "rewards", "instead")),  # one that a budget had no room for
     "missions": OPEN,  # a list
     "recommendations": frozenset(("missions",)),
     "now": frozenset(("date", "time", "weekday")),
