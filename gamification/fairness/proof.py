@@ -70,7 +70,9 @@ def _pot(record: Drawn, seed: bytes) -> list[str]:
         number = number_below(CHANCE_OF, seed, record.client_seed, record.nonce)
         return [] if number < facts["chance"] else [f"{number} is not below {facts['chance']}"]
     threshold = threshold_of(seed, facts["min"], facts["must_hit_by"])
-    return [] if facts["before"] < threshold <= facts["after"] else [f"the pot did not pass {threshold} here"]
+    # A personal pot may have passed it when two profiles became one; it is hit by the next contribution.
+    is_first = facts["before"] < threshold or bool(record.scope)
+    return [] if is_first and threshold <= facts["after"] else [f"the pot did not pass {threshold} here"]
 
 
 def threshold_of(seed: bytes, least: int, most: int) -> int:

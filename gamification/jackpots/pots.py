@@ -1,0 +1,95 @@
+"""A pot, shared or personal: it grows, is hit, and the next begins.
+
+Nothing is lost: seeds and contributions = what was paid + what is in the pot, to the millionth. A pot is paid in whole
+units; what is left of a unit begins the next pot.
+"""
+
+from hashlib import sha256
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from domain.game_effects import Drawn
+from domain.games import Pot
+from gamification.fairness.maths import commitment_of, number_below
+from gamification.fairness.proof import CHANCE_OF, threshold_of
+from gamification.jackpots.config import MICROS, UNITS_MAX
+from gamification.jackpots.rules import JackpotRule
+
+MICROS_MAX = UNITS_MAX * MICROS  # a pot grows no further
+
+
+class Paid(Struct, frozen=True):
+    """A pot that was hit."""
+
+    pot: Pot  # as it was before the contribution that hit it
+    amount: int  # whole units
+    client_seed: str
+    facts: dict[str, Any]  # that prove it
+
+
+def first(rule: JackpotRule) -> Pot:
+    """Return the first pot."""
+    return _begun(rule, 0, 0, 0)
+
+
+def client_seed_of(player: str, cause: str) -> str:
+    """Return the client seed of a contribution: who and what made it, so nobody could know the draw before."""
+    return sha256(f"{player}\n{cause}".encode(errors="replace")).hexdigest()
+
+
+def contributed(rule: JackpotRule, pot: Pot, seed: bytes, micros: int, client_seed: str) -> tuple[Pot, Paid | None]:
+    """Return the pot after a contribution, and what was paid if that hit it.
+
+    A pot keeps the bounds and the currency that it began with; a chance is that of the programme in force. One that
+    began with a chance and has none any more takes on bounds, above what is in it.
+    """
+    if not pot.most and not rule.chance:
+        least = max(rule.least, pot.micros // MICROS + 1)
+        pot = replace(pot, least=least, most=max(rule.most, least))
+    after = replace(pot, micros=min(pot.micros + micros, MICROS_MAX), contributions=pot.contributions + 1)
+    facts: dict[str, Any] = {"before": pot.micros // MICROS, "after": after.micros // MICROS}
+    if pot.most:
+        threshold = threshold_of(seed, pot.least, pot.most)
+        is_hit = after.micros // MICROS >= threshold
+        facts |= {"hit": "must_hit_by", "min": pot.least, "must_hit_by": pot.most}
+    else:
+        is_hit = number_below(CHANCE_OF, seed, client_seed, pot.contributions) < rule.chance
+        facts |= {"hit": "chance", "chance": rule.chance}
+    if not is_hit:
+        return after, None
+    amount, left = divmod(after.micros, MICROS)
+    return _begun(rule, pot.number + 1, left, pot.paid + amount), Paid(pot, amount, client_seed, facts)
+
+
+def joined(rule: JackpotRule, mine: Pot | None, theirs: Pot) -> Pot:
+    """Return the pot of two profiles that become one: what the other's events added joins, its seed does not.
+
+    It may stand above the amount that it is hit at: then the next contribution hits it.
+    """
+    held = mine or first(rule)
+    micros = min(held.micros + theirs.micros - theirs.seeded, MICROS_MAX)
+    return replace(held, micros=micros, paid=held.paid + theirs.paid)
+
+
+def proved(rule: JackpotRule, paid: Paid, draw: str, scope: str, seed: bytes) -> Drawn:
+    """Return the record of a hit."""
+    return Drawn(
+        draw,
+        "jackpots",
+        rule.id,
+        scope,
+        paid.pot.number,
+        commitment_of(seed),
+        paid.client_seed,
+        paid.pot.contributions,
+        f"{paid.amount} {paid.pot.currency}",
+        facts=paid.facts,
+    )
+
+
+def _begun(rule: JackpotRule, number: int, left: int, paid: int) -> Pot:
+    micros = rule.seed * MICROS + left
+    least = max(rule.least, rule.seed + 1) if rule.most else 0  # above what the pot begins with
+    return Pot(number, micros, micros, 0, rule.currency, least, rule.most, paid)
