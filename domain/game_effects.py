@@ -186,6 +186,24 @@ class StreakFreezes(Struct, frozen=True, gc=False, tag="streak_freezes", tag_fie
     held: int
 
 
+# quests
+
+
+class QuestProgressed(Struct, frozen=True, gc=False, tag="quest_progressed", tag_field="kind", array_like=True):
+    """A mission of a quest was completed."""
+
+    quest: str
+    mission: str
+    done: int
+    of: int
+
+
+class QuestCompleted(Struct, frozen=True, gc=False, tag="quest_completed", tag_field="kind", array_like=True):
+    """All missions of a quest are done; its rewards follow in this turn."""
+
+    quest: str
+
+
 # tournaments
 
 
@@ -260,6 +278,8 @@ GameEffect = (
     | StreakCounted
     | StreakMissed
     | StreakFreezes
+    | QuestProgressed
+    | QuestCompleted
     | TournamentJoined
     | TournamentRefused
     | TournamentCancelled

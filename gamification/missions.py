@@ -209,6 +209,8 @@ def complete(turn: Turn, rule: MissionRule, progress: MissionProgress, at: int) 
     _tell(turn, rule, cycle, completion_id)
     if progress.completed_count == 0:
         unlock(turn, rule)
+    for hear in turn.rules.completed.get(rule.id, ()):
+        hear(turn, at)
 
 
 def _tell(turn: Turn, rule: MissionRule, cycle: int, completion_id: str) -> None:

@@ -7,6 +7,7 @@ not depend on how many missions are live. Everything wrong is reported at once, 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -17,7 +18,7 @@ from gamification import config, rooms
 from gamification.compiling import holds_of, message_of, rewards_of
 from gamification.metrics import ring_of
 from gamification.references import Documents, Models, circles, of_kind, reference_errors
-from gamification.room import Compiled, Mover, Sources
+from gamification.room import Sources
 from gamification.rules import (
     AchievementRule,
     EarnRule,
@@ -33,6 +34,7 @@ from gamification.rules import (
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
 _FOREVER = 2**62
+T = TypeVar("T")
 _NO_RULES: Mapping[int, Rules] = {}
 
 
@@ -61,6 +63,9 @@ def compile_rules(
     if known_zone(timezone) is None:
         errors.append(f"programme: timezone: expected an IANA zone, got {timezone!r}")
     models = _parsed(documents, errors)
+    for room in rooms.ROOMS:
+        if room.prepare is not None:
+            models = room.prepare(models)
     segments = _segments(documents, errors)
     sources = Sources(version, models, segments, documents, timezone)
     if not errors:
@@ -72,17 +77,18 @@ def compile_rules(
     return replace(
         _Compiler(version, models).rules(timezone, segments, older),
         rooms={name: part.value for name, part in compiled.items()},
-        movers=_movers(compiled.values()),
+        movers=_together(part.movers for part in compiled.values()),
+        completed=_together(part.completed for part in compiled.values()),
         givers=rooms.GIVERS,
     )
 
 
-def _movers(compiled: Iterable[Compiled]) -> dict[str, tuple[Mover, ...]]:
-    movers: dict[str, tuple[Mover, ...]] = {}
-    for part in compiled:
-        for event, some in part.movers.items():
-            movers[event] = (*movers.get(event, ()), *some)
-    return movers
+def _together(parts: Iterable[Mapping[str, tuple[T, ...]]]) -> dict[str, tuple[T, ...]]:
+    together: dict[str, tuple[T, ...]] = {}
+    for part in parts:
+        for name, some in part.items():
+            together[name] = (*together.get(name, ()), *some)
+    return together
 
 
 def _parsed(documents: Documents, errors: list[str]) -> Models:

@@ -20,6 +20,7 @@ from gamification.rules import Reward, Rules
 from gamification.working import Turn
 
 Mover = Callable[[Turn, Event], None]
+Completed = Callable[[Turn, int], None]  # the turn, ms of event time
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Compiled:
 
     value: Any = None  # ``rules.rooms[<room's name>]``
     movers: Mapping[str, tuple[Mover, ...]] = field(default_factory=dict)  # by event name: what an event moves
+    completed: Mapping[str, tuple[Completed, ...]] = field(default_factory=dict)  # by mission: who hears it is done
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Room:
 
     Attributes:
         kinds: Models of its kinds of configuration.
+        prepare: Returns the models with what its documents say of those of other kinds; asked before all else, so
+            names in them may be of nothing.
         errors: What is wrong between documents: lines ``kind/id: path: what was expected, what came``.
         compile: Its part of a version; asked only when nothing is wrong.
         commands: By name (``Command.name``): answers one.
@@ -64,6 +68,7 @@ class Room:
 
     name: str
     kinds: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    prepare: Callable[[Models], Models] | None = None
     errors: Callable[[Sources], Iterable[str]] | None = None
     compile: Callable[[Sources], Compiled] | None = None
     commands: Mapping[str, Callable[[Turn, dict[str, Any]], Answered | None]] = field(default_factory=dict)

@@ -5,13 +5,14 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from gamification import budgets, streaks, tournaments
+from gamification import budgets, quests, streaks, tournaments
 from gamification.room import Room
 
 V = TypeVar("V")
 
 ROOMS: tuple[Room, ...] = (
     streaks.ROOM,
+    quests.ROOM,
     tournaments.ROOM,
     budgets.ROOM,
 )

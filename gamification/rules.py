@@ -148,6 +148,7 @@ class Rules:
     older: "Mapping[int, Rules]" = field(default_factory=dict)
     rooms: Mapping[str, Any] = field(default_factory=dict)  # by name: what each compiled (``gamification.room``)
     movers: "Mapping[str, tuple[Callable[[Any, Any], None], ...]]" = field(default_factory=dict)  # by event name
+    completed: "Mapping[str, tuple[Callable[[Any, int], None], ...]]" = field(default_factory=dict)  # by mission
     givers: "Mapping[str, Callable[[Any, Reward, str, int], None]]" = field(default_factory=dict)  # by a reward's kind
 
     def mission_at(self, mission_id: str, version: int) -> MissionRule | None:

@@ -13,6 +13,8 @@ from domain.game_effects import (
     PlayChanged,
     PrizeWon,
     PurchaseChanged,
+    QuestCompleted,
+    QuestProgressed,
     Redeemed,
     RewardRefused,
     RewardWaiting,
@@ -283,6 +285,14 @@ GAME_EFFECTS: dict[str, tuple[Effect, str]] = {  # as the only effect of a recor
     "prize_won": (
         PrizeWon("race", "7", 1, 5.5),
         ("94a26d31aa6265745f706c61636564059195a97072697a655f776f6ea472616365a13701cb4016000000000000"),
+    ),
+    "quest_progressed": (
+        QuestProgressed("tour", "m", 1, 3),
+        ("94a26d31aa6265745f706c61636564059195b071756573745f70726f67726573736564a4746f7572a16d0103"),
+    ),
+    "quest_completed": (
+        QuestCompleted("tour"),
+        ("94a26d31aa6265745f706c61636564059192af71756573745f636f6d706c65746564a4746f7572"),
     ),
 }
 
