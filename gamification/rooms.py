@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from gamification import budgets, quests, streaks, tournaments
+from gamification import budgets, quests, store, streaks, tournaments
 from gamification.room import Room
 
 V = TypeVar("V")
@@ -14,6 +14,7 @@ ROOMS: tuple[Room, ...] = (
     streaks.ROOM,
     quests.ROOM,
     tournaments.ROOM,
+    store.ROOM,
     budgets.ROOM,
 )
 

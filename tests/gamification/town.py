@@ -4,10 +4,23 @@ from collections import deque
 from random import Random
 from typing import Any
 
+from msgspec import structs
+
 from domain.effects import Effect
-from domain.entries import Command, Entry, Event, KeeperAnswered, KeeperAsked, LogEntry, MessageRequest, TimerFired
+from domain.entries import (
+    Command,
+    Entry,
+    Event,
+    KeeperAnswered,
+    KeeperAsked,
+    LogEntry,
+    MergeAsked,
+    Merged,
+    MessageRequest,
+    TimerFired,
+)
 from domain.ids import KEEPER_PREFIX
-from domain.player import Snapshot, changed_parts, snapshot_from_parts, with_parts
+from domain.player import Snapshot, all_parts, changed_parts, snapshot_from_parts, with_parts
 from domain.step import Draws, Step
 from gamification.rules import Rules
 from gamification.turn import take_keeper_turn, take_turn
@@ -31,6 +44,7 @@ class Town:
         self.lines: dict[tuple[str, str], deque[Entry]] = {}
         self.timers: set[TimerFired] = set()
         self.requests: list[MessageRequest] = []
+        self.merged: dict[str, str] = {}
         self.turns = 0
 
     def take(self, entry: Entry, now: int | None = None) -> list[Effect]:
@@ -66,6 +80,13 @@ class Town:
         """Send a command; what a keeper answers comes with ``settle``."""
         return self.take(Command(player, f"cmd:{self.turns}", name, args))
 
+    def merges(self, source: str, into: str) -> None:
+        """Have a profile join another; what comes for it later is forwarded."""
+        before = self.states[source]
+        self.take(MergeAsked(source, into, "m1"))
+        self.merged[source] = into
+        self.lines.setdefault((source, into), deque()).append(Merged(into, source, all_parts(before), "m1"))
+
     def deliver(self, rng: Random | None = None) -> bool:
         """Deliver one relay: the first of some line; False when none waits."""
         if not self.lines:
@@ -74,7 +95,8 @@ class Town:
         entry = self.lines[pair].popleft()
         if not self.lines[pair]:
             del self.lines[pair]
-        self.take(entry)
+        into = self.merged.get(entry.player)
+        self.take(structs.replace(entry, player=into) if into else entry)
         return True
 
     def settle(self) -> None:
@@ -90,9 +112,9 @@ class Town:
             self.settle()
         self.now = max(self.now, now)
 
-    def keeps(self, keeper: str, kept: dict[str, Any]) -> None:
-        """Have a keeper keep something else."""
-        self.states[keeper] = with_parts(self.states[keeper], kept=kept)
+    def replaces(self, actor: str, **parts: Any) -> None:
+        """Replace parts of a snapshot."""
+        self.states[actor] = with_parts(self.states[actor], **parts)
 
     def balance(self, player: str, currency: str = "points") -> int:
         """Return what a player has."""

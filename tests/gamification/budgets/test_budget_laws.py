@@ -26,10 +26,10 @@ def given_in(town: Town) -> int:
 
 
 @given(
-    amount=st.integers(1, 300),
-    over_all=st.integers(1, 300),
+    amount=st.integers(1, 30),
+    over_all=st.integers(1, 30),
     do=st.sampled_from(["queue", "refuse"]),
-    stages=st.lists(st.integers(1, 60), min_size=1, max_size=4),
+    stages=st.lists(st.integers(1, 9), min_size=1, max_size=4),
     acts=st.lists(st.one_of(st.sampled_from("abcdefg"), st.integers(1, 8)), max_size=60),
     seed=st.integers(0, 2**32),
 )

@@ -174,7 +174,7 @@ def test_the_line_is_bounded_and_beyond_it_the_reward_is_refused() -> None:
     town = Town(season(40, when_spent={"do": "queue"}))
     bets(town, "ada")
     kept = town.states[WELCOME].kept | {"waiting": [[f"{n}-0#0@p{n}", 40] for n in range(WAITING_MAX)]}
-    town.keeps(WELCOME, kept)
+    town.replaces(WELCOME, kept=kept)
     bets(town, "bob")
     assert town.happened("bob", RewardRefused)[0].reason == "budget_spent"
 
