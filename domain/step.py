@@ -69,6 +69,8 @@ class Grant(Struct, frozen=True):
     currency: str
     amount: int
     rule: str  # journeys/<id>/<node>
+    budget: str = ""  # what counts it; "": only ``budgets/programme`` may
+    key: str = ""  # of the occurrence, unique for the player: a budget's answer names it
 
 
 class BoardScore(Struct, frozen=True, array_like=True):

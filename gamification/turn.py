@@ -21,17 +21,16 @@ from domain.entries import (
 from domain.ids import survivor
 from domain.player import Snapshot, snapshot_from_parts
 from domain.step import Draws, Grant, Step
-from gamification import asking, claims, cycles, merge, rooms
+from gamification import asking, claims, cycles, merge, rewards, rooms
 from gamification.achievements import advance_achievements
 from gamification.commands import COMMANDS
 from gamification.earning import earn
 from gamification.keeping import Keeper
-from gamification.ledger import post
 from gamification.levels import raise_levels
 from gamification.metrics import counted
 from gamification.missions import advance_missions
 from gamification.profile import note_profile
-from gamification.rules import MetricRule, Rules
+from gamification.rules import MetricRule, Reward, Rules
 from gamification.working import Turn
 
 
@@ -75,7 +74,9 @@ def take_grants(rules: Rules, snapshot: Snapshot, at: int, cause: str, grants: t
     """Post what other rules ask for, and raise the levels that follow; what passes the ledger's bound is not given."""
     turn = Turn(rules, snapshot, at, cause)
     for grant in grants:
-        post(turn, grant.currency, grant.amount, grant.rule, rules.version)
+        turn.offset = grant.key
+        reward = Reward("currency", grant.currency, grant.amount)
+        rewards.grant(turn, (reward,), grant.rule, rules.version, grant.budget)
     raise_levels(turn)
     return turn.finished()
 

@@ -288,6 +288,7 @@ class RewardNode(_Node):
     kind: Literal["reward"]
     currency: Id = "points"
     amount: Annotated[int, Field(strict=True, gt=0, le=2**53)]
+    budget: Id | None = None  # what counts it; a reward that it has no room for is not given, or later
 
 
 class ProfileNode(_Node):

@@ -177,7 +177,9 @@ def share_of(salt: str, journey: str, node: str, player: str) -> float:
 
 
 def _reward(walk: "Walk", reward: RewardNode) -> Way:
-    walk.turn.grants.append(Grant(reward.currency, reward.amount, _rule(walk)))
+    rule, held = _rule(walk), walk.held
+    key = f"{rule}.{held.number}.{held.taken}"
+    walk.turn.grants.append(Grant(reward.currency, reward.amount, rule, reward.budget or "", key))
     walk.step(Outcome.REWARDED, "", reward.next, f"{reward.amount} {reward.currency}")
     return Way(reward.next)
 

@@ -70,8 +70,11 @@ def _of_node(node: object, configs: Mapping[str, JourneyConfig], documents: Docu
             yield from of_times(choice, documents)
         case WebhookNode(template=str(template)):
             yield from _template(template, documents, webhook=True)
-        case RewardNode(currency=currency) if currency not in {_POINTS, *documents.get("currencies", {})}:
-            yield f"currency: expected the id of a currency, got {currency!r}"
+        case RewardNode(currency=currency, budget=budget):
+            if currency not in {_POINTS, *documents.get("currencies", {})}:
+                yield f"currency: expected the id of a currency, got {currency!r}"
+            if budget is not None and budget not in documents.get("budgets", {}):
+                yield f"budget: expected the id of a budget, got {budget!r}"
         case JourneyNode(journey=journey) if journey not in configs:
             yield f"journey: expected the id of a journey, got {journey!r}"
 

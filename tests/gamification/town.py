@@ -21,9 +21,9 @@ from domain.entries import (
 )
 from domain.ids import KEEPER_PREFIX
 from domain.player import Snapshot, all_parts, changed_parts, snapshot_from_parts, with_parts
-from domain.step import Draws, Step
+from domain.step import Draws, Grant, Step
 from gamification.rules import Rules
-from gamification.turn import take_keeper_turn, take_turn
+from gamification.turn import take_grants, take_keeper_turn, take_turn
 from tests.gamification.playing import NOON
 
 
@@ -55,7 +55,14 @@ class Town:
         logged = LogEntry(f"{self.turns}-0", self.now, entry)
         take = take_keeper_turn if actor.startswith(KEEPER_PREFIX) else take_turn
         before = self.states.get(actor, Snapshot(actor))
-        step: Step[Snapshot] = take(self.rules, before, logged, Draws("seed", 0, logged.offset))
+        return self._keep(actor, take(self.rules, before, logged, Draws("seed", 0, logged.offset)))
+
+    def grants(self, player: str, *grants: Grant) -> list[Effect]:
+        """Have the CRM give something to a player."""
+        before = self.states.get(player, Snapshot(player))
+        return self._keep(player, take_grants(self.rules, before, self.now, "e1", grants))
+
+    def _keep(self, actor: str, step: Step[Snapshot]) -> list[Effect]:
         self.states[actor] = self._stored(step.state) if self.stores else step.state
         self.effects.setdefault(actor, []).extend(step.effects)
         for relay in step.relays:

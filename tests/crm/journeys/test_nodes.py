@@ -210,6 +210,7 @@ def test_a_reward_is_asked_of_the_ledger_and_its_condition_seen_in_the_same_turn
         exit={"when": field("player.balance.points", "gte", 50)},
     )  # fmt: skip
     assert [(g.currency, g.amount, g.rule) for g in ada.grants] == [("points", 50, "journeys/j/gift")]
+    assert [(g.budget, g.key) for g in ada.grants] == [("", "journeys/j/gift.1.1")]
     assert ada.endings() == [("exit", "condition", "rest")]
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from domain.effects import Posting
 from domain.game_effects import BudgetAlert, RewardRefused, RewardWaiting
+from domain.step import Grant
 from gamification.budgets.keeper import WAITING_MAX, read
 from gamification.programme import InvalidProgramme
 from gamification.rules import Rules
@@ -197,3 +198,22 @@ def test_what_is_wrong_is_said(budget: dict[str, Any], error: str) -> None:
 def test_a_budget_that_is_not_configured_is_refused() -> None:
     with pytest.raises(InvalidProgramme, match="achievements/a: budget: expected a document of the kind budgets"):
         programme(achievements={"a": {"event": "x", "stages": [{"at": 1}], "budget": "nobody"}})
+
+
+def test_what_a_journey_gives_is_counted_by_the_budget_of_its_node() -> None:
+    town = Town(season(40))
+    for player in ("ada", "bob"):
+        given = Grant("points", 40, "journeys/welcome/gift", "welcome", "journeys/welcome/gift.1.3")
+        town.grants(player, given)
+        assert town.balance(player) == 0
+    town.settle()
+    assert [town.balance("ada"), town.balance("bob")] == [40, 0]
+    assert [posting.rule for posting in town.happened("ada", Posting)] == ["journeys/welcome/gift"]
+    assert town.happened("bob", RewardRefused)[0].rule == "journeys/welcome/gift"
+
+
+def test_two_gifts_of_one_turn_are_two_asks() -> None:
+    town = Town(season(100))
+    town.grants("ada", *[Grant("points", 40, "journeys/w/g", "welcome", f"journeys/w/g.1.{n}") for n in range(2)])
+    town.settle()
+    assert town.balance("ada") == 80
