@@ -1,7 +1,7 @@
 """The player's seed of a game: an epoch's seed is committed to before its first play and revealed after its last.
 
-Seed number n is ``minigames/<game>/<player>/n``. Its commitment can be read at any time before (``api.draws``), since
-the seed is derived and not made. An epoch ends with the first play of another local day, or when the player asks.
+Seed number n is ``minigames/<game>/<player>/n``. Its commitment can be read at any time before (``with_commitments``),
+since the seed is derived and not made. An epoch ends with the first play of another local day, or when the player asks.
 """
 
 from typing import Any
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from domain.calendar import local_day
 from domain.effects import Answered
 from domain.games import Games, SeedUse
+from domain.step import Draws
 from gamification.fairness.proof import commitment, revealed
 from gamification.minigames.plays import rule_of
 from gamification.working import Turn
@@ -39,6 +40,16 @@ def rotate(turn: Turn, args: dict[str, Any]) -> Answered:
         held = _next(turn, game.id, held)
         _keep(turn, game.id, held)
     return Answered("ok", data={"minigame": game.id, "epoch": held.epoch, "commitment": _shown(turn, game.id, held)})
+
+
+def with_commitments(draws: Draws, player: str, games: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the games as shown, each with the commitment of the seed that the next play is drawn with."""
+    return [
+        game | {"commitment": commitment(draws, "minigames", game["id"], player, game["epoch"])}
+        if "epoch" in game
+        else game
+        for game in games
+    ]
 
 
 def _next(turn: Turn, game: str, held: SeedUse) -> SeedUse:

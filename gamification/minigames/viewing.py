@@ -1,9 +1,9 @@
-"""What a player is shown of mini-games. Seeds and their commitments are ``api.draws``'s to show."""
+"""What a player is shown of mini-games; commitments join at the gateway (``seeds.with_commitments``)."""
 
 from typing import Any
 
 from domain.calendar import local_day
-from domain.games import Games, Play
+from domain.games import Games, Play, SeedUse
 from domain.player import Snapshot
 from gamification.minigames import attempts, plays
 from gamification.minigames.rules import FOREVER, MinigameRule
@@ -43,7 +43,8 @@ def _game(game: MinigameRule, snapshot: Snapshot, now: int, programmes: str) -> 
     currency, amount = game.price
     table = game.table(now, programmes)
     total = sum(prize.weight for prize in table)
-    used = games.seeds.get(game.id)
+    used = games.seeds.get(game.id, SeedUse())
+    is_over = bool(used.nonce) and used.day != local_day(now, zone)
     return shown | {
         "spins": games.spins.get(game.id, 0),
         "attempts_left": left if left >= 0 else None,
@@ -60,7 +61,7 @@ def _game(game: MinigameRule, snapshot: Snapshot, now: int, programmes: str) -> 
             }
             for prize in table
         ],
-        "epoch": used.epoch if used else 0,
+        "epoch": used.epoch + is_over,  # of the next play
     }
 
 

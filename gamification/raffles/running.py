@@ -135,7 +135,7 @@ def _tell(keeper: Keeper, part: int, players: list[str]) -> None:
         keeper.tell(
             player,
             WON,
-            f"{keeper.name}/{i}",
+            f"{keeper.name}.{i}",
             raffle=raffle,
             run=run,
             prize=prize,

@@ -176,7 +176,7 @@ def claimable() -> Lottery:
 
 
 def claim(where: Lottery) -> str:
-    effects = where.asks("ada", "claim_win", win=f"weekly@{RUN}/0")
+    effects = where.asks("ada", "claim_win", win=f"weekly@{RUN}.0")
     return next(effect.code for effect in effects if isinstance(effect, Answered))
 
 
