@@ -16,6 +16,8 @@ from domain.decisions import Decision, Delivery
 from domain.effects import HistoryRecord, Posting, shown
 from domain.ids import partition_of
 from domain.player import Snapshot
+from domain.step import Draws
+from gamification.minigames.seeds import with_commitments
 from gamification.view import player_view
 from store.keys import ASSIGNMENT, HOSTS
 from store.programmes import Programmes
@@ -58,6 +60,8 @@ async def player_state(context: Context, player_id: str, *, own: bool = False) -
     snapshot = await known_player(context, player_id, own=own)
     programme = await live_programme(context)
     shown = shown_player(snapshot, programme, context.clock.now_ms())
+    games = shown.get("minigames", [])
+    shown["minigames"] = with_commitments(Draws(context.identity.seed, 0, ""), snapshot.player, games)
     if own:
         shown["scores"] = {}
         shown["segments"] = [name for name in shown["segments"] if name in context.programme.visible]

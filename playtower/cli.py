@@ -11,6 +11,7 @@ from domain.errors import EngineError
 from playtower.archive_commands import archive_app, segments_app
 from playtower.bounces import bounce
 from playtower.choices import choices
+from playtower.draws import verify_draw
 from playtower.evaluate import evaluate
 from playtower.model_commands import models_app
 from playtower.recalibrate import recalibrate
@@ -35,6 +36,7 @@ app.command()(choices)
 app.command()(evaluate)
 app.command()(train)
 app.command()(recalibrate)
+app.command("verify-draw")(verify_draw)
 
 URL = "http://127.0.0.1:8000"
 
