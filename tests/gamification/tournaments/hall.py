@@ -8,6 +8,8 @@ from collections import Counter, deque
 from random import Random
 from typing import Any
 
+from msgspec.structs import replace
+
 from domain.effects import Effect, Posting
 from domain.entries import (
     Barrier,
@@ -18,6 +20,7 @@ from domain.entries import (
     Event,
     KeeperAnswered,
     LogEntry,
+    Merged,
     TimerFired,
     Visited,
     WalkAsked,
@@ -27,10 +30,12 @@ from domain.ids import KEEPER_PREFIX, keeper_id, partition_of
 from domain.player import Snapshot, all_parts, snapshot_from_parts
 from domain.runs import RunRecord
 from domain.step import BoardScore, Draws, Freeze, Step
+from gamification import asking
 from gamification.rules import Rules
-from gamification.tournaments import shown_run
+from gamification.tournaments import merging, shown_run
 from gamification.tournaments.view import tournaments_view
 from gamification.turn import take_keeper_turn, take_turn
+from gamification.working import Turn
 from tests.gamification.playing import NOON, programme
 
 PARTITIONS = 3
@@ -78,7 +83,7 @@ class Hall:
         self.twice = twice
         self.states: dict[str, Snapshot] = {}
         self.effects: dict[str, list[Effect]] = {}
-        self.logs: dict[int, deque[Entry]] = {p: deque() for p in range(PARTITIONS)}
+        self.logs: dict[int, deque[tuple[int, Entry]]] = {p: deque() for p in range(PARTITIONS)}
         self.outboxes: dict[int, deque[Row]] = {p: deque() for p in range(PARTITIONS)}
         self.boards: dict[str, Board] = {}
         self.groups: dict[str, set[str]] = {}
@@ -87,6 +92,7 @@ class Hall:
         self.keys: dict[str, str] = {}
         self.accounts: Counter[str] = Counter()
         self.turns = 0
+        self.moved: dict[str, str] = {}  # who lives on as whom
 
     # what happens
 
@@ -94,12 +100,12 @@ class Hall:
         """Append an event."""
         self.turns += 1
         event = Event(player, f"e{self.turns}", name, self.now if at is None else at, properties)
-        self.logs[partition_of(player, PARTITIONS)].append(event)
+        self._log(partition_of(player, PARTITIONS), event)
 
     def asks(self, actor: str, name: str, **args: Any) -> None:
         """Append a command, of a player or a keeper."""
         self.turns += 1
-        self.logs[partition_of(actor, PARTITIONS)].append(Command(actor, f"cmd:{self.turns}", name, args))
+        self._log(partition_of(actor, PARTITIONS), Command(actor, f"cmd:{self.turns}", name, args))
 
     def operator(self, run: str, name: str) -> None:
         self.asks(keeper_id("tournament", run), name)
@@ -112,7 +118,7 @@ class Hall:
             return False
         kind, partition = rng.choice(ways) if rng else ways[0]
         if kind == "log":
-            self._take(partition, self.logs[partition].popleft())
+            self._take(partition, *self.logs[partition].popleft())
         else:
             self._carry(self.outboxes[partition].popleft())
         return True
@@ -124,12 +130,33 @@ class Hall:
     def later(self, now: int, rng: Random | None = None) -> None:
         """Let everything arrive, then time pass: timers that are due by then fire in their order."""
         self.settle(rng)
-        while due := sorted((timer for timer in self.timers if timer.due <= now), key=lambda timer: timer.due):
+        while self.fires(now):
+            self.settle(rng)
+        self.now = max(self.now, now)
+
+    def fires(self, now: int) -> bool:
+        """Put the next timer that is due by then into its log, whatever still waits there; False: there is none."""
+        due = sorted((timer for timer in self.timers if timer.due <= now), key=lambda timer: timer.due)
+        if due:
             self.timers.discard(due[0])
             self.now = max(self.now, due[0].due)
             self._append(due[0])
-            self.settle(rng)
-        self.now = max(self.now, now)
+        return bool(due)
+
+    def merge(self, source: str, into: str) -> None:
+        """Have a profile hand over at once, and arrive in the other's log; what comes for it later is forwarded."""
+        before = self.states.get(source, Snapshot(source))
+        turn = Turn(self.rules, before, self.now, f"merge:{into}", offset=f"{self.turns}-9")
+        merging.hand_over(turn, into)
+        asking.hand_over(turn)
+        partition = partition_of(source, PARTITIONS)
+        step = turn.finished()
+        assert not step.state.runs
+        self.states[source] = step.state
+        self._write(partition, source, step)
+        self.moved[source] = into
+        parts = {name: data for name, data in all_parts(before).items() if name != "wallet"}  # not of this room
+        self.outboxes[partition].append(("entry", Merged(into, source, parts, f"merge:{source}")))
 
     # what is there
 
@@ -164,8 +191,12 @@ class Hall:
         """Put an entry into the log it is for; a second time where that must not matter."""
         told = isinstance(entry, KeeperAnswered) and entry.op == "tournament_result"
         again = self.twice and (told or isinstance(entry, TimerFired | BarrierPassed | BoardFrozen | Visited))
-        log = self.logs[partition_of(entry.player, PARTITIONS)]
-        log.extend([entry, entry] if again else [entry])
+        for _ in range(1 + again):
+            self._log(partition_of(entry.player, PARTITIONS), entry)
+
+    def _log(self, partition: int, entry: Entry) -> None:
+        """Append an entry, stamped with the time; it may wait for its turn."""
+        self.logs[partition].append((self.now, entry))
 
     def _carry(self, row: Row) -> None:
         kind, body = row
@@ -180,11 +211,11 @@ class Hall:
             self._append(BoardFrozen(freeze.keeper, freeze.board, len(rows), tuple(rows[: freeze.most])))
         elif kind == "own":
             partition, entry = body
-            self.logs[partition].append(entry)
+            self._log(partition, entry)
         else:
             self._append(body)
 
-    def _take(self, partition: int, entry: Entry) -> None:
+    def _take(self, partition: int, at: int, entry: Entry) -> None:
         if isinstance(entry, Barrier):
             passed = BarrierPassed(entry.keeper, entry.id, partition, PARTITIONS)
             self.outboxes[partition].append(("entry", passed))
@@ -197,8 +228,12 @@ class Hall:
                     self._append(Visited(player, entry.id, entry.kind, entry.ref, entry.args))
             return
         actor = entry.player
+        if (into := self.moved.get(actor)) is not None:
+            if isinstance(entry, KeeperAnswered | Event):
+                self.outboxes[partition].append(("entry", replace(entry, player=into)))
+            return
         self.turns += 1
-        logged = LogEntry(f"{self.turns}-0", self.now, entry)
+        logged = LogEntry(f"{self.turns}-0", at, entry)
         take = take_keeper_turn if actor.startswith(KEEPER_PREFIX) else take_turn
         before = self.states.get(actor, Snapshot(actor))
         step: Step[Snapshot] = take(self.rules, before, logged, Draws("seed", partition, logged.offset))

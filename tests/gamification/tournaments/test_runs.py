@@ -73,7 +73,7 @@ def test_the_event_s_own_time_decides_the_run_until_it_has_settled() -> None:
     world.later(NIGHT + 60 * SECOND)
     world.does("ada", amount=7, at=NIGHT - SECOND)  # too late
     world.settle()
-    assert world.boards[TODAY].rows["ada"].score == 8
+    assert world.boards[TODAY].rows["ada"].score == world.record("ada", TODAY).score == 8
     assert world.boards[TOMORROW].rows["ada"].score == 1
 
 
