@@ -9,6 +9,7 @@ from typing import Any
 from bench.options import Options
 
 BENCHES: dict[str, str] = {
+    "board": "100,000 entrants on one board: rows written beside bare ZADD, ranks read meanwhile",
     "intake": "events accepted, single and in batches of 100, against the bare limit",
     "broadcast": "a campaign to 100,000 players beside live traffic",
     "engine": "HTTP batches to committed turns, against the bare limit; one hot player; single POSTs",

@@ -20,7 +20,7 @@ from store.keys import BOARDS, board
 from store.ports import Unavailable
 
 KEPT_MS = 400 * 86_400_000  # after it was frozen; a board that is not, after it was last written
-ROWS_MAX = 256  # of one call: about 0.6 ms of the server's time
+ROWS_MAX = 64  # of one call: under 1 ms of the server's time, for others wait behind it
 LISTED_MAX = 4_096  # names that a process remembers to be on the list
 REACHED_MAX = (1 << 48) - 1  # ms, year 10889: what 12 hexadecimal digits hold
 
@@ -46,6 +46,15 @@ class Table(Struct, frozen=True):
     rank: int = 0  # of the player that was asked about; 0: not on the board, or none was
 
 
+class Held(Struct, frozen=True):
+    """What a board keeps of one player."""
+
+    version: int
+    score: float | None = None  # None: taken off
+    reached_at: int = 0  # ms
+    late: int = 0  # version of what came after the board was frozen; 0: nothing did
+
+
 class Boards:
     """All boards of a store.
 
@@ -66,14 +75,14 @@ class Boards:
         Raises:
             Unavailable: the store did not answer; all may or may not have been written.
         """
-        by_board: dict[str, list[list[str]]] = {}
+        by_board: dict[str, dict[str, BoardScore]] = {}
         for row in scores:
             if row.score is None or math.isfinite(row.score):
-                by_board.setdefault(row.board, []).append(_stored(row))
+                newest = by_board.setdefault(row.board, {})
+                if (held := newest.get(row.player)) is None or row.version > held.version:
+                    newest[row.player] = row
         await self._enlist(name for name in by_board if name not in self._listed)
-        calls = [
-            (name, rows[i : i + ROWS_MAX]) for name, rows in by_board.items() for i in range(0, len(rows), ROWS_MAX)
-        ]
+        calls = [(name, some) for name, rows in by_board.items() for some in _in_calls(list(rows.values()))]
         pipe = self._redis.pipeline(transaction=False)
         for name, rows in calls:
             pipe.fcall("pt_board", 4, *board(name), self._kept_ms, _pack(rows))
@@ -111,6 +120,27 @@ class Boards:
     async def standings(self, wanted: list[tuple[str, str]]) -> list[Table]:
         """Read the ranks of players, each on a board, in one round trip; the only row is the player's own."""
         return await self._read([(name, player, 0, 1) for name, player in wanted])
+
+    async def held(self, name: str, players: list[str]) -> list[Held | None]:
+        """Read what a board keeps of players; None of those that it never had a row of."""
+        _, rows, _, late = board(name)
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.hmget(rows, players)
+        pipe.hmget(late, players)
+        known, came_late = await _read(pipe)
+        return [
+            _held(row, int(version or 0)) if row or version else None
+            for row, version in zip(known, came_late, strict=True)
+        ]
+
+    async def known(self, name: str) -> tuple[bool, int]:
+        """Tell whether the board is there, and of how many players it ever took a row."""
+        _, rows, itself, _ = board(name)
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.exists(itself)
+        pipe.hlen(rows)
+        is_there, players = await _read(pipe)
+        return bool(is_there), players
 
     async def names(self, limit: int, after: str = "") -> list[str]:
         """Return the next boards by name, ``limit`` of them at most while there are more; expired ones leave the list.
@@ -161,10 +191,16 @@ class Boards:
             del self._listed[next(iter(self._listed))]
 
 
-def _stored(row: BoardScore) -> list[str]:
-    """Return a row as the function takes it: text, since numbers in Lua lose digits when they are written."""
-    score = "" if row.score is None else repr(0.0 - row.score)
-    return [row.player, str(row.version), score, f"{min(max(row.reached_at, 0), REACHED_MAX):012x}"]
+def _in_calls(rows: list[BoardScore]) -> list[list[str]]:
+    """Return rows as the function takes them: text, since numbers in Lua lose digits when they are written."""
+    calls = []
+    for start in range(0, len(rows), ROWS_MAX):
+        call: list[str] = []
+        for row in rows[start : start + ROWS_MAX]:
+            score = "" if row.score is None else repr(0.0 - row.score)
+            call += (row.player, str(row.version), score, f"{min(max(row.reached_at, 0), REACHED_MAX):012x}")
+        calls.append(call)
+    return calls
 
 
 def _rows(reply: list[bytes], first: int) -> list[Row]:
@@ -174,6 +210,13 @@ def _rows(reply: list[bytes], first: int) -> list[Row]:
         reached, _, player = member.decode().partition("|")
         rows.append(Row(n, player, 0.0 - float(score), int(reached, 16)))
     return rows
+
+
+def _held(row: bytes | None, late: int) -> Held:
+    if row is None:
+        return Held(0, late=late)
+    version, score, reached = row.decode().split("|")
+    return Held(int(version), 0.0 - float(score) if score else None, int(reached, 16), late)
 
 
 def _table(reply: list[Any]) -> Table:

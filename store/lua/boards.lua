@@ -23,56 +23,50 @@ end
 
 local function standing(held) return string.match(held, '^(%d+)|([^|]*)|(.*)$') end
 
--- KEYS z p m l | ARGV keep_ms blob. blob: list of {player, version, score for :z | '' to take the player off, 12 digits}.
--- A row that is no newer than what is held changes nothing. Of a frozen board none does; what is newer is noted in :l.
+local function came_late(K, players, versions)
+  for i = 1, #players do
+    local noted = redis.call('HGET', K[4], players[i])
+    if not noted or higher(versions[i], noted) then redis.call('HSET', K[4], players[i], versions[i]) end
+  end
+  local till = redis.call('HGET', K[3], 'until')
+  if #players > 0 and till then redis.call('PEXPIREAT', K[4], till) end
+end
+
+-- KEYS z p m l | ARGV keep_ms blob. blob: player, version, score for :z | '' to take the player off, 12 digits; and so on,
+-- each player once, 256 at the most. A row that is no newer than what is held changes nothing. Of a frozen board none
+-- does; what is newer is noted in :l.
 -- Answers {rows applied, rows that came late, 1 when these are the board's first}.
 local function board(K, A)
   local rows, frozen = cmsgpack.unpack(A[2]), redis.call('HGET', K[3], 'frozen')
   local players = {}
-  for i = 1, #rows do players[i] = rows[i][1] end
-  local was = #rows > 0 and redis.call('HMGET', K[2], unpack(players)) or {}
-  local held, before, order, newer = {}, {}, {}, 0
-  for i = 1, #rows do
-    local r = rows[i]
-    local known = held[r[1]] or was[i]
-    if not known or higher(r[2], (standing(known))) then
-      if not held[r[1]] then
-        order[#order + 1] = r[1]
-        before[r[1]] = was[i]
-      end
-      held[r[1]] = r[2] .. '|' .. r[3] .. '|' .. r[4]
-      newer = newer + 1
+  for i = 1, #rows, 4 do players[#players + 1] = rows[i] end
+  local was = redis.call('HMGET', K[2], unpack(players))
+  local newer, versions, off, on, kept = {}, {}, {}, {}, {}
+  for n = 1, #players do
+    local i = n * 4 - 3
+    local player, version, score, at = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
+    local version1, score1, at1
+    if was[n] then version1, score1, at1 = standing(was[n]) end
+    if not version1 or higher(version, version1) then
+      newer[#newer + 1], versions[#versions + 1] = player, version
+      kept[#kept + 1], kept[#kept + 2] = player, version .. '|' .. score .. '|' .. at
+      if at1 and score1 ~= '' and (score == '' or at1 ~= at) then off[#off + 1] = at1 .. '|' .. player end
+      if score ~= '' then on[#on + 1], on[#on + 2] = score, at .. '|' .. player end
     end
   end
-  local now = clock('0')
+  -- no write before this line
   if frozen then
-    for i = 1, #order do
-      local version, noted = standing(held[order[i]]), redis.call('HGET', K[4], order[i])
-      if not noted or higher(version, noted) then redis.call('HSET', K[4], order[i], version) end
-    end
-    local till = redis.call('HGET', K[3], 'until')
-    if #order > 0 and till then redis.call('PEXPIREAT', K[4], till) end
-    return { 0, newer, 0 }
-  end
-  local off, on, kept = {}, {}, {}
-  for i = 1, #order do
-    local player = order[i]
-    local _, score, at = standing(held[player])
-    kept[#kept + 1], kept[#kept + 2] = player, held[player]
-    if before[player] then
-      local _, score1, at1 = standing(before[player])
-      if score1 ~= '' and (score == '' or at1 ~= at) then off[#off + 1] = at1 .. '|' .. player end
-    end
-    if score ~= '' then on[#on + 1], on[#on + 2] = score, at .. '|' .. player end
+    came_late(K, newer, versions)
+    return { 0, #newer, 0 }
   end
   if #off > 0 then redis.call('ZREM', K[1], unpack(off)) end
   if #on > 0 then redis.call('ZADD', K[1], unpack(on)) end
   if #kept > 0 then redis.call('HSET', K[2], unpack(kept)) end
-  local fresh = board_lives(K, now, tonumber(A[1]))
+  local fresh = board_lives(K, clock('0'), tonumber(A[1]))
   if #on > 0 and redis.call('ZCARD', K[1]) == #on / 2 then -- it was empty, so not there: it has no expiry yet
     redis.call('PEXPIREAT', K[1], redis.call('HGET', K[3], 'until'))
   end
-  return { newer, 0, fresh }
+  return { #newer, 0, fresh }
 end
 
 -- KEYS z p m l | ARGV keep_ms most. From now on no score changes the board; asked again, it stays as it is.
