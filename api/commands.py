@@ -35,7 +35,7 @@ router = APIRouter(prefix="/v1", tags=["Commands"])
 ANSWER_WITHIN_S = 5.0
 AMOUNT_MAX = 2**53  # exact in every JSON reader
 _DONE = {"ok": True, "effects": [{"kind": "points", "currency": "points", "amount": 100, "balance_after": 115}]}
-_LATER = {"accepted": True, "command_id": "cmd:4711", "detail": "Ask again with the same Idempotency-Key."}
+LATER = {"accepted": True, "command_id": "cmd:4711", "detail": "Ask again with the same Idempotency-Key."}
 _EXCLUDED = {"ok": True, "excluded": True, "in_flight": 0}
 
 PlayersReader = Annotated[Principal, Depends(require("players:read"))]
@@ -64,7 +64,7 @@ class ExclusionBody(BaseModel):
     until: AwareDatetime | None = None
 
 
-_REPLIES = answers(_DONE, 400, 401, 403, 404, 409, 422, 429, 503, also={202: _LATER})
+_REPLIES = answers(_DONE, 400, 401, 403, 404, 409, 422, 429, 503, also={202: LATER})
 
 
 @router.post("/players/{id}/adjustments", summary="Adjust a balance", responses=_REPLIES)
