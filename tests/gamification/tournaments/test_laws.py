@@ -87,6 +87,7 @@ def ended(seed: int, bets: list[tuple[int, int]], *, twice: bool, approval: bool
         for _ in range(rng.randrange(4)):
             world.one(rng)
     world.fires(NIGHT + MINUTE)
+    world.now = NIGHT + MINUTE
     for who, _ in bets:
         world.does(PLAYERS[who], amount=50, at=NIGHT - 1)  # of the run, and too late
     while world.fires(NIGHT + MINUTE) or world.one(rng):
