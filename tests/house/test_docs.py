@@ -15,7 +15,7 @@ TEXTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*
 
 _CODE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
-_COMMAND = re.compile(r"(?:^|[\s`(/])playtower ((?!0)[a-z]+)(?: ([a-z]+))?")
+_COMMAND = re.compile(r"(?:^|[\s`(/])playtower ((?!0)[a-z]+(?:-[a-z]+)*)(?: ([a-z]+))?")
 _FILE = re.compile(
     r"`((?:actors|api|channels|crm|domain|gamification|playtower|store|examples|tests)/[\w./-]+\.(?:py|lua|yaml|md|parquet))`"
 )
