@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from gamification import budgets, quests, store, streaks, tournaments
+from gamification import budgets, jackpots, minigames, quests, raffles, store, streaks, tournaments
 from gamification.room import Room
 
 V = TypeVar("V")
@@ -16,6 +16,9 @@ ROOMS: tuple[Room, ...] = (
     tournaments.ROOM,
     store.ROOM,
     budgets.ROOM,
+    minigames.ROOM,
+    raffles.ROOM,
+    jackpots.ROOM,
 )
 
 KINDS: dict[str, type[BaseModel]] = {kind: model for room in ROOMS for kind, model in room.kinds.items()}
