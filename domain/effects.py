@@ -80,11 +80,12 @@ class AchievementReached(Struct, frozen=True, gc=False, tag="achievement_reached
 
 
 class LevelChanged(Struct, frozen=True, gc=False, tag="level_changed", tag_field="kind", array_like=True):
-    """The player entered a level of a level system."""
+    """The player entered a level of a level system; ``down``: fell to it."""
 
     system: str
     level: str
     previous: str = ""
+    down: bool = False
 
 
 class Answered(Struct, frozen=True, gc=False, tag="answered", tag_field="kind", array_like=True):

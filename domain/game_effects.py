@@ -186,6 +186,27 @@ class StreakFreezes(Struct, frozen=True, gc=False, tag="streak_freezes", tag_fie
     held: int
 
 
+# currencies
+
+
+class CreditPending(Struct, frozen=True, gc=False, tag="credit_pending", tag_field="kind", array_like=True):
+    """What was earned is not available yet; it is posted when it is."""
+
+    currency: str
+    amount: int
+    available_at: int  # ms
+    rule: str
+
+
+class CreditLimited(Struct, frozen=True, gc=False, tag="credit_limited", tag_field="kind", array_like=True):
+    """What would pass the currency's daily limit is not given."""
+
+    currency: str
+    amount: int  # not given
+    limit: int  # of a day
+    rule: str
+
+
 # quests
 
 
@@ -275,6 +296,8 @@ GameEffect = (
     | WinChanged
     | TicketsListed
     | JackpotPaid
+    | CreditPending
+    | CreditLimited
     | StreakCounted
     | StreakMissed
     | StreakFreezes

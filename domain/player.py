@@ -36,11 +36,22 @@ class Profile(Struct, frozen=True, gc=False, array_like=True):
     last_seen_at: int = 0  # ms, of the last client event's arrival
 
 
+class Purse(Struct, frozen=True, gc=False, array_like=True):
+    """What is kept of a currency with a hold, an expiry, a daily limit or a window that levels look at."""
+
+    lots: tuple[tuple[int, int], ...] = ()  # (ms when it expires, what is left of it), ascending
+    pending: tuple[tuple[int, int, str], ...] = ()  # (ms when it is available, amount, rule), ascending
+    day: tuple[int, int] = (0, 0)  # local day of event time, credited in it
+    credits: tuple[tuple[int, int], ...] = ()  # (local day of turn time, credited in it), ascending
+    armed: int = 0  # ms, of the one timer that is set; 0: none. Never later than anything that is due
+
+
 class Balance(Struct, frozen=True, gc=False, array_like=True):
     """One currency of the player. ``lifetime`` is the sum of all credits and never falls; it drives levels."""
 
     balance: int = 0
     lifetime: int = 0
+    purse: Purse | None = None
 
 
 class Metric(Struct, frozen=True, gc=False, array_like=True):
@@ -68,12 +79,20 @@ class MissionProgress(Struct, frozen=True, gc=False, array_like=True):
     completed_at: int = 0
 
 
+class Standing(Struct, frozen=True, gc=False, array_like=True):
+    """What is kept of a level system that a player may fall in."""
+
+    paid: tuple[str, ...] = ()  # levels whose rewards were given, once ever
+    until: int = 0  # ms, when the level is judged again; 0: never
+
+
 class Progress(Struct, frozen=True, gc=False, array_like=True):
     """Counters that never reset by themselves."""
 
     achievements: dict[str, tuple[int, int]] = {}  # id -> (actual, stages reached)
     levels: dict[str, str] = {}  # level system -> level id
     earned_today: dict[str, tuple[int, int]] = {}  # earn rule -> (local day number, amount)
+    standings: dict[str, Standing] = {}  # level system -> of those with a downgrade
 
 
 class Segments(Struct, frozen=True, gc=False, array_like=True):

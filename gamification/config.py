@@ -27,7 +27,8 @@ from domain.durations import duration_s
 from domain.event_fields import check_path
 
 AMOUNT_MAX = 2**53  # exact in every JSON reader
-WINDOW_MAX_S = 366 * 86_400
+DAY_S = 86_400
+WINDOW_MAX_S = 366 * DAY_S
 ITEMS_MAX = 100  # tasks, stages, levels, rewards
 _NO_JOURNEY = {"journey": "the game's rules know no journey"}
 
@@ -234,6 +235,8 @@ class AchievementConfig(Document):
     where: Where = None
     sum: FieldPath | None = None
     stages: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=ITEMS_MAX)]
+    badge: bool = False  # shown among the badges
+    icon: Annotated[str, Field(max_length=500)] | None = None  # a name or an address, as the client takes it
     budget: Name | None = None
     message: Message | None = None
 
@@ -247,15 +250,32 @@ class Level(Document):
     id: Name
     name: LocalText = {}
     at: Annotated[int, Field(strict=True, ge=0, le=AMOUNT_MAX)]
+    benefits: Annotated[dict[Name, str | int | float | bool], Field(max_length=ITEMS_MAX)] = {}  # shown to clients
     rewards: Rewards = ()
     message: Message | None = None
 
 
 class LevelsConfig(Document):
+    """Levels by all that was ever credited, or by the credits of a window (``by: window``), which may fall."""
+
     name: LocalText = {}
     currency: Name = "points"
+    by: Literal["lifetime", "window"] = "lifetime"
+    window: Annotated[Duration, Field(ge=DAY_S, le=WINDOW_MAX_S)] | None = None
+    downgrade: Literal["none", "one", "balance"] = "none"
+    period: Annotated[Duration, Field(ge=3_600)] | None = None  # none: as long as the window
     levels: Annotated[tuple[Level, ...], Field(min_length=1, max_length=ITEMS_MAX)]
     budget: Name | None = None
+
+    @model_validator(mode="after")
+    def _falls_by_a_window(self) -> Self:
+        if (self.by == "window") != (self.window is not None):
+            raise ValueError("expected window with by: window, and only with it")
+        if self.downgrade != "none" and self.by != "window":
+            raise ValueError("expected by: window with a downgrade: what was ever credited never falls")
+        if self.period is not None and self.downgrade == "none":
+            raise ValueError("expected period only with a downgrade")
+        return self
 
     @model_validator(mode="after")
     def _levels_rise(self) -> Self:
@@ -264,9 +284,18 @@ class LevelsConfig(Document):
         return self
 
 
+class ExpiresAt(Document):
+    at: Literal["month_end", "year_end"]  # of the player's calendar
+
+
 class CurrencyConfig(Document):
+    """A currency. What is earned may be held back, expire and be limited; other credits only expire."""
+
     name: LocalText = {}
     allow_negative: bool = False
+    pending: Annotated[Duration, Field(le=WINDOW_MAX_S)] | None = None
+    expires: ExpiresAt | Annotated[Duration, Field(ge=DAY_S, le=WINDOW_MAX_S)] | None = None
+    max_per_day: Amount | None = None
 
 
 KINDS: dict[str, type[BaseModel]] = {

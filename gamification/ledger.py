@@ -6,15 +6,14 @@ changed) and the player, so each account's sum is minus what it gave. Amounts ar
 
 from typing import Literal
 
-from msgspec.structs import replace
-
 from domain.effects import RETURNS, Posting
 from domain.game_effects import Redeemed
 from domain.player import Balance
+from gamification import purses
 from gamification.rules import AMOUNT_MAX
 from gamification.working import Turn
 
-Outcome = Literal["ok", "insufficient_balance", "amount_out_of_range"]
+Outcome = Literal["ok", "insufficient_balance", "amount_out_of_range", "daily_limit"]
 HELD = "held"  # what is asked for and not yet given: it comes back, or goes on to ``redeemed``
 REDEEMED = "redeemed"
 _NOTHING = Balance()
@@ -26,8 +25,19 @@ def post(
     """Move ``amount`` to the player (from, if negative), or refuse and change nothing.
 
     Only credits raise ``lifetime``, and of those not what comes back from ``held`` (or a refund's ``redeemed``): it was
-    earned before. A balance falls below zero only where the currency allows it.
+    earned before. A balance falls below zero only where the currency allows it. What is earned in a currency with a
+    daily limit or a hold may be less, or come later (``gamification.purses``).
     """
+    options = turn.rules.purses.get(currency)
+    if options is not None:
+        purses.settle(turn, currency)
+        if amount > 0 and account == "issued":
+            allowed = purses.allowed(turn, options, amount, rule)
+            if not allowed:
+                return "daily_limit"
+            if options.hold_ms:
+                return purses.put_aside(turn, options, allowed, rule)
+            amount = allowed
     held = turn.wallet.get(currency, _NOTHING)
     balance = held.balance + amount
     lifetime = held.lifetime + amount if amount > 0 and account not in RETURNS else held.lifetime
@@ -35,7 +45,10 @@ def post(
         return "amount_out_of_range"
     if balance < 0 and amount < 0 and not turn.rules.currencies.get(currency, False):
         return "insufficient_balance"
-    turn.set_balance(currency, Balance(balance, lifetime))
+    purse = held.purse
+    if options is not None:
+        purse = purses.moved(turn, options, held, amount, balance, lifetime - held.lifetime, account)
+    turn.set_balance(currency, Balance(balance, lifetime, purse))
     turn.effects.append(Posting(currency, amount, balance, rule, version, account, reason))
     return "ok"
 
@@ -49,7 +62,10 @@ def give_back(turn: Turn, currency: str, amount: int, rule: str, version: int, r
     """Return what was held, or redeemed before. The ledger's bounds are not asked: it is the player's own."""
     held = turn.wallet.get(currency, _NOTHING)
     balance = held.balance + amount
-    turn.set_balance(currency, replace(held, balance=balance))
+    purse = held.purse
+    if (options := turn.rules.purses.get(currency)) is not None:
+        purse = purses.moved(turn, options, held, amount, balance, 0, source)
+    turn.set_balance(currency, Balance(balance, held.lifetime, purse))
     turn.effects.append(Posting(currency, amount, balance, rule, version, source, reason))
 
 

@@ -1,8 +1,9 @@
-"""Levels: where the lifetime sum of a currency has brought the player. It runs last in a turn."""
+"""Levels: where the credits of a currency, of all time or of a window, have brought the player. Last in a turn."""
 
 from bisect import bisect_right
 
 from domain.effects import LevelChanged
+from gamification.downgrades import first_time, measure, watch
 from gamification.rewards import ask_for_message, described, grant, local_text
 from gamification.rules import Level, LevelSystem
 from gamification.working import Turn
@@ -11,15 +12,22 @@ from gamification.working import Turn
 def raise_levels(turn: Turn) -> None:
     """Enter every level reached, one at a time, each with its rewards, which may raise further ones.
 
-    A level is never taken back. The loop ends because each round enters a level and a level is entered once.
+    A level is never taken back here (but see ``gamification.downgrades``). The loop ends because each round enters a
+    level, and a turn enters a level once.
     """
     moved = True
     while moved:
         moved = False
         for system in turn.rules.levels:
-            balance = turn.wallet.get(system.currency)
-            reached = bisect_right(system.thresholds, balance.lifetime if balance else 0) - 1
             held = turn.levels.get(system.id)
+            balance = turn.wallet.get(system.currency)
+            if system.window_days:
+                if held in system.index and balance is turn.start.wallet.get(system.currency):
+                    continue  # only a credit raises it, and to add the window up costs more than to ask
+                sum_ = measure(turn, system)
+            else:
+                sum_ = balance.lifetime if balance else 0
+            reached = bisect_right(system.thresholds, sum_) - 1
             if reached >= 0 and held != system.levels[reached].id:
                 moved = _rise(turn, system, held, reached) or moved
 
@@ -32,15 +40,20 @@ def _rise(turn: Turn, system: LevelSystem, held: str | None, reached: int) -> bo
     else:  # the programme no longer has this level: the player is placed anew, and paid nothing twice
         turn.set_level(system.id, system.levels[reached].id)
         turn.effects.append(LevelChanged(system.id, system.levels[reached].id, held))
+        watch(turn, system)
         return True
     for level in system.levels[first : reached + 1]:
         _enter(turn, system, level)
+    if reached >= first:
+        watch(turn, system)
     return reached >= first
 
 
 def _enter(turn: Turn, system: LevelSystem, level: Level) -> None:
     turn.effects.append(LevelChanged(system.id, level.id, turn.levels.get(system.id, "")))
     turn.set_level(system.id, level.id)
+    if not first_time(turn, system, level.id):
+        return
     grant(turn, level.rewards, "levels/" + system.id, turn.rules.version, system.budget)
     if level.message:
         name = local_text(level.name, turn.profile.locale, level.id)

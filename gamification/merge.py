@@ -60,7 +60,7 @@ def _move(turn: Turn, currency: str, amount: int, reason: str) -> None:
     """Post against the account ``merged``. The ledger's bounds are not asked: what one gave, the other must take."""
     held = turn.wallet.get(currency, _NOTHING)
     balance = held.balance + amount
-    turn.set_balance(currency, Balance(balance, held.lifetime + max(0, amount)))
+    turn.set_balance(currency, Balance(balance, held.lifetime + max(0, amount), held.purse))
     turn.effects.append(Posting(currency, amount, balance, RULE, turn.rules.version, ACCOUNT, reason))
 
 

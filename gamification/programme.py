@@ -27,6 +27,7 @@ from gamification.rules import (
     LevelSystem,
     MetricRule,
     MissionRule,
+    PurseRule,
     Rules,
     Stage,
     TaskRule,
@@ -143,10 +144,20 @@ class _Compiler:
             achievements={rule.id: rule for rule in achievements},
             levels=tuple(_levels(i, m) for i, m in of_kind(self._models, "levels", config.LevelsConfig).items()),
             currencies={"points": False} | {name: model.allow_negative for name, model in currencies.items()},
+            purses=self._purses(currencies),
             segments=segments,
             unlocks={rule.id: tuple(other for other in missions if rule.id in other.unlock_after) for rule in missions},
             older={number: rules for number, rules in older.items() if number != self._version},
         )
+
+    def _purses(self, currencies: Mapping[str, config.CurrencyConfig]) -> dict[str, PurseRule]:
+        """Return the options of the currencies that have any, or that a level system looks back on."""
+        purses = {name: _purse(name, model) for name, model in currencies.items()}
+        for system in of_kind(self._models, "levels", config.LevelsConfig).values():
+            days = -(-(system.window or 0) // config.DAY_S)
+            rule = purses.get(system.currency, PurseRule(system.currency))
+            purses[system.currency] = replace(rule, window_days=max(rule.window_days, days))
+        return {name: rule for name, rule in purses.items() if rule != PurseRule(name)}
 
     def _metric(self, doc_id: str, model: config.MetricConfig) -> MetricRule:
         width_ms, buckets = ring_of(model.window)
@@ -200,7 +211,20 @@ class _Compiler:
             tuple(Stage(stage.at, rewards_of(stage.rewards)) for stage in model.stages),
             message_of(model.message),
             budget=model.budget or "",
+            badge=model.badge,
+            icon=model.icon or "",
         )
+
+
+def _purse(name: str, model: config.CurrencyConfig) -> PurseRule:
+    expires = model.expires
+    return PurseRule(
+        name,
+        hold_ms=(model.pending or 0) * 1000,
+        expires_ms=expires * 1000 if isinstance(expires, int) else 0,
+        ends=expires.at if isinstance(expires, config.ExpiresAt) else "",
+        max_per_day=model.max_per_day or 0,
+    )
 
 
 def _indexed(
@@ -252,7 +276,7 @@ def _task(model: config.Task) -> TaskRule:
 
 def _levels(doc_id: str, model: config.LevelsConfig) -> LevelSystem:
     levels = tuple(
-        Level(level.id, level.name, level.at, rewards_of(level.rewards), message_of(level.message))
+        Level(level.id, level.name, level.at, rewards_of(level.rewards), message_of(level.message), level.benefits)
         for level in model.levels
     )
     return LevelSystem(
@@ -262,4 +286,8 @@ def _levels(doc_id: str, model: config.LevelsConfig) -> LevelSystem:
         thresholds=tuple(level.at for level in levels),
         index={level.id: i for i, level in enumerate(levels)},
         budget=model.budget or "",
+        name=model.name,
+        window_days=-(-(model.window or 0) // config.DAY_S),
+        downgrade=model.downgrade,
+        period_ms=(model.period or model.window or 0) * 1000 if model.downgrade != "none" else 0,
     )

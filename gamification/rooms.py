@@ -5,12 +5,14 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from gamification import budgets, jackpots, minigames, quests, raffles, store, streaks, tournaments
+from gamification import budgets, downgrades, jackpots, minigames, purses, quests, raffles, store, streaks, tournaments
 from gamification.room import Room
 
 V = TypeVar("V")
 
 ROOMS: tuple[Room, ...] = (
+    purses.ROOM,
+    downgrades.ROOM,
     streaks.ROOM,
     quests.ROOM,
     tournaments.ROOM,

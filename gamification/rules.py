@@ -100,6 +100,8 @@ class AchievementRule:
     stages: tuple[Stage, ...]
     message: Message | None
     budget: str = ""
+    badge: bool = False
+    icon: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class Level:
     at: int
     rewards: tuple[Reward, ...]
     message: Message | None
+    benefits: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,22 @@ class LevelSystem:
     thresholds: tuple[int, ...]
     index: Mapping[str, int]  # by level id
     budget: str = ""
+    name: Mapping[str, str] = field(default_factory=dict)
+    window_days: int = 0  # credits of the last local days count; 0: of all time
+    downgrade: Literal["none", "one", "balance"] = "none"
+    period_ms: int = 0  # a level stands so long, then it is judged
+
+
+@dataclass(frozen=True, slots=True)
+class PurseRule:
+    """What a currency has beyond a balance."""
+
+    currency: str
+    hold_ms: int = 0  # until what is earned is available; 0: at once
+    expires_ms: int = 0  # 0: never, or at ``ends``
+    ends: Literal["", "month_end", "year_end"] = ""
+    max_per_day: int = 0  # earned; 0: no limit
+    window_days: int = 0  # of credits that levels look at; 0: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +162,7 @@ class Rules:
     achievements: Mapping[str, AchievementRule] = field(default_factory=dict)
     levels: tuple[LevelSystem, ...] = ()
     currencies: Mapping[str, bool] = field(default_factory=lambda: {"points": False})  # id -> may be negative
+    purses: Mapping[str, PurseRule] = field(default_factory=dict)  # of the currencies with more than a balance
     segments: Mapping[str, Condition] = field(default_factory=dict)
     unlocks: Mapping[str, tuple[MissionRule, ...]] = field(default_factory=dict)  # mission -> those waiting for it
     older: "Mapping[int, Rules]" = field(default_factory=dict)

@@ -5,10 +5,12 @@ Pure and lazy: a mission whose day, week, window or time limit is over is shown 
 
 from typing import Any
 
+from domain.calendar import local_day
 from domain.conditions import level_of
 from domain.player import Balance, MissionProgress, Snapshot
 from gamification import cycles, rooms
 from gamification.missions import is_unlocked
+from gamification.purses import credited
 from gamification.rewards import described
 from gamification.rules import AchievementRule, LevelSystem, MissionRule, Rules
 
@@ -20,13 +22,14 @@ def player_view(rules: Rules, snapshot: Snapshot, now: int) -> dict[str, Any]:
     """
     shown: dict[str, Any] = {
         "balances": {
-            currency: {"balance": held.balance, "lifetime": held.lifetime}
+            currency: _balance(rules, currency, held)
             for currency, held in ({name: Balance() for name in rules.currencies} | snapshot.wallet).items()
         },
         "level": level_of(snapshot.progress.levels),
-        "levels": [_levels(system, snapshot) for system in rules.levels],
+        "levels": [_levels(system, rules, snapshot, now) for system in rules.levels],
         "missions": missions_view(rules, snapshot, now),
         "achievements": [_achievement(rule, snapshot) for rule in rules.achievements.values()],
+        "badges": [_badge(rule, snapshot) for rule in rules.achievements.values() if rule.badge],
     }
     for room in rooms.ROOMS:
         if room.view is not None:
@@ -80,6 +83,31 @@ def _status(rule: MissionRule, held: MissionProgress, snapshot: Snapshot, now: i
     return held.status
 
 
+def _balance(rules: Rules, currency: str, held: Balance) -> dict[str, Any]:
+    """Return a balance; of a currency with options also what is held back and what expires next."""
+    shown: dict[str, Any] = {"balance": held.balance, "lifetime": held.lifetime}
+    purse = held.purse
+    if purse is not None or currency in rules.purses:
+        pending = purse.pending if purse else ()
+        lots = purse.lots if purse else ()
+        shown["pending"] = sum(amount for _, amount, _ in pending)
+        shown["available_at"] = pending[0][0] if pending else None
+        shown["expires"] = {"amount": lots[0][1], "at": lots[0][0]} if lots else None
+    return shown
+
+
+def _badge(rule: AchievementRule, snapshot: Snapshot) -> dict[str, Any]:
+    _, reached = snapshot.progress.achievements.get(rule.id, (0, 0))
+    return {
+        "id": rule.id,
+        "name": dict(rule.name),
+        "icon": rule.icon or None,
+        "earned": reached > 0,
+        "stage": reached,
+        "stages": len(rule.stages),
+    }
+
+
 def _achievement(rule: AchievementRule, snapshot: Snapshot) -> dict[str, Any]:
     actual, reached = snapshot.progress.achievements.get(rule.id, (0, 0))
     return {
@@ -87,22 +115,37 @@ def _achievement(rule: AchievementRule, snapshot: Snapshot) -> dict[str, Any]:
         "name": dict(rule.name),
         "actual": actual,
         "stages_reached": reached,
+        "badge": rule.badge,
+        "icon": rule.icon or None,
         "stages": [{"stage": i, "at": stage.at, "reached": i <= reached} for i, stage in enumerate(rule.stages, 1)],
     }
 
 
-def _levels(system: LevelSystem, snapshot: Snapshot) -> dict[str, Any]:
+def _levels(system: LevelSystem, rules: Rules, snapshot: Snapshot, now: int) -> dict[str, Any]:
     held = snapshot.progress.levels.get(system.id)
-    lifetime = snapshot.wallet.get(system.currency, Balance()).lifetime
-    following = system.index.get(held, -1) + 1 if held else 0
-    return {
+    balance = snapshot.wallet.get(system.currency, Balance())
+    place = system.index.get(held, -1) if held else -1
+    following = place + 1
+    standing = snapshot.progress.standings.get(system.id)
+    shown: dict[str, Any] = {
         "id": system.id,
+        "name": dict(system.name),
         "currency": system.currency,
         "level": held,
-        "lifetime": lifetime,
+        "lifetime": balance.lifetime,
+        "benefits": dict(system.levels[place].benefits) if place >= 0 else {},
+        "until": standing.until or None if standing else None,
         "next": (
-            {"id": system.levels[following].id, "at": system.levels[following].at}
+            {
+                "id": system.levels[following].id,
+                "at": system.levels[following].at,
+                "benefits": dict(system.levels[following].benefits),
+            }
             if following < len(system.levels)
             else None
         ),
     }
+    if system.window_days:
+        today = local_day(now, snapshot.profile.timezone or rules.timezone)
+        shown["window"] = credited(balance, system.window_days, today)
+    return shown

@@ -11,7 +11,7 @@ from msgspec import structs
 from domain.conditions import PlayerContext
 from domain.effects import Effect
 from domain.entries import Entry, Event, MessageRequest, TimerFired
-from domain.player import Balance, Metric, MissionProgress, Profile, Progress, Snapshot, last_tone, scores_of
+from domain.player import Balance, Metric, MissionProgress, Profile, Progress, Snapshot, Standing, last_tone, scores_of
 from domain.step import NO_DRAWS, BoardScore, Draws, GroupOp, Step, TimerOp, Toll, UniqueKey
 from gamification.metrics import metric_value, next_change
 from gamification.rules import Rules
@@ -45,6 +45,7 @@ class Turn:
         "requests",
         "rules",
         "scores_out",
+        "standings",
         "start",
         "timers",
         "tolls",
@@ -79,6 +80,7 @@ class Turn:
         self.achievements: dict[str, tuple[int, int]] = progress.achievements
         self.levels: dict[str, str] = progress.levels
         self.earned: dict[str, tuple[int, int]] = progress.earned_today
+        self.standings: dict[str, Standing] = progress.standings
         self.effects: list[Effect] = []
         self.timers: list[TimerOp] = []
         self.keys: list[UniqueKey] = []
@@ -184,6 +186,9 @@ class Turn:
             self.levels = dict(self.levels)
         self.levels[system_id] = level_id
 
+    def set_standing(self, system_id: str, standing: Standing) -> None:
+        self.standings = {**self.standings, system_id: standing}
+
     def set_earned(self, rule_id: str, day: int, amount: int) -> None:
         if self.earned is self.start.progress.earned_today:
             self.earned = dict(self.earned)
@@ -211,6 +216,7 @@ class Turn:
             self.achievements is before.achievements
             and self.levels is before.levels
             and self.earned is before.earned_today
+            and self.standings is before.standings
         )
         after = Snapshot(
             start.player,
@@ -219,7 +225,7 @@ class Turn:
             self.wallet,
             self.metrics,
             self.missions,
-            before if same else Progress(self.achievements, self.levels, self.earned),
+            before if same else Progress(self.achievements, self.levels, self.earned, self.standings),
             start.air,
             start.segments,
             start.journeys,

@@ -7,6 +7,8 @@ from domain.entries import Barrier, BarrierPassed, BoardFrozen, Contributed, Ent
 from domain.game_effects import (
     AskedKeeper,
     BudgetAlert,
+    CreditLimited,
+    CreditPending,
     Drawn,
     JackpotPaid,
     LeaderboardMoved,
@@ -236,6 +238,20 @@ GAME_EFFECTS: dict[str, tuple[Effect, str]] = {  # as the only effect of a recor
         (
             "94a26d31aa6265745f706c61636564059197a76a61636b706f74a56461696c7903a6706f696e7473cd2717ba352d302e"
             "31406b65657065723a6a61636b706f743a6461696c79c2"
+        ),
+    ),
+    "credit_pending": (
+        CreditPending("gems", 5, 7, "earn-rules/bets"),
+        (
+            "94a26d31aa6265745f706c61636564059195ae6372656469745f70656e64696e67a467656d730507af6561726e2d7275"
+            "6c65732f62657473"
+        ),
+    ),
+    "credit_limited": (
+        CreditLimited("gems", 5, 10, "earn-rules/bets"),
+        (
+            "94a26d31aa6265745f706c61636564059195ae6372656469745f6c696d69746564a467656d73050aaf6561726e2d7275"
+            "6c65732f62657473"
         ),
     ),
     "streak_counted": (

@@ -10,7 +10,18 @@ import pytest
 from domain.dispatch import decode_dispatch, encode_dispatch
 from domain.effects import Effect, decode_record, encode_record
 from domain.entries import Entry, Unreadable, decode_entry, encode_entry
-from domain.player import PART_TYPES, Snapshot, changed_parts, snapshot_from_parts, with_parts
+from domain.player import (
+    PART_TYPES,
+    Balance,
+    Progress,
+    Purse,
+    Snapshot,
+    Standing,
+    all_parts,
+    changed_parts,
+    snapshot_from_parts,
+    with_parts,
+)
 from tests.domain.stored import (
     CHOICE_RECORD,
     CRM_RECORD,
@@ -254,3 +265,15 @@ def test_entries_written_before_a_field_was_added_still_decode() -> None:
 def test_only_changed_parts_are_written() -> None:
     before = with_parts(Snapshot("ada"), **PARTS)
     assert changed_parts(before, with_parts(before, air={"excluded": False})).keys() == {"air"}
+
+
+def test_a_wallet_and_a_progress_with_their_later_fields_decode() -> None:
+    parts = {
+        "wallet": ("81a467656d73930914959192070591930803af6561726e2d72756c65732f6265747392cd4e200c9192cd4e200c07"),
+        "progress": "9480808081a4636c75629291a673696c76657207",
+    }
+    purse = Purse(((7, 5),), ((8, 3, "earn-rules/bets"),), (20_000, 12), ((20_000, 12),), 7)
+    snapshot = snapshot_from_parts("ada", 9, {name: bytes.fromhex(data) for name, data in parts.items()})
+    assert snapshot.wallet == {"gems": Balance(9, 20, purse)}
+    assert snapshot.progress == Progress(standings={"club": Standing(("silver",), 7)})
+    assert {name: all_parts(snapshot)[name].hex() for name in parts} == parts

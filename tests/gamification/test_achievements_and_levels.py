@@ -133,4 +133,15 @@ def test_a_player_never_seen_is_shown_the_whole_programme() -> None:
         ("m", "available", 0, [])
     ]
     assert view["achievements"][0]["stages"][0] == {"stage": 1, "at": 100, "reached": False}
-    assert view["levels"][0]["next"] == {"id": "bronze", "at": 0}
+    assert view["levels"][0]["next"] == {"id": "bronze", "at": 0, "benefits": {}}
+
+
+def test_an_achievement_may_be_a_badge() -> None:
+    rules = programme(achievements={"roller": {**ROLLER, "badge": True, "icon": "star"}, "other": ROLLER})
+    player = Player(rules)
+    assert player_view(rules, player.snapshot, NOON)["badges"] == [
+        {"id": "roller", "name": {"en": "High roller"}, "icon": "star", "earned": False, "stage": 0, "stages": 2}
+    ]
+    player.does("bet_placed", amount=100)
+    badge = player_view(rules, player.snapshot, NOON)["badges"][0]
+    assert (badge["earned"], badge["stage"]) == (True, 1)

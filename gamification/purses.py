@@ -1,0 +1,245 @@
+"""What a currency may have beyond a balance: a hold, an expiry, a daily limit (docs/gamification/currencies.md).
+
+What is held back is in no balance and in no account until it is available, so the ledger's sums are true at every
+moment. What expires is kept in lots, one for each moment at which something expires, and spent from the first; a
+balance beyond all lots (from before the currency expired) stays, and is spent last. Everything goes by turn time but
+the daily limit, whose day is that of the event.
+"""
+
+from bisect import insort
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Literal
+
+from msgspec.structs import replace
+
+from domain.calendar import as_ms, day_starts_at, local_day
+from domain.effects import RETURNS, Posting
+from domain.entries import TimerFired
+from domain.game_effects import CreditLimited, CreditPending
+from domain.player import Balance, Purse, Snapshot
+from gamification.room import Room
+from gamification.rules import AMOUNT_MAX, PurseRule
+
+if TYPE_CHECKING:
+    from gamification.working import Turn
+
+TIMER = "currency_due"
+EXPIRED = "expired"  # account of what was not spent in time
+LOTS_MAX = 400  # of one currency: a year of days, and some for changes of zone; then the first two become one
+PENDING_MAX = 200  # beyond it credits join the last one, under the currency's own name
+_STEPS = 48  # a hold is told apart in so many steps, of a minute at least
+_MINUTE_MS = 60_000
+_NOTHING = Balance()
+_EMPTY = Purse()
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+
+Lots = tuple[tuple[int, int], ...]
+Pending = tuple[tuple[int, int, str], ...]
+
+
+def allowed(turn: "Turn", options: PurseRule, amount: int, rule: str) -> int:
+    """Return how much of what is earned the day still allows, and note it; what is over is told.
+
+    An event of an earlier day than the newest is charged to the newest, as for the caps of earn rules.
+    """
+    if not options.max_per_day:
+        return amount
+    held = turn.wallet.get(options.currency, _NOTHING)
+    purse = held.purse or _EMPTY
+    day, used = purse.day
+    today = local_day(turn.event_time, turn.zone)
+    if today > day:
+        day, used = today, 0
+    given = max(0, min(amount, options.max_per_day - used))
+    if given < amount:
+        turn.effects.append(CreditLimited(options.currency, amount - given, options.max_per_day, rule))
+    if given:
+        purse = replace(purse, day=(day, used + given))
+        turn.set_balance(options.currency, Balance(held.balance, held.lifetime, purse))
+    return given
+
+
+def put_aside(turn: "Turn", options: PurseRule, amount: int, rule: str) -> Literal["ok", "amount_out_of_range"]:
+    """Hold back what was earned; it is available when the hold is over, rounded up to a step."""
+    held = turn.wallet.get(options.currency, _NOTHING)
+    purse = held.purse or _EMPTY
+    if max(held.balance, held.lifetime) + sum(row[1] for row in purse.pending) + amount > AMOUNT_MAX:
+        return "amount_out_of_range"
+    step = max(_MINUTE_MS, -(-options.hold_ms // _STEPS // _MINUTE_MS) * _MINUTE_MS)
+    at = -(-(turn.at + options.hold_ms) // step) * step
+    pending = _with(purse.pending, (at, amount, rule), options.currency)
+    _store(turn, options.currency, held, replace(purse, pending=pending))
+    turn.effects.append(CreditPending(options.currency, amount, at, rule))
+    return "ok"
+
+
+def moved(
+    turn: "Turn", options: PurseRule, held: Balance, amount: int, balance: int, earned: int, account: str
+) -> Purse | None:
+    """Return the purse after ``amount`` was posted, which leaves ``balance`` and raised ``lifetime`` by ``earned``.
+
+    A credit first fills a debt; the rest is a lot. What comes back joins the lot that expires first, so that buying
+    and giving back does not make points younger.
+    """
+    purse = held.purse or _EMPTY
+    lots = purse.lots
+    if amount < 0:
+        lots = _spent(lots, -amount)
+    elif expires := _expiry(options, turn.at, turn.zone):
+        fresh = min(amount, max(0, balance))
+        at = lots[0][0] if lots and account in RETURNS else expires
+        lots = _added(lots, at, fresh) if fresh else lots
+    lots = _spent(lots, sum(left for _, left in lots) - max(0, balance))
+    credits = purse.credits
+    if options.window_days and earned > 0:
+        today = local_day(turn.at, turn.zone)
+        sums = dict(credits)
+        sums[today] = sums.get(today, 0) + earned
+        credits = tuple(sorted((day, sum_) for day, sum_ in sums.items() if day > today - options.window_days))
+    purse = _armed(turn, options.currency, replace(purse, lots=lots, credits=credits))
+    return None if purse == _EMPTY else purse
+
+
+def credited(held: Balance | None, days: int, today: int) -> int:
+    """Return the credits of the last local days, ``today`` included."""
+    if held is None or held.purse is None:
+        return 0
+    return sum(amount for day, amount in held.purse.credits if day > today - days)
+
+
+def settle(turn: "Turn", currency: str) -> None:
+    """Make available what was held long enough, and take what has expired. Does nothing before the timer is due."""
+    held = turn.wallet.get(currency, _NOTHING)
+    purse = held.purse
+    if purse is None or not 0 < purse.armed <= turn.at:
+        return
+    options = turn.rules.purses.get(currency, PurseRule(currency))
+    due = [row for row in purse.pending if row[0] <= turn.at]
+    purse = replace(purse, pending=purse.pending[len(due) :], armed=0)
+    turn.set_balance(currency, Balance(held.balance, held.lifetime, purse))
+    for _, amount, rule in due:
+        held = turn.wallet[currency]
+        balance, lifetime = held.balance + amount, held.lifetime + amount
+        if max(balance, lifetime) <= AMOUNT_MAX:
+            after = moved(turn, options, held, amount, balance, amount, "issued")
+            turn.set_balance(currency, Balance(balance, lifetime, after))
+            turn.effects.append(Posting(currency, amount, balance, rule, turn.rules.version, "issued", "available"))
+    _expire(turn, currency)
+
+
+def _expire(turn: "Turn", currency: str) -> None:
+    held = turn.wallet[currency]
+    purse = held.purse or _EMPTY
+    over = sum(left for at, left in purse.lots if at <= turn.at)
+    lots = tuple(lot for lot in purse.lots if lot[0] > turn.at)
+    balance = held.balance - over
+    if over:
+        rule = f"currencies/{currency}"
+        turn.effects.append(Posting(currency, -over, balance, rule, turn.rules.version, EXPIRED, "not_spent_in_time"))
+    _store(turn, currency, Balance(balance, held.lifetime), replace(purse, lots=lots))
+
+
+def _expiry(options: PurseRule, now: int, zone: str) -> int:
+    """Return when what is credited now expires, at the end of a local day; 0: never."""
+    if options.expires_ms:
+        return day_starts_at(local_day(now + options.expires_ms, zone) + 1, zone)
+    if not options.ends:
+        return 0
+    today = date.fromordinal(_EPOCH_DAY + local_day(now, zone))
+    if options.ends == "month_end" and today.month < 12:
+        following = date(today.year, today.month + 1, 1)
+    else:
+        following = date(today.year + 1, 1, 1)
+    return day_starts_at(as_ms(datetime(following.year, following.month, 1, tzinfo=UTC)) // 86_400_000, zone)
+
+
+def _added(lots: Lots, at: int, amount: int) -> Lots:
+    sums = dict(lots)
+    sums[at] = sums.get(at, 0) + amount
+    together = sorted(sums.items())
+    while len(together) > LOTS_MAX:
+        (_, first), (second_at, second), *others = together
+        together = [(second_at, first + second), *others]
+    return tuple(together)
+
+
+def _spent(lots: Lots, amount: int) -> Lots:
+    """Take from the first lots; what they do not have was not in lots."""
+    while lots and amount > 0:
+        at, left = lots[0]
+        lots = ((at, left - amount), *lots[1:]) if left > amount else lots[1:]
+        amount -= left
+    return lots
+
+
+def _with(pending: Pending, row: tuple[int, int, str], currency: str) -> Pending:
+    rows = list(pending)
+    for place, (at, amount, rule) in enumerate(rows):
+        if (at, rule) == (row[0], row[2]):
+            rows[place] = (at, amount + row[1], rule)
+            return tuple(rows)
+    if len(rows) >= PENDING_MAX:
+        at, amount, _ = rows[-1]
+        rows[-1] = (max(at, row[0]), amount + row[1], f"currencies/{currency}")
+    else:
+        insort(rows, row)
+    return tuple(rows)
+
+
+def _store(turn: "Turn", currency: str, held: Balance, purse: Purse) -> None:
+    purse = _armed(turn, currency, purse)
+    turn.set_balance(currency, Balance(held.balance, held.lifetime, None if purse == _EMPTY else purse))
+
+
+def _armed(turn: "Turn", currency: str, purse: Purse) -> Purse:
+    """Set the timer for what is due first; one that is set for earlier stays, and finds nothing to do."""
+    due = min((rows[0][0] for rows in (purse.lots, purse.pending) if rows), default=0)
+    if not due or 0 < purse.armed <= due:
+        return purse
+    if purse.armed:
+        turn.clear_timer(TIMER, currency, purse.armed)
+    turn.set_timer(TIMER, currency, due)
+    return replace(purse, armed=due)
+
+
+def on_timer(turn: "Turn", timer: TimerFired) -> None:
+    """Do what is due; a timer that is not the one set changes nothing."""
+    held = turn.wallet.get(timer.ref)
+    if held is not None and held.purse is not None and held.purse.armed == timer.due:
+        settle(turn, timer.ref)
+
+
+def hand_over(turn: "Turn", _into: str) -> None:
+    """End the profile: its purses are told to the other by the snapshot."""
+    for currency, held in turn.wallet.items():
+        if held.purse is not None:
+            if held.purse.armed:
+                turn.clear_timer(TIMER, currency, held.purse.armed)
+            turn.set_balance(currency, Balance(held.balance, held.lifetime))
+
+
+def join(turn: "Turn", source: Snapshot) -> None:
+    """Add the other profile's lots, what it waits for, what it earned today and lately. Balances were joined before."""
+    for currency, other in source.wallet.items():
+        if other.purse is None:
+            continue
+        held = turn.wallet.get(currency, _NOTHING)
+        mine, theirs = held.purse or _EMPTY, other.purse
+        lots = mine.lots
+        for at, left in theirs.lots:
+            lots = _added(lots, at, left)
+        pending = mine.pending
+        for row in theirs.pending:
+            pending = _with(pending, row, currency)
+        credits = dict(mine.credits)
+        for day, amount in theirs.credits:
+            credits[day] = credits.get(day, 0) + amount
+        day = max(mine.day[0], theirs.day[0])
+        used = sum(purse.day[1] for purse in (mine, theirs) if purse.day[0] == day)
+        lots = _spent(lots, sum(left for _, left in lots) - max(0, held.balance))
+        joined = Purse(lots, pending, (day, used), tuple(sorted(credits.items())), mine.armed)
+        _store(turn, currency, held, joined)
+        settle(turn, currency)
+
+
+ROOM = Room(name="currencies", timers={TIMER: on_timer}, hand_over=hand_over, join=join)
