@@ -12,6 +12,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from api import (
+    boards,
     campaigns,
     channels,
     choices,
@@ -76,6 +77,7 @@ ROUTERS = (
     commands,
     game,
     game_reads,
+    boards,
     draws,
     messages,
     models,
