@@ -7,6 +7,7 @@ without the rules is: sums, unique ids, counters, and completions recounted from
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ from gamification.explain import explain_completion
 from ml.choices.beliefs import Beliefs
 from ml.recorded import AsRecorded
 from ml.turn import Scorer
+from playtower.audit_boards import BoardAudit
 from store.archive.files import place
 from store.archive.reading import ArchiveGap, decided_requests, log_rows
 from store.archive.source import archived
@@ -84,6 +86,7 @@ class AuditReport(Struct):
     completions: int = 0
     set_aside: int = 0
     decisions: int = 0
+    boards: int = 0  # compared with the players' records
     violations: list[Violation] = []
     violations_total: int = 0
     sums: dict[str, int] = {}  # currency -> held by all players
@@ -107,6 +110,7 @@ class _Refold:
         models: ModelVersions,
         beliefs: BeliefVersions,
         report: AuditReport,
+        boards: BoardAudit,
     ) -> None:
         self.partition = partition
         self.part = PartState()
@@ -120,6 +124,7 @@ class _Refold:
         self._versions = versions
         self._models = models
         self._report = report
+        self._boards = boards
         self._ids: set[tuple[str, str, str]] = set()
         self._joined: dict[str, list[tuple[int, Snapshot]]] = {}  # player -> when, the profile that joined
 
@@ -166,7 +171,9 @@ class _Refold:
         told = Told(
             programme, self.partition, self._identity.seed, model, beliefs, recorded(effects, can_repeat=can_repeat)
         )
-        self._compare(entry, self._take(entry, stored, told), stored)
+        turns = self._take(entry, stored, told)
+        self._boards.add(what, turns.scores, entry.at)
+        self._compare(entry, turns, stored)
 
     async def _known(self, number: int) -> tuple[Beliefs, bool]:
         """Return what was known of choices, and whether it is at hand: old beliefs are not kept."""
@@ -260,6 +267,7 @@ class Audit:
         self._beliefs = BeliefVersions(BeliefsStore(redis))
         self._until: dict[int, str] = {}  # partition -> the offset its fold went to
         self._accounts: Counter[str] = Counter()  # over all partitions
+        self._boards = BoardAudit(redis)
         self.report = AuditReport()
 
     async def run(self, progress: Callable[[int, int], None] = lambda _partition, _entries: None) -> AuditReport:
@@ -270,16 +278,26 @@ class Audit:
             except ArchiveGap as gap:
                 self.report.blame(partition, "trimmed log without archive", "log", str(gap))
             self.report.partitions += 1
-        await self._merges()
+        if await self._is_at_rest():
+            self._merges()
+            self.report.boards = await self._boards.compare(await self._now(), partial(self.report.blame, -1))
         return self.report
 
-    async def _merges(self) -> None:
-        """What ended profiles gave, others have taken, unless something is still on its way or moved meanwhile."""
-        for partition, until in self._until.items():
+    async def _now(self) -> int:
+        seconds, micros = await self._redis.time()
+        return int(seconds) * 1_000 + int(micros) // 1_000
+
+    async def _is_at_rest(self) -> bool:
+        """Tell whether every partition was audited to its end, did not move meanwhile, and has nothing on its way."""
+        for partition in range(self._identity.partitions):
             meta = await self._meta(PLAYERS, partition)
-            reached = meta.get("off", b"0-0").decode() == until and meta.get("in") == meta.get("done")
-            if not reached or await self._redis.xlen(outbox(partition)):
-                return
+            reached = meta.get("off", b"0-0").decode() == self._until.get(partition)
+            if not reached or meta.get("in") != meta.get("done") or await self._redis.xlen(outbox(partition)):
+                return False
+        return True
+
+    def _merges(self) -> None:
+        """What ended profiles gave, others have taken."""
         for account, amount in self._accounts.items():
             if account.startswith(MERGED) and amount:
                 self.report.blame(-1, "merges balance", account, f"expected 0 over all partitions, got {amount}")
@@ -293,7 +311,9 @@ class Audit:
             )
             return
         until = meta.get("off", b"0-0").decode()
-        refold = _Refold(partition, self._identity, self._versions, self._models, self._beliefs, self.report)
+        refold = _Refold(
+            partition, self._identity, self._versions, self._models, self._beliefs, self.report, self._boards
+        )
         histories: dict[str, dict[str, HistoryRecord]] = {}
         self._let_go.clear()
         folded = 0
