@@ -17,6 +17,7 @@ from channels.http import Answer, Failure, Http, of_failure
 from channels.ports import Parcel, Rejected, Result, Retry, Sent
 from channels.secrets import SecretMissing
 from crm.connectors import WebhookConnector
+from domain import granting
 
 EVENT = "message.sent"
 PREFIX = "whsec_"
@@ -86,7 +87,7 @@ class WebhookAdapter:
         answer = await self._http.post(self._url, headers=headers, content=body)
         if isinstance(answer, Failure):
             return of_failure(answer)
-        return _read(answer, parcel.at)
+        return _read_grant(answer, parcel.at) if "grant" in parcel.content else _read(answer, parcel.at)
 
     async def close(self) -> None:
         """End the connections."""
@@ -95,6 +96,9 @@ class WebhookAdapter:
 
 def _body(parcel: Parcel) -> bytes:
     at = datetime.fromtimestamp(parcel.at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if (grant := parcel.content.get("grant")) is not None:
+        granted = {"purchase": parcel.id, "player_id": parcel.player, **grant}
+        return msgspec.json.encode({"type": granting.EVENT, "timestamp": at, "data": granted})
     data = {
         "id": parcel.id,
         "player_id": parcel.player,
@@ -111,5 +115,22 @@ def _read(answer: Answer, now: int) -> Result:
     if answer.status == 410:
         return Rejected("410: the receiver wants no more", is_address_dead=True)
     if answer.status in (400, 413, 422):  # this message, not the endpoint
+        return Rejected(str(answer.status))
+    return Retry(str(answer.status), after_s=answer.retry_after_s(now))
+
+
+def _read_grant(answer: Answer, now: int) -> Result:
+    """Read what the platform said of a grant: granted (also by saying nothing), pending, or failed.
+
+    A body that is understood by nobody is pending: the platform, or a person, says later what became of it.
+    """
+    if 200 <= answer.status < 300:
+        body = answer.json()
+        status = body.get("status", granting.GRANTED if not answer.body.strip() else None)
+        if status not in (granting.GRANTED, granting.FAILED):
+            status = granting.PENDING
+        said = {"status": status, "reason": str(body.get("reason") or "")[:300]}
+        return Sent(detail=f"{answer.status} {status}", said=said)
+    if 400 <= answer.status < 500 and answer.status not in (408, 425, 429):
         return Rejected(str(answer.status))
     return Retry(str(answer.status), after_s=answer.retry_after_s(now))

@@ -252,6 +252,17 @@ class ReadingAsked(Struct, frozen=True, gc=False, array_like=True, tag="reading_
     cause: str = ""
 
 
+class GrantAsked(Struct, frozen=True, gc=False, array_like=True, tag="grant_asked", tag_field="entry"):
+    """Something that the operator's platform is to grant the player (``domain.granting``)."""
+
+    player: str
+    id: str  # of the purchase: the platform's idempotency key
+    connector: str
+    content: dict[str, Any]  # {item, amount, gives, rule, at}
+    until: int  # ms, when it has failed unless it was confirmed
+    cause: str = ""
+
+
 class KeeperAsked(Struct, frozen=True, gc=False, array_like=True, tag="keeper_asked", tag_field="entry"):
     """``asker`` wants something of a shared thing; its keeper answers every ask once."""
 
@@ -342,6 +353,7 @@ Entry = (
     | MergeRefused
     | KeyClaimed
     | ReadingAsked
+    | GrantAsked
     | KeeperAsked
     | KeeperAnswered
     | Contributed

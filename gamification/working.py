@@ -48,6 +48,7 @@ class Turn:
         "standings",
         "start",
         "timers",
+        "told",
         "tolls",
         "traits",
         "wallet",
@@ -93,6 +94,7 @@ class Turn:
         self.groups: list[GroupOp] = []
         self.scores_out: list[BoardScore] = []
         self.tolls: list[Toll] = []
+        self.told: list[Entry] = []  # for the tower's log
         self.set_profile(start.profile)
 
     # what conditions ask, all at event time
@@ -253,6 +255,7 @@ class Turn:
             tuple(self.requests),
             tuple(self.groups),
             tuple(self.relays),
+            told=tuple(self.told),
             scores=tuple(self.scores_out),
             tolls=tuple(self.tolls),
         )

@@ -17,6 +17,7 @@ from msgspec import Struct, structs
 
 from actors.courier.ladder import LADDER_S, End, next_try
 from channels.ports import Rejected, Result, Retry, Sent, Unclear
+from domain import granting
 from domain.dispatch import Dispatch, encode_dispatch
 from domain.entries import Event, encode_entry
 from domain.reading import CHANNEL as READING
@@ -145,6 +146,9 @@ def _over(
     dispatch = held.dispatch
     if dispatch.channel == READING:
         return Landed(word, structs.replace(_kept(held), entries=_readings(dispatch, outcomes or [], now)))
+    if granting.is_grant(dispatch):
+        answered = _granted(dispatch, word, outcomes or [], detail)
+        return Landed(word, structs.replace(_kept(held), entries=answered))
     events = _bounces(dispatch, outcomes or [], now)
     events.append(receipt_event(dispatch, word, now, detail=detail[:500], connector=connector))
     dead = b""
@@ -164,6 +168,19 @@ def _over(
         )
     entries = tuple(encode_entry(event) for event in events)
     return Landed(word, structs.replace(_kept(held), entries=entries, dead=dead))
+
+
+def _granted(dispatch: Dispatch, word: str, outcomes: list[Outcome], detail: str) -> tuple[bytes, ...]:
+    """Return the command that brings what became of a grant; none when the platform will say so later.
+
+    One that was not taken has failed: its price goes back, so it is no dead letter that could be sent again.
+    """
+    said = next((outcome.result.said for outcome in outcomes if isinstance(outcome.result, Sent)), {})
+    if word == "sent" and said.get("status") == granting.PENDING:
+        return ()
+    status = str(said.get("status")) if word == "sent" else granting.FAILED
+    reason = str(said.get("reason", "")) if word == "sent" else f"{word}: {detail}" if detail else word
+    return (encode_entry(granting.told(dispatch.player, dispatch.id, status, reason[:300])),)
 
 
 def _readings(dispatch: Dispatch, outcomes: list[Outcome], now: int) -> tuple[bytes, ...]:

@@ -10,6 +10,7 @@ from channels.tracking import links as links_of
 from channels.tracking import prepared
 from crm.addresses import Address
 from domain.dispatch import Dispatch
+from domain.granting import is_grant
 from domain.links import Link, sign
 from domain.reading import CHANNEL as READING
 
@@ -22,11 +23,15 @@ class Links(Struct, frozen=True):
 
 
 def parcel_of(dispatch: Dispatch, address: Address | None, connector: str, links: Links, now: int) -> Parcel:
-    """Return a dispatch as the parcel for one address; a webhook's and a text's to be read (None) have no links."""
+    """Return a dispatch as the parcel for one address; a webhook's and a text's to be read (None) have no links.
+
+    A grant is asked for as it is: it has no links in it, and nothing reports of it by a link.
+    """
     headers = {"unsubscribe": "", "preferences": ""}
     where = {"public_url": links.public_url, "secret": links.secret}
     content = dispatch.content
-    if dispatch.channel != READING:
+    is_message = dispatch.channel != READING and not is_grant(dispatch)
+    if is_message:
         content = prepared(dispatch, content, **where, at=dispatch.cleared_at)
     if dispatch.channel not in ("webhook", READING):
         headers |= links_of(dispatch, **where, at=dispatch.cleared_at)
@@ -42,7 +47,7 @@ def parcel_of(dispatch: Dispatch, address: Address | None, connector: str, links
         at=now,
         unsubscribe_url=headers["unsubscribe"],
         preferences_url=headers["preferences"],
-        status_url=_status_url(dispatch, connector, links) if dispatch.channel != READING else "",
+        status_url=_status_url(dispatch, connector, links) if is_message else "",
     )
 
 

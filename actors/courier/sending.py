@@ -14,6 +14,7 @@ from actors.courier.rooms import UNCONNECTED_MS
 from actors.courier.settling import Settling
 from channels.ports import Rejected, Result, Sent, Unclear
 from crm.addresses import Address
+from domain.granting import is_grant
 from domain.reading import CHANNEL as READING
 from store.reach import Reached
 
@@ -71,6 +72,8 @@ class Sending:
             if not providers:  # it may be asked no more; or we have not read yet that it may
                 known_at = dispatch.cleared_at + UNCONNECTED_MS
                 return landing.put_back(held, known_at) if now < known_at else landing.unwanted(held, now)
+        if is_grant(dispatch):
+            return self._of_grant(held, now)
         if not self._providers.is_usable(dispatch.channel):
             return landing.returned(held, now, "channel_not_available")
         if now - held.at > HELD_MAX_MS and now >= min(dispatch.send_until, dispatch.expires_at):
@@ -90,6 +93,21 @@ class Sending:
         for provider, to in ready:
             each.setdefault(to.digest if to is not None else "", (provider, to))
         return list(each.values())
+
+    def _of_grant(self, held: Try, now: int) -> list[Part] | Landed:
+        """Return the connector that a grant names; it waits for that one, and for no other."""
+        dispatch = held.dispatch
+        parts: list[Part] = [
+            (provider, None) for provider in self._providers.of(dispatch.channel) if provider.id == dispatch.template
+        ]
+        if not parts:  # the programme has it no more, or we have not read yet that it has
+            known_at = dispatch.cleared_at + UNCONNECTED_MS
+            if now < known_at:
+                return landing.put_back(held, known_at)
+            return landing.unwanted(held, now)
+        if parts[0][0].adapter is None or parts[0][0].room <= 0:
+            return landing.put_back(held, self._again(parts, now))
+        return parts
 
     def _again(self, parts: list[Part], now: int) -> int:
         """Return when some connector may have room."""

@@ -44,7 +44,7 @@ from crm.tower.records import Tally, decision_of, delivery_of, dispatch_of, merg
 from crm.tower.why import Reason
 from domain.decisions import Decision, Delivery
 from domain.dispatch import Dispatch
-from domain.entries import ChannelChanged, Landed, MessageRequest, TimerFired
+from domain.entries import ChannelChanged, Command, Landed, MessageRequest, TimerFired
 from domain.step import TimerOp
 
 TIMER_KIND = "held"
@@ -81,7 +81,7 @@ class Sitting:
         self.voids: list[tuple[str, str]] = []
         self.reviews: list[tuple[str, dict[str, Any] | None]] = []
         self.tallies: list[Tally] = []
-        self.told: list[Landed] = []  # for the players' log: what turns wait to hear
+        self.told: list[Landed | Command] = []  # for the players' log: what turns wait to hear
         self._rules = rules
         self._before: dict[str, Waiting] = {}  # as they waited, of those that are being judged again
         self._start = airspace  # as it was before those that are judged together

@@ -17,12 +17,15 @@ from crm.tower.judgement import ALL_OPEN, Case, Refused
 from crm.tower.records import Tally
 from crm.tower.sitting import Sitting
 from crm.tower.why import Reason
+from domain import granting, reading
 from domain.decisions import Decision, Delivery
 from domain.dispatch import Dispatch
 from domain.entries import (
     Asked,
     ChannelChanged,
+    Command,
     Fact,
+    GrantAsked,
     Landed,
     LogEntry,
     MessageRequest,
@@ -32,7 +35,6 @@ from domain.entries import (
     TimerFired,
     Withdrawn,
 )
-from domain.reading import dispatch_of
 from domain.step import TimerOp
 
 ENGAGED = frozenset({"opened", "clicked", "replied"})
@@ -50,7 +52,7 @@ class TowerStep(Struct, frozen=True):
     voids: tuple[tuple[str, str], ...] = ()  # request id, reason
     reviews: tuple[tuple[str, dict[str, Any] | None], ...] = ()  # request id, what a person sees; None: it is over
     tallies: tuple[Tally, ...] = ()
-    told: tuple[Landed, ...] = ()  # for the players' log
+    told: tuple[Landed | Command, ...] = ()  # for the players' log
 
 
 def take_tower_turn(
@@ -96,7 +98,9 @@ def take_tower_turn(
         case Reviewed() as reviewed:
             _review(sitting, reviewed)
         case ReadingAsked() as asked if not stopped:
-            sitting.dispatches.append(dispatch_of(asked, entry.at))
+            sitting.dispatches.append(reading.dispatch_of(asked, entry.at))
+        case GrantAsked() as asked:
+            _grant(sitting, asked, entry.at, stopped=stopped)
         case _:
             pass
     return TowerStep(
@@ -110,6 +114,14 @@ def take_tower_turn(
         tuple(sitting.tallies),
         tuple(sitting.told),
     )
+
+
+def _grant(sitting: Sitting, asked: GrantAsked, now: int, *, stopped: bool) -> None:
+    """Hand a grant to the couriers; who is excluded is granted nothing."""
+    if stopped:
+        sitting.told.append(granting.told(asked.player, asked.id, granting.FAILED, "excluded"))
+    else:
+        sitting.dispatches.append(granting.dispatch_of(asked, now))
 
 
 def _land(sitting: Sitting, receipt: Receipt) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from domain.effects import Answered
-from domain.entries import TimerFired
+from domain.entries import GrantAsked, TimerFired
 from domain.game_effects import RewardRefused
 from domain.shop import Purchase
 from gamification import ledger
@@ -34,7 +34,22 @@ def begin(turn: Turn, rule: ItemRule, purchase: Purchase, *, is_new: bool = Fals
     purchase = replace(purchase, status="granting", until=turn.at + rule.confirm_ms)
     keep(turn, purchase)
     turn.set_timer(TIMER, purchase.id, purchase.until)
+    if rule.connector:
+        turn.told.append(_asked(turn, rule, purchase))
     return purchase
+
+
+def _asked(turn: Turn, rule: ItemRule, purchase: Purchase) -> GrantAsked:
+    """Return what the platform is asked; ``gives`` is what the item gives here beside, when it is granted."""
+    content = {
+        "item": rule.id,
+        "type": rule.type,
+        "amount": purchase.amount,
+        "gives": described(rule.gives),
+        "rule": purchase.rule or None,
+        "confirm_until": purchase.until,
+    }
+    return GrantAsked(turn.player, purchase.id, rule.connector, content, purchase.until, turn.cause)
 
 
 def grant(turn: Turn, rule: ItemRule, purchase: Purchase) -> Purchase:

@@ -162,3 +162,45 @@ def test_a_secret_of_another_form_is_refused_and_not_repeated(secret: str) -> No
             "crm", {"kind": "webhook", "url": "https://x/", "secret": {"env": "S"}}, read_secret=secrets({"S": secret})
         )
     assert secret not in str(error.value)
+
+
+GRANT = {"grant": {"item": "spins", "amount": 1, "gives": []}}
+
+
+@pytest.mark.parametrize(
+    ("response", "result"),
+    [
+        (Response(204), Sent(detail="204 granted", said={"status": "granted", "reason": ""})),
+        (Response(200, b'{"status": "granted"}'), Sent(detail="200 granted", said={"status": "granted", "reason": ""})),
+        (Response(202, b'{"status": "pending"}'), Sent(detail="202 pending", said={"status": "pending", "reason": ""})),
+        (
+            Response(200, b'{"status": "failed", "reason": "no such game"}'),
+            Sent(detail="200 failed", said={"status": "failed", "reason": "no such game"}),
+        ),
+        (Response(200, b"<html>"), Sent(detail="200 pending", said={"status": "pending", "reason": ""})),
+        (Response(404), Rejected("404")),
+        (Response(410), Rejected("410")),
+        (Response(429, headers={"Retry-After": "17"}), Retry("429", after_s=17)),
+        (Response(500), Retry("500")),
+    ],
+    ids=lambda value: f"{value.status}" if isinstance(value, Response) else "",
+)
+async def test_what_an_answer_to_a_grant_means(response: Response, result: Result) -> None:
+    async with peer(response) as receiver:
+        connected = adapter(receiver.url)
+        assert await connected.send(parcel(None, GRANT, id="pur_YWRh_1", channel="webhook")) == result
+        await connected.close()
+
+
+async def test_a_grant_is_signed_and_names_purchase_and_player(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with peer(Response(204)) as receiver:
+        connected = adapter(receiver.url)
+        await connected.send(parcel(None, GRANT, id="pur_YWRh_1", channel="webhook"))
+        await connected.close()
+    (request,) = receiver.requests
+    assert request.headers["webhook-id"] == "pur_YWRh_1"
+    assert verify(request, NEW, monkeypatch) == {
+        "type": "reward.granted",
+        "timestamp": "2026-11-18T11:06:40.000Z",
+        "data": {"purchase": "pur_YWRh_1", "player_id": "ada", "item": "spins", "amount": 1, "gives": []},
+    }

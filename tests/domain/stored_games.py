@@ -3,7 +3,16 @@
 from typing import Any
 
 from domain.effects import Effect, HistoryRecord
-from domain.entries import Barrier, BarrierPassed, BoardFrozen, Contributed, Entry, KeeperAnswered, KeeperAsked
+from domain.entries import (
+    Barrier,
+    BarrierPassed,
+    BoardFrozen,
+    Contributed,
+    Entry,
+    GrantAsked,
+    KeeperAnswered,
+    KeeperAsked,
+)
 from domain.game_effects import (
     AskedKeeper,
     BudgetAlert,
@@ -52,6 +61,13 @@ GAME_ENTRIES: dict[str, tuple[Entry, str]] = {
         (
             "99af6b65657065725f616e737765726564a3616461b06b65657065723a73746f636b3a6d7567a9352d30233040616461"
             "a772657365727665a8736f6c645f6f757481a46c65667400a3677731a5636d643a31"
+        ),
+    ),
+    "grant_asked": (
+        GrantAsked("ada", "pur_YWRh_1", "platform", {"item": "mug"}, 9, "cmd:1"),
+        (
+            "97ab6772616e745f61736b6564a3616461aa7075725f595752685f31a8706c6174666f726d81a46974656da36d756709"
+            "a5636d643a31"
         ),
     ),
     "contributed": (
