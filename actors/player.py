@@ -36,7 +36,7 @@ from domain.entries import (
     Visited,
     encode_entry,
 )
-from domain.game_effects import Redeemed
+from domain.game_effects import CaseClosed, CaseOpened, Redeemed
 from domain.ids import request_id
 from domain.player import Snapshot, changed_parts, with_parts
 from domain.step import BoardScore, Freeze, Step, Toll
@@ -77,6 +77,7 @@ class Turns(Struct, array_like=True):
     freezes: list[Freeze] = field(default_factory=list)
     tolls: list[Toll] = field(default_factory=list)
     barriers: list[bytes] = field(default_factory=list)  # entries for each partition's own
+    cases: list[tuple[str, bytes]] = field(default_factory=list)  # id, record for a person; b"": it is over
 
 
 class Versions(Struct, frozen=True, array_like=True):
@@ -165,6 +166,9 @@ class Player:
                 turns.duplicates.append(
                     encode_record(HistoryRecord(entry_id(what), "duplicate_proposed", entry.at, (effect,)))
                 )
+            elif isinstance(effect, CaseOpened | CaseClosed):
+                record = HistoryRecord(entry_id(what), state.player, entry.at, (effect,))
+                turns.cases.append((effect.id, encode_record(record) if isinstance(effect, CaseOpened) else b""))
             elif isinstance(effect, ChoiceEnded | ChoiceCounted):
                 turns.sums += counted(effect)
             elif isinstance(effect, JourneyEntered) and isinstance(what, Visited) and effect.journey == what.ref:

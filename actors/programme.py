@@ -25,6 +25,7 @@ from crm.vocabulary import unknown_names
 from domain.errors import Invalid, NotFound
 from gamification.config import problems
 from gamification.programme import InvalidProgramme, compile_rules
+from gamification.rollback.config import RollbackConfig
 from gamification.rules import Rules
 from gamification.world import Metrics
 from ml.config import ModelPlan, ModelsConfig, compile_models
@@ -41,12 +42,20 @@ _NONE_OLDER: "Mapping[int, Programme]" = {}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _PATH = re.compile(r"[\w.\-\[\]]+")
 
+
+class Settings(crm.config.SettingsConfig):
+    """``settings/main``: where the programme is at home, and which events may be rolled back."""
+
+    rollback: RollbackConfig | None = None
+
+
 KINDS: dict[str, type[BaseModel]] = {
     **gamification.config.KINDS,
     **gamification.rooms.KINDS,
     **crm.config.KINDS,
     **crm.intake_config.KINDS,
     **ml.config.KINDS,
+    "settings": Settings,
     "connectors": ConnectorConfig,
 }
 SINGLE: dict[str, dict[str, type[BaseModel]]] = {  # kinds whose ids are given, with their models

@@ -38,6 +38,7 @@ from domain.entries import (
     encode_entry,
 )
 from domain.ids import partition_of
+from domain.journal import FIELD as JOURNAL
 from domain.player import PART_TYPES, Snapshot, all_parts, snapshot_from_parts
 from domain.step import Step
 from ml.choices.beliefs import Beliefs
@@ -285,8 +286,8 @@ def with_fields(snapshot: Snapshot, fields: dict[str, bytes]) -> Snapshot:
     """Return the snapshot one version later, with some parts read from their stored form."""
     if not fields:
         return snapshot
-    fresh = snapshot_from_parts(snapshot.player, snapshot.version + 1, fields)
-    kept = {name: getattr(snapshot, name) for name in PART_TYPES if name not in fields}
+    fresh = snapshot_from_parts(snapshot.player, snapshot.version + 1, fields, snapshot.journal)
+    kept = {name: getattr(snapshot, name) for name in (*PART_TYPES, JOURNAL) if name not in fields}
     return structs.replace(fresh, **kept)
 
 
@@ -312,6 +313,7 @@ def _write_turns(commit: Commit, turns: Turns, entries: list[LogEntry], partitio
     commit.mutes += [(is_set, player, mark) for is_set, mark in turns.mutes]
     commit.duplicates += turns.duplicates
     commit.sums += turns.sums
+    commit.cases += turns.cases
     by_offset = {entry.offset: entry for entry in entries}
     for key, cause in turns.keys:
         commit.keys.append((*_months(entries[0].at), key, cause))

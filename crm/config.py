@@ -3,7 +3,7 @@
 ``KINDS`` lists all kinds of the package; segments, journeys and campaigns have their documents in modules of their own.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, field_validator
 
@@ -28,6 +28,7 @@ class SettingsConfig(Document):
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] | None = None  # phones without a country code are read by it
     site: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$", max_length=200)] | None = None
     """Where a path such as /lobby leads when it stands in a mail; without it such a button is left out there."""
+    rollback: Any = None  # the game's, which reads it (``gamification.rollback``)
 
     @field_validator("timezone")
     @classmethod

@@ -12,8 +12,17 @@ from msgspec import Struct
 from domain.game_effects import AskedKeeper as AskedKeeper
 from domain.game_effects import GameEffect
 
-RETURNS = frozenset({"held", "redeemed"})
+RETURNS = frozenset({"held", "redeemed", "respent", "written_off"})
 """Accounts from which the player's own comes back: a credit from them raises no ``lifetime``."""
+UNEARNED = "rolled_back"
+"""Account of what an event had earned that was rolled back: it lowers (or raises) ``lifetime`` too."""
+
+
+def lifetime_change(account: str, amount: int) -> int:
+    """Return what a posting of ``amount`` to the player does to the sum of all that was earned."""
+    if account == UNEARNED:
+        return amount
+    return 0 if amount < 0 or account in RETURNS else amount
 
 
 class Posting(Struct, frozen=True, gc=False, tag="points", tag_field="kind", array_like=True):

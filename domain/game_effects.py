@@ -282,6 +282,38 @@ class PrizeWon(Struct, frozen=True, gc=False, tag="prize_won", tag_field="kind",
     score: float
 
 
+# rollback
+
+
+class RolledBack(Struct, frozen=True, gc=False, tag="rolled_back", tag_field="kind", array_like=True):
+    """A round or transaction was rolled back: what its events had moved is as if they had not come."""
+
+    by: str  # id of the event that said so
+    key: str  # properties.round_id=r-7
+    status: str  # done, waiting (none of its events came yet), void (this turn's event came after, to no effect)
+    events: tuple[str, ...] = ()  # ids of those without effect now
+    changed: tuple[str, ...] = ()  # what differs now: missions/ten-bets, metrics/bets_7d, runs/race@7 ...
+    debts: dict[str, int] = {}  # currency -> how far the balance is below zero
+
+
+class CaseOpened(Struct, frozen=True, gc=False, tag="case_opened", tag_field="kind", array_like=True):
+    """Something that only a person can put right."""
+
+    id: str
+    about: str  # rollback_too_late, rollback_without_id, rollback_not_repeatable, not_undone, written_off
+    detail: str
+    events: tuple[str, ...] = ()
+
+
+class CaseClosed(Struct, frozen=True, gc=False, tag="case_closed", tag_field="kind", array_like=True):
+    """A case is over: a person has seen to it, or (``by`` is empty) it solved itself."""
+
+    id: str
+    resolution: str
+    by: str = ""
+    note: str = ""
+
+
 GameEffect = (
     AskedKeeper
     | Redeemed
@@ -309,4 +341,7 @@ GameEffect = (
     | TournamentFinished
     | LeaderboardMoved
     | PrizeWon
+    | RolledBack
+    | CaseOpened
+    | CaseClosed
 )

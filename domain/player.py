@@ -18,7 +18,8 @@ from domain.choices import Choices
 from domain.features import Features
 from domain.games import Games
 from domain.habits import Habits
-from domain.journal import Journal
+from domain.journal import FIELD as JOURNAL
+from domain.journal import Journal, read, written
 from domain.runs import RunRecord
 from domain.shop import Shop
 from domain.streaks import QuestProgress, Streak
@@ -210,6 +211,7 @@ class Snapshot(Struct, frozen=True, gc=False):
     journal: Journal = Journal()
 
 
+_NO_JOURNAL = Journal()
 _NO_SCORES: Mapping[str, float] = {}
 _NO_TONE: Mapping[str, Any] = {}
 
@@ -246,30 +248,42 @@ PART_TYPES: dict[str, Any] = {
     "runs": dict[str, RunRecord],
     "shop": Shop,
     "games": Games,
-    "journal": Journal,
 }
+"""Parts that are one stored field each; the journal has several (``domain.journal``)."""
 _encoder = msgspec.msgpack.Encoder()
 _decoders = {name: msgspec.msgpack.Decoder(kind) for name, kind in PART_TYPES.items()}
 
 
 def changed_parts(before: Snapshot, after: Snapshot) -> dict[str, bytes]:
     """Return the stored form of the parts that differ, by field name."""
-    return {
+    parts = {
         name: _encoder.encode(part)
         for name in PART_TYPES
         if (part := getattr(after, name)) is not getattr(before, name)
     }
+    if after.journal is not before.journal:
+        parts |= written(before.journal, after.journal)
+    return parts
 
 
 def all_parts(snapshot: Snapshot) -> dict[str, bytes]:
     """Return the stored form of every part, by field name."""
-    return {name: _encoder.encode(getattr(snapshot, name)) for name in PART_TYPES}
+    parts = {name: _encoder.encode(getattr(snapshot, name)) for name in PART_TYPES}
+    if snapshot.journal.slots:
+        parts |= written(_NO_JOURNAL, snapshot.journal)
+    return parts
 
 
-def snapshot_from_parts(player: str, version: int, parts: dict[str, bytes]) -> Snapshot:
-    """Read a snapshot from its stored parts; missing ones are empty."""
-    read = {name: _decoders[name].decode(data) for name, data in parts.items() if name in _decoders}
-    return Snapshot(player, version, **read)
+def snapshot_from_parts(player: str, version: int, parts: dict[str, bytes], base: Journal = _NO_JOURNAL) -> Snapshot:
+    """Read a snapshot from its stored parts; missing ones are empty.
+
+    Args:
+        base: What the journal was, where ``parts`` has only the changed ones.
+    """
+    found = {name: _decoders[name].decode(data) for name, data in parts.items() if name in _decoders}
+    if JOURNAL in parts:
+        found["journal"] = read(parts, base)
+    return Snapshot(player, version, **found)
 
 
 def with_parts(snapshot: Snapshot, **parts: Any) -> Snapshot:

@@ -12,13 +12,43 @@ from domain.entries import Barrier, Entry, MessageRequest, TimerFired, WalkAsked
 S = TypeVar("S")
 
 
+class Debits:
+    """Which debits of an entry went through when it was first taken, for when it is folded again without another.
+
+    Those go through again, whatever is left of the balance: the player has what they were for. Of a command all others
+    are refused, as they were: the player was told so.
+    """
+
+    __slots__ = ("_is_all", "_through")
+
+    def __init__(self, through: tuple[tuple[str, str], ...], *, is_all: bool) -> None:
+        self._through = list(through)  # currency, rule
+        self._is_all = is_all
+
+    def settled(self, currency: str, rule: str, may: bool) -> bool:
+        """Return whether a debit goes through that, by the balance, ``may``."""
+        if (currency, rule) in self._through:
+            self._through.remove((currency, rule))
+            return True
+        return may and not self._is_all
+
+
 class Draws:
     """Randomness of one entry, the same at every replay (DESIGN 2.1, rule 2).
 
     Entry offsets repeat across partitions, so the seed names the store, the partition, the entry and the rule.
+
+    Attributes:
+        debits: Of an entry that is folded again.
     """
 
     __slots__ = ("_place",)
+    debits: Debits | None = None
+
+    def again(self, offset: str, debits: Debits) -> "Draws":
+        """Return the draws of an earlier entry of the same partition."""
+        store_seed, partition, _ = self._place
+        return _PastDraws(store_seed, partition, offset, debits)
 
     def __init__(self, store_seed: str, partition: int, offset: str) -> None:
         self._place = (store_seed, partition, offset)
@@ -37,6 +67,14 @@ class Draws:
         store_seed, _, _ = self._place
         assert store_seed, "without the store's seed anybody could know what is drawn"
         return hmac.digest(store_seed.encode(), "/".join(names).encode(), "sha256")
+
+
+class _PastDraws(Draws):
+    __slots__ = ("debits",)
+
+    def __init__(self, store_seed: str, partition: int, offset: str, debits: Debits) -> None:
+        super().__init__(store_seed, partition, offset)
+        self.debits = debits
 
 
 NO_DRAWS = Draws("", 0, "")  # where nothing is drawn: the same numbers every time

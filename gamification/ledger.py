@@ -43,8 +43,12 @@ def post(
     lifetime = held.lifetime + amount if amount > 0 and account not in RETURNS else held.lifetime
     if not -AMOUNT_MAX <= balance <= AMOUNT_MAX or lifetime > AMOUNT_MAX:
         return "amount_out_of_range"
-    if balance < 0 and amount < 0 and not turn.rules.currencies.get(currency, False):
-        return "insufficient_balance"
+    if amount < 0:
+        may = balance >= 0 or turn.rules.currencies.get(currency, False)
+        if (debits := turn.draws.debits) is not None:
+            may = debits.settled(currency, rule, may)
+        if not may:
+            return "insufficient_balance"
     purse = held.purse
     if options is not None:
         purse = purses.moved(turn, options, held, amount, balance, lifetime - held.lifetime, account)

@@ -5,7 +5,19 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from gamification import budgets, downgrades, jackpots, minigames, purses, quests, raffles, store, streaks, tournaments
+from gamification import (
+    budgets,
+    downgrades,
+    jackpots,
+    minigames,
+    purses,
+    quests,
+    raffles,
+    rollback,
+    store,
+    streaks,
+    tournaments,
+)
 from gamification.room import Room
 
 V = TypeVar("V")
@@ -21,6 +33,7 @@ ROOMS: tuple[Room, ...] = (
     minigames.ROOM,
     raffles.ROOM,
     jackpots.ROOM,
+    rollback.ROOM,
 )
 
 KINDS: dict[str, type[BaseModel]] = {kind: model for room in ROOMS for kind, model in room.kinds.items()}

@@ -30,16 +30,25 @@ from gamification.levels import raise_levels
 from gamification.metrics import counted
 from gamification.missions import advance_missions
 from gamification.profile import note_profile
+from gamification.rollback import room as rollback
+from gamification.rollback.rules import NAME as ROLLBACK
 from gamification.rules import MetricRule, Reward, Rules
 from gamification.working import Turn
 
 
 def take_turn(rules: Rules, snapshot: Snapshot, entry: LogEntry, draws: Draws) -> Step[Snapshot]:
-    """Apply one entry to the player.
+    """Apply one entry to the player; where events may be rolled back, keep it, or unwind what it says did not stand.
 
     What is not gamification's (other commands, other timers, other entries) returns the snapshot unchanged. ``draws``
     is for rules of chance. ``version`` is the shell's to raise.
     """
+    if (rule := rules.rooms.get(ROLLBACK)) is None:
+        return take_once(rules, snapshot, entry, draws)
+    return rollback.through(rule, rules, snapshot, entry, draws, take_once, give_once)
+
+
+def take_once(rules: Rules, snapshot: Snapshot, entry: LogEntry, draws: Draws) -> Step[Snapshot]:
+    """Apply one entry to the player, and keep nothing of it."""
     what = entry.entry
     if isinstance(what, Event):
         return _on_event(Turn(rules, snapshot, entry.at, what.id, what, offset=entry.offset, draws=draws), what)
@@ -72,6 +81,13 @@ def take_keeper_turn(rules: Rules, snapshot: Snapshot, entry: LogEntry, draws: D
 
 def take_grants(rules: Rules, snapshot: Snapshot, at: int, cause: str, grants: tuple[Grant, ...]) -> Step[Snapshot]:
     """Post what other rules ask for, and raise the levels that follow; what passes the ledger's bound is not given."""
+    if (rule := rules.rooms.get(ROLLBACK)) is None:
+        return give_once(rules, snapshot, at, cause, grants)
+    return rollback.given(rule, rules, snapshot, at, cause, grants, give_once)
+
+
+def give_once(rules: Rules, snapshot: Snapshot, at: int, cause: str, grants: tuple[Grant, ...]) -> Step[Snapshot]:
+    """Post, and keep nothing of it."""
     turn = Turn(rules, snapshot, at, cause)
     for grant in grants:
         turn.offset = grant.key

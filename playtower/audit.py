@@ -22,7 +22,6 @@ from actors.programme import ProgrammeVersions
 from crm.choices.recorded import recorded
 from domain.decisions import decode_decision, decode_delivery
 from domain.effects import (
-    RETURNS,
     DuplicateLate,
     HistoryRecord,
     MissionCompleted,
@@ -30,6 +29,7 @@ from domain.effects import (
     Scored,
     SetAside,
     decode_record,
+    lifetime_change,
 )
 from domain.entries import (
     BeliefsPublished,
@@ -399,7 +399,7 @@ class Audit:
         stored = {k.decode(): v for k, v in (await self._redis.hgetall(PLAYERS.state(partition, player))).items()}
         empty = all_parts(Snapshot(player))
         for name, data in all_parts(again).items():
-            if stored.get(name, empty[name]) != data:
+            if stored.get(name, empty.get(name)) != data:
                 self.report.blame(partition, "same state", player, f"{name} differs from what the log gives")
 
     async def _ledger(self, partition: int, player: str, again: Snapshot, until: str) -> None:
@@ -415,7 +415,7 @@ class Audit:
                     continue
                 self.report.postings += 1
                 balances[effect.currency] = balances.get(effect.currency, 0) + effect.amount
-                credit = 0 if effect.account in RETURNS else max(0, effect.amount)
+                credit = lifetime_change(effect.account, effect.amount)
                 lifetimes[effect.currency] = lifetimes.get(effect.currency, 0) + credit
                 if balances[effect.currency] != effect.balance_after:
                     self.report.blame(partition, "balance_after", player, f"{offset}: {effect}")

@@ -205,6 +205,16 @@ def duplicates(p: int) -> str:
     return f"{{{p}}}:duplicates"
 
 
+def cases(p: int) -> str:
+    """Hash of what only a person can put right: case id -> record; at most 10,000."""
+    return f"{{{p}}}:cases"
+
+
+def cases_over(p: int) -> str:
+    """Hash of what found no room there: ``cases`` -> how many. They are in their players' histories."""
+    return f"{{{p}}}:cases-over"
+
+
 def requests(p: int) -> str:
     return f"{{{p}}}:requests"
 

@@ -146,6 +146,7 @@ class Commit(Struct):
     reviews: list[tuple[str, bytes]] = field(default_factory=list)  # (tower) request id, record for a person; b"": over
     tallies: list[tuple[str, str, int]] = field(default_factory=list)  # (tower) UTC day, field, how many more
     sums: list[tuple[str, int]] = field(default_factory=list)  # field of ``store.keys.choice_sums``, how much more
+    cases: list[tuple[str, bytes]] = field(default_factory=list)  # case id, record for a person; b"": it is over
 
 
 class Walk(Struct, array_like=True):

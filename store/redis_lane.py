@@ -43,7 +43,8 @@ def encode_commit(commit: Commit) -> bytes:
 def _beside(c: Commit) -> list[Any]:
     """Return what most commits have nothing of; [] then."""
     has_tower = c.dispatches or c.voids or c.reviews or c.tallies
-    if not (has_tower or c.groups or c.relays or c.walks or c.stops or c.duplicates or c.lifts or c.mutes or c.sums):
+    is_plain = not (c.groups or c.relays or c.walks or c.stops or c.duplicates or c.lifts or c.mutes)
+    if is_plain and not (has_tower or c.sums or c.cases):
         return []
     rows: list[Any] = [
         [["+" if add else "-", group, player] for add, group, player in c.groups],
@@ -57,10 +58,12 @@ def _beside(c: Commit) -> list[Any]:
     if has_tower:
         dispatches = [[d.id, d.player, d.channel, d.lane, packed_dispatch(d)] for d in c.dispatches]
         rows.append([dispatches, c.voids, c.reviews, [[day, name, str(count)] for day, name, count in c.tallies]])
-    elif c.sums:
+    elif c.sums or c.cases:
         rows.append([])
-    if c.sums:
+    if c.sums or c.cases:
         rows.append([[name, str(more)] for name, more in c.sums])
+    if c.cases:
+        rows.append(c.cases)
     return rows
 
 

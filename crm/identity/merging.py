@@ -57,7 +57,8 @@ def join(turn: Turn, merged: Merged) -> None:
 def _hand_over(turn: Turn, asked: MergeAsked) -> None:
     """End this profile: what it was is relayed whole, and whatever would wake it is cleared."""
     before = turn.before
-    parts = {name: data for name, data in all_parts(before).items() if data != _EMPTY[name]}
+    # Without the journal: it ends with the profile, since nothing is unwound across a merge.
+    parts = {name: data for name, data in all_parts(before).items() if data != _EMPTY.get(name, data)}
     turn.relays.append(Merged(asked.into, turn.player, parts, asked.cause))
     held = turn.segments
     for segment in held.member:

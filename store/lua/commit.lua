@@ -11,6 +11,7 @@ local function append(meta, log, bodies, given, since)
 end
 
 local DUPLICATES_MAX = 10000
+local CASES_MAX = 10000
 local TALLY_S = 400 * 86400
 
 -- What only the tower's commits bring: sends to come, sends taken back, questions to a person, counts of a day.
@@ -35,7 +36,7 @@ end
 -- The rest of a commit: who is where, what goes to other logs, walks, gates, proposals for a person, sends.
 local function beside(t, more, at, off)
   local groups, relays, walks, stops, duplicates = more[1], more[2], more[3], more[4], more[5]
-  local lifts, mutes, tower, sums = more[6], more[7], more[8], more[9]
+  local lifts, mutes, tower, sums, cases = more[6], more[7], more[8], more[9], more[10]
   for i = 1, #groups do
     local g = groups[i]
     if g[1] == '+' then redis.call('ZADD', t .. 'g:' .. g[2], 0, g[3]) else redis.call('ZREM', t .. 'g:' .. g[2], g[3]) end
@@ -53,6 +54,12 @@ local function beside(t, more, at, off)
   for i = 1, #duplicates do
     redis.call('XADD', t .. 'duplicates', 'MAXLEN', '~', DUPLICATES_MAX, '*', 'd', duplicates[i])
   end
+  for i = 1, cases and #cases or 0 do
+    local c = cases[i]
+    if c[2] == '' then redis.call('HDEL', t .. 'cases', c[1])
+    elseif redis.call('HLEN', t .. 'cases') < CASES_MAX then redis.call('HSET', t .. 'cases', c[1], c[2])
+    else redis.call('HINCRBY', t .. 'cases-over', 'cases', 1) end -- the player's history has it
+  end
   if tower and tower[1] then aloft(t, tower, at) end
   -- One that would pass 2^63 stays as it is: what is learnt must never break a turn.
   for i = 1, sums and #sums or 0 do redis.pcall('HINCRBY', t .. 'choices', sums[i][1], sums[i][2]) end
@@ -67,11 +74,11 @@ end
 --   keys    {bucket, previous bucket, key, cause}                         effect keys
 --   timers  {'+'|'-', due, member}
 --   publishes {channel, payload}
---   more    {groups, relays, walks, stops, duplicates, lifts, mutes, tower | {} | absent, sums | absent},
---           absent when all are empty
+--   more    {groups, relays, walks, stops, duplicates, lifts, mutes, tower | {} | absent, sums | {} | absent,
+--           cases | absent}, absent when all are empty
 --     groups {'+'|'-', group, player}   relays {partition, body}   walks {id, record | '' to stop it}
 --     stops {player, reason, until | ''}   lifts {player, reason | ''}, before the stops   mutes {'+'|'-', player, mark}
---     duplicates data     sums {field, how much more}
+--     duplicates data     sums {field, how much more}     cases {id, record | '' when it is over}
 --   tower   {dispatches, voids, reviews, tallies}
 --     dispatches {id, player, channel, lane, value (see queue.lua)}     voids {id, reason}
 --     reviews {id, record | '' when it is over}                         tallies {day, field, how many more}

@@ -41,6 +41,7 @@ class Script:
     def __init__(self, seed: int, clock: str) -> None:
         self.random = Random(seed)
         self.later = Random(f"later {seed}")
+        self.cases = Random(f"cases {seed}")
         self.clock = clock
         self.now = START
         self.tokens: list[tuple[str, int, int]] = []  # lane, partition, index into each side's own tokens
@@ -164,6 +165,8 @@ class Script:
         bound, and others that fill it. For that the players tell it more, or it would have little to do.
         """
         r = self.later
+        cases = [(f"case_{self.cases.randrange(30)}", self.cases.choice([b"", b"record"]))]
+        plan = plan | {"cases": cases if self.cases.random() < 0.2 else []}
         counts = [
             (f"winback|g|{r.choice('ab')}|policy|n", r.choice([1, -3, 2**61])) for _ in range(r.choice([0, 0, 2]))
         ]
@@ -419,7 +422,7 @@ class Hands:
         commit.history = [(player, "*" if lane == "tower" else known[end], b"h") for player in plan["history"]]
         for name in (
             "inbox", "outputs", "keys", "timers", "part", "dead", "index", "groups", "relays", "walks",
-            "stops", "duplicates", "lifts", "mutes", "sums",
+            "stops", "duplicates", "lifts", "mutes", "sums", "cases",
         ):  # fmt: skip
             setattr(commit, name, plan[name])
         for name in ("voids", "reviews", "tallies"):

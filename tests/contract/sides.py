@@ -191,6 +191,7 @@ class ModelSide:
         state["walk-at"] = {walk: cursor.encode() for walk, cursor in shared.walk_at.items()}
         state["walk-stop"] = dict.fromkeys(shared.walk_stops, b"1")
         state["walked"] = list(shared.walked)
+        state["cases"] = dict(shared.cases)
         state["duplicates"] = shared.duplicates.all()
         return _normal(state)
 

@@ -16,6 +16,8 @@ from domain.entries import (
 from domain.game_effects import (
     AskedKeeper,
     BudgetAlert,
+    CaseClosed,
+    CaseOpened,
     CreditLimited,
     CreditPending,
     Drawn,
@@ -29,6 +31,7 @@ from domain.game_effects import (
     Redeemed,
     RewardRefused,
     RewardWaiting,
+    RolledBack,
     SeedRevealed,
     StreakCounted,
     StreakFreezes,
@@ -42,7 +45,6 @@ from domain.game_effects import (
     WinChanged,
 )
 from domain.games import Games, Play, Pot, SeedUse, Win
-from domain.journal import Journal
 from domain.player import Ask, Asks
 from domain.runs import RunRecord
 from domain.shop import Bought, Purchase, Shop
@@ -156,7 +158,6 @@ GAME_PARTS: dict[str, tuple[Any, str]] = {
             "0281a46d696e659801ce007270e0ce004c4b4004a6706f696e74730a140681a6616476656e7492cd4e20cd4e21"
         ),
     ),
-    "journal": (Journal((b"x",)), ("9191c40178")),
 }
 
 GAME_EFFECTS: dict[str, tuple[Effect, str]] = {  # as the only effect of a record
@@ -282,6 +283,14 @@ GAME_EFFECTS: dict[str, tuple[Effect, str]] = {  # as the only effect of a recor
         StreakFreezes("daily", -1, 1),
         ("94a26d31aa6265745f706c61636564059194ae73747265616b5f667265657a6573a56461696c79ff01"),
     ),
+    "quest_progressed": (
+        QuestProgressed("tour", "m", 1, 3),
+        ("94a26d31aa6265745f706c61636564059195b071756573745f70726f67726573736564a4746f7572a16d0103"),
+    ),
+    "quest_completed": (
+        QuestCompleted("tour"),
+        ("94a26d31aa6265745f706c61636564059192af71756573745f636f6d706c65746564a4746f7572"),
+    ),
     "tournament_joined": (
         TournamentJoined("race", "7", "registered", "race@7/c1-2", "silver"),
         (
@@ -318,13 +327,27 @@ GAME_EFFECTS: dict[str, tuple[Effect, str]] = {  # as the only effect of a recor
         PrizeWon("race", "7", 1, 5.5),
         ("94a26d31aa6265745f706c61636564059195a97072697a655f776f6ea472616365a13701cb4016000000000000"),
     ),
-    "quest_progressed": (
-        QuestProgressed("tour", "m", 1, 3),
-        ("94a26d31aa6265745f706c61636564059195b071756573745f70726f67726573736564a4746f7572a16d0103"),
+    "rolled_back": (
+        RolledBack("m9", "properties.round_id=r7", "done", ("m1", "m2"), ("missions/m", "metrics/bets"), {"points": 5}),
+        (
+            "94a26d31aa6265745f706c61636564059197ab726f6c6c65645f6261636ba26d39b670726f706572746965732e726f75"
+            "6e645f69643d7237a4646f6e6592a26d31a26d3292aa6d697373696f6e732f6dac6d6574726963732f6265747381a670"
+            "6f696e747305"
+        ),
     ),
-    "quest_completed": (
-        QuestCompleted("tour"),
-        ("94a26d31aa6265745f706c61636564059192af71756573745f636f6d706c65746564a4746f7572"),
+    "case_opened": (
+        CaseOpened("case_1", "not_undone", "reserve was asked", ("m1",)),
+        (
+            "94a26d31aa6265745f706c61636564059195ab636173655f6f70656e6564a6636173655f31aa6e6f745f756e646f6e65"
+            "b172657365727665207761732061736b656491a26d31"
+        ),
+    ),
+    "case_closed": (
+        CaseClosed("case_1", "adjusted", "rena", "by hand"),
+        (
+            "94a26d31aa6265745f706c61636564059195ab636173655f636c6f736564a6636173655f31a861646a7573746564a472"
+            "656e61a762792068616e64"
+        ),
     ),
 }
 

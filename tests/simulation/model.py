@@ -288,6 +288,11 @@ class ModelStore(QueueModel):
         for proposal in c.duplicates:
             shared.duplicates.add("*", {"d": proposal}, now, DUPLICATES_MAX)
         self.write_aloft(shared, c, at)
+        for name, record in c.cases:
+            if record:
+                shared.cases[name] = record
+            else:
+                shared.cases.pop(name, None)
         for name, more in c.sums:
             if abs(total := shared.sums.get(name, 0) + more) < 2**63:
                 shared.sums[name] = total

@@ -91,6 +91,7 @@ class PartitionState:
     walk_stops: set[str] = field(default_factory=set)
     walked: list[str] = field(default_factory=list)  # latest first
     duplicates: Stream = field(default_factory=Stream)
+    cases: dict[str, bytes] = field(default_factory=dict)  # for a person
     sums: dict[str, int] = field(default_factory=dict)  # of choices that ended
 
 
