@@ -12,6 +12,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from api import (
+    asyncapi,
     boards,
     campaigns,
     channels,
@@ -96,6 +97,7 @@ ROUTERS = (
     watch,
     digest,
     habits,
+    asyncapi,
 )
 STATIC = Path(__file__).parent / "static"
 HEADERS_IN = ("Authorization", "Content-Type", "X-Retry-Count", "Prefer", "Idempotency-Key", "If-Match")

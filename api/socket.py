@@ -20,6 +20,7 @@ from api import views
 from api.auth import Principal, player_of
 from api.context import Context
 from api.feeds import WHOLE, Position, parse_cursor, place_of
+from api.frame_types import Accepted, Error, Resync, Welcome
 from api.frames import frames_of
 from api.intake import READERS, rules_of, take
 from api.masks import id_fault
@@ -142,7 +143,7 @@ class Session:
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
 
-    def _say(self, **frame: Any) -> None:
+    def _say(self, frame: Struct) -> None:
         """Send a frame that is not part of the feed. Its number is bounded by what the client says."""
         self._push(msgspec.json.encode(frame).decode())
 
@@ -244,9 +245,9 @@ class Session:
         end = (*place_of(last[0][0]), WHOLE) if last else (0, 0, WHOLE)
         trimmed = not isinstance(info, ResponseError) and _trimmed(info)
         position = end if cursor is None else _resumed(cursor, first, end, trimmed=trimmed, gap=bool(first_time))
-        self._say(type="welcome", player_id=self.player, cursor=_cursor(position or end))
+        self._say(Welcome(self.player, _cursor(position or end)))
         if position is None:
-            self._say(type="resync", cursor=_cursor(end), state=await player_state(self._context, self.player))
+            self._say(Resync(_cursor(end), await player_state(self._context, self.player)))
         self.position = position or end
         self._context.feeds.mark(self.player)
 
@@ -274,7 +275,7 @@ class Session:
         for refusal in outcome.intent.refusals:
             self._error(refusal.code, refusal.detail, message_id, refusal.path)
         for entry in outcome.intent.entries if not outcome.intent.refusals else ():
-            self._say(type="accepted", event_id=entry.message_id, duplicate=bool(outcome.duplicates))
+            self._say(Accepted(entry.message_id, bool(outcome.duplicates)))
 
     async def _receipt(self, what: str, message_id: str) -> None:
         if fault := id_fault(message_id):
@@ -296,7 +297,7 @@ class Session:
             self._error(error.problem_code, error.detail, message_id)
 
     def _error(self, code: str, detail: str, about: str = "", path: str = "") -> None:
-        self._say(type="error", code=code, detail=detail, id=about or None, path=path or None)
+        self._say(Error(code, detail, about or None, path or None))
 
 
 async def player_socket(websocket: WebSocket) -> None:

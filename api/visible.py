@@ -24,8 +24,9 @@ from domain.effects import (
     SegmentLeft,
     TraitsChanged,
 )
+from domain.game_effects import BudgetAlert, TicketsListed
 
-_OPERATORS = (
+OPERATORS = (
     AskedKeeper,  # how a shared thing is kept
     JourneyEntered,
     JourneyStepped,
@@ -40,6 +41,8 @@ _OPERATORS = (
     Chose,  # who sees what others get, and how likely, can tell what is thought of them
     ChoiceCounted,
     ChoiceEnded,
+    BudgetAlert,
+    TicketsListed,  # names other players
 )
 
 
@@ -57,4 +60,4 @@ def is_for_player(effect: Effect, visible: Container[str]) -> bool:
     """Tell whether the player may see an effect."""
     if isinstance(effect, SegmentEntered | SegmentLeft):
         return effect.segment in visible
-    return not isinstance(effect, _OPERATORS)
+    return not isinstance(effect, OPERATORS)
