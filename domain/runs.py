@@ -9,7 +9,7 @@ class RunRecord(Struct, frozen=True, gc=False, array_like=True):
     Under the tournament's own id a record with the status ``tier`` keeps the tier that the next run is played in.
     """
 
-    # asked pending registered scoring leaving | refused withdrawn cancelled finished | tier
+    # asked again pending registered scoring leaving | refused withdrawn cancelled finished | tier
     status: str = "scoring"
     board: str = ""
     version: int = 0  # of the score last sent to the board

@@ -25,6 +25,7 @@ from gamification.working import Turn
 
 JOINED = "tournament_joined"  # which rule goes on with the keeper's answer
 Move = Callable[[Turn, Event], None]
+NOT_FOUND = "tournament_not_found"
 SEATED = frozenset({"registered", "scoring"})
 
 
@@ -51,6 +52,9 @@ def advance(turn: Turn, rule: TournamentRule, event: Event) -> None:
         return
     after = scored(rule, before, turn, event)
     if after is before:
+        return
+    if before.status == "again" and asking.may_ask(turn):
+        ask_to_join(turn, rule, run.id, replace(after, status="asked"))
         return
     moved = (after.score, after.reached_at) != (before.score, before.reached_at)
     records.keep(turn, key, records.send(turn, key, after) if moved and after.status in SEATED else after)
@@ -98,7 +102,7 @@ def register(turn: Turn, args: dict[str, Any]) -> Answered | None:
     """
     rule = records.tournaments(turn.rules).rules.get(str(args.get("tournament")))
     if rule is None:
-        return Answered("tournament_not_found")
+        return Answered(NOT_FOUND)
     run = run_asked_for(rule, turn.at, args.get("run"))
     if run is None:
         return Answered("run_not_found")
@@ -207,7 +211,13 @@ def _pending(turn: Turn, key: str, record: RunRecord) -> Answered:
 
 
 def _not_in(turn: Turn, key: str, record: RunRecord, code: str, was: str) -> Answered:
-    """Refuse; whoever waits for an operator goes on waiting when there is no room."""
+    """Refuse; whoever waits for an operator goes on waiting when there is no room.
+
+    A keeper that does not know the tournament runs an older programme: it is asked again with the next score.
+    """
+    if code == NOT_FOUND and not record.joined_at:
+        records.keep(turn, key, replace(record, status="again"))
+        return Answered(code)
     if was == "pending" and code == "full":
         records.keep(turn, key, replace(record, status="pending"))
     else:

@@ -131,7 +131,7 @@ def finish(turn: Turn, key: str, record: RunRecord, tier: str = "") -> None:
     if record.status in records.OVER:
         records.keep(turn, key, record)
         return
-    if record.status in ("asked", "pending"):
+    if record.status in ("asked", "again", "pending"):
         cleared = records.pay_back(turn, key, record, "closed")
         _end(turn, key, replace(cleared, status="refused", reason="closed"))
         turn.effects.append(TournamentRefused(*records.split(key), "closed"))

@@ -93,7 +93,7 @@ def _join_open(turn: Turn, key: str, mine: RunRecord, theirs: RunRecord) -> None
 
 def _standing(record: RunRecord) -> int:
     """Return how far in the player is."""
-    return 3 if record.status in SEATED else {"asked": 2, "pending": 1}.get(record.status, 0)
+    return 4 if record.status in SEATED else {"asked": 3, "again": 2, "pending": 1}.get(record.status, 0)
 
 
 def _both(rule: TournamentRule | None, keeps: RunRecord, gives: RunRecord) -> RunRecord:

@@ -12,7 +12,7 @@ from gamification.rules import AMOUNT_MAX
 from gamification.tournaments.rules import ScoringRule, TournamentRule
 from gamification.working import Turn
 
-OPEN = frozenset({"asked", "registered", "scoring"})  # events count
+OPEN = frozenset({"asked", "again", "registered", "scoring"})  # events count
 
 
 def counts(record: RunRecord, event: Event, now: int) -> bool:

@@ -27,7 +27,8 @@ from domain.entries import (
     decode_entry,
     encode_entry,
 )
-from domain.ids import is_nobody, partition_of
+from domain.game_effects import PrizeWon
+from domain.ids import KEEPER_PREFIX, is_nobody, partition_of
 from store.ports import BOARD, decode_walk
 from tests.simulation import choosers, racing, visitors
 from tests.simulation.model import LaneState, parsed
@@ -152,18 +153,21 @@ def _ledger(world: "World", m: LaneState) -> Iterator[str]:
 
 
 def _once(m: LaneState) -> Iterator[str]:
-    """A completion happens once; its effect key is taken."""
+    """A completion happens once, and so does a prize; its effect key is taken."""
     completions = Counter(
         (player, effect.completion_id, effect.mission)
+        if isinstance(effect, MissionCompleted)
+        else (effect.tournament, effect.run, f"{player} {effect.rank} {effect.score}")
         for player in m.history
         for _, record in _records(m, player)
         for effect in record.effects
-        if isinstance(effect, MissionCompleted)
+        if isinstance(effect, MissionCompleted | PrizeWon)
     )
-    yield from (f"{what} completed {times} times" for what, times in completions.items() if times > 1)
-    keys = sum(len(keys) for keys in m.effects.values())
+    yield from (f"{what} happened {times} times" for what, times in completions.items() if times > 1)
+    causes = [cause for keys in m.effects.values() for cause in keys.values()]
+    keys = sum(not cause.startswith(KEEPER_PREFIX) for cause in causes)  # a keeper's prizes have keys of their own
     if keys != len(completions):
-        yield f"{len(completions)} completions, {keys} effect keys"
+        yield f"{len(completions)} completions and prizes, {keys} effect keys"
 
 
 def _order(world: "World", m: LaneState) -> Iterator[str]:
