@@ -13,7 +13,7 @@ from gamification.rewards import described, grant, listed, rewards_from
 from gamification.working import Turn
 
 TIMER = "play_acknowledged"
-PLAYS_MAX = 50  # kept, the newest
+PLAYS_MAX = 30  # kept, the newest; written with each of the player's turns that changes any of this
 OPEN_MAX = 20  # asked or drawn at once; who has more must acknowledge first
 WAITING = ("asked", "drawn")
 

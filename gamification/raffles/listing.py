@@ -43,9 +43,9 @@ def take(keeper: Keeper, entry: Entry) -> None:
         if not keeper.kept:
             run_keeper = keeper_id(RAFFLE, f"{raffle}@{run}")
             keeper.relays.append(KeeperAsked(run_keeper, keeper.id, f"{BEGIN}/{part}", BEGIN, cause=entry.cause))
-        for i, (player, amount, _) in enumerate(entry.rows):
-            if not _add(keeper, player, amount):
-                keeper.tell(player, REFUSED, f"{keeper.offset}/{i}", raffle=raffle, run=run, amount=amount)
+        for i in _add(keeper, entry):
+            player, amount, _ = entry.rows[i]
+            keeper.tell(player, REFUSED, f"{keeper.offset}/{i}", raffle=raffle, run=run, amount=amount)
     elif isinstance(entry, KeeperAsked) and entry.op == FREEZE and "asked" not in keeper.kept:
         keeper.kept = keeper.kept | {"asked": [entry.asker, entry.id], "passed": []}
         keeper.barriers.append(Barrier(keeper.id, FREEZE))
@@ -61,14 +61,20 @@ def take(keeper: Keeper, entry: Entry) -> None:
         keeper.answer(entry, part=int(part), players=players)
 
 
-def _add(keeper: Keeper, player: str, amount: int) -> bool:
-    kept = keeper.kept
-    held = _held(keeper)
-    size = kept.get("bytes", 0) + (0 if player in held else len(player.encode(errors="replace")) + ROW_BYTES)
-    if "frozen" in kept or size > BYTES_MAX:
-        return False
-    keeper.kept = kept | {"held": held | {player: held.get(player, 0) + amount}, "bytes": size}
-    return True
+def _add(keeper: Keeper, entry: Contributed) -> list[int]:
+    """Put tickets on the list; the places of the rows that it has no room for, all of them once it is frozen."""
+    if "frozen" in keeper.kept:
+        return list(range(len(entry.rows)))
+    held, size, refused = dict(_held(keeper)), keeper.kept.get("bytes", 0), []
+    for i, (player, amount, _) in enumerate(entry.rows):
+        more = 0 if player in held else len(player.encode()) + ROW_BYTES
+        if size + more > BYTES_MAX:
+            refused.append(i)
+        else:
+            held[player] = held.get(player, 0) + amount
+            size += more
+    keeper.kept = keeper.kept | {"held": held, "bytes": size}
+    return refused
 
 
 def _freeze(keeper: Keeper, raffle: str, run: str, part: int) -> None:

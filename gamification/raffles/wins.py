@@ -14,7 +14,7 @@ from gamification.rewards import ask_for_message, described, grant, listed, loca
 from gamification.working import Turn
 
 TIMER = "win_expires"
-WINS_MAX = 50  # kept, the newest; those that wait for their claim stay
+WINS_MAX = 20  # kept, the newest; those that wait for their claim stay
 
 
 def on_won(turn: Turn, told: KeeperAnswered) -> None:
