@@ -14,6 +14,7 @@ from starlette.routing import Route
 from api import (
     asyncapi,
     boards,
+    budgets,
     campaigns,
     channels,
     choices,
@@ -79,6 +80,7 @@ ROUTERS = (
     game,
     game_reads,
     boards,
+    budgets,
     draws,
     messages,
     models,
