@@ -28,7 +28,7 @@ from domain.entries import (
     encode_entry,
 )
 from domain.game_effects import PrizeWon
-from domain.ids import KEEPER_PREFIX, is_nobody, partition_of
+from domain.ids import is_nobody, partition_of
 from store.ports import BOARD, decode_walk
 from tests.simulation import choosers, racing, visitors
 from tests.simulation.model import LaneState, parsed
@@ -164,8 +164,7 @@ def _once(m: LaneState) -> Iterator[str]:
         if isinstance(effect, MissionCompleted | PrizeWon)
     )
     yield from (f"{what} happened {times} times" for what, times in completions.items() if times > 1)
-    causes = [cause for keys in m.effects.values() for cause in keys.values()]
-    keys = sum(not cause.startswith(KEEPER_PREFIX) for cause in causes)  # a keeper's prizes have keys of their own
+    keys = sum(len(keys) for keys in m.effects.values())
     if keys != len(completions):
         yield f"{len(completions)} completions and prizes, {keys} effect keys"
 
