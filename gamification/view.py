@@ -132,12 +132,14 @@ def _levels(system: LevelSystem, rules: Rules, snapshot: Snapshot, now: int) -> 
         "name": dict(system.name),
         "currency": system.currency,
         "level": held,
+        "level_name": dict(system.levels[place].name) if place >= 0 else {},
         "lifetime": balance.lifetime,
         "benefits": dict(system.levels[place].benefits) if place >= 0 else {},
         "until": standing.until or None if standing else None,
         "next": (
             {
                 "id": system.levels[following].id,
+                "name": dict(system.levels[following].name),
                 "at": system.levels[following].at,
                 "benefits": dict(system.levels[following].benefits),
             }

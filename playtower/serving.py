@@ -18,6 +18,8 @@ SAMPLE = Path(__file__).parent.parent / "examples" / "programmes" / "casino" / "
 ADMIN_SCOPES = ("admin",)
 INGEST_SCOPES = ("events:write",)
 DEMO_KEY = "demo page"
+LOBBY_PLAYER = "vip-1"  # whose lobby the demo opens; plays by themselves, and presses nothing
+LOBBY_TOKEN_S = 86_400
 
 
 async def run_serve(settings: ServeSettings, out: Console) -> int:
@@ -32,24 +34,28 @@ async def run_demo(
     settings: ServeSettings, out: Console, *, rate: float, players: int, seed: int, seconds: float = 0.0
 ) -> int:
     """Serve with the sample programme and simulated players; the exit status."""
-    from playtower import demo_traffic
+    from playtower import demo_season, demo_traffic
 
     async with _Running(settings, out) as running:
         key = await _demo_key(running.supervisor.redis_url)
         url = f"http://{settings.host}:{settings.port}"
         with Client(key, url) as client:
             applied = await asyncio.to_thread(apply_directory, client, SAMPLE)
+            token = client.request("POST", f"/v1/players/{LOBBY_PLAYER}/token", json={"ttl_s": LOBBY_TOKEN_S}).json()
         _greet(settings, running, out)
         out.print(f"sample programme version {applied.version}; {players} simulated players, {rate:g} events a second")
-        out.print(f"\n  open [bold]{url}/#key={key}[/bold]\n")
+        out.print(f"\n  the engine, live        [bold]{url}/#key={key}[/bold]")
+        out.print(f"  one player's own lobby  [bold]{url}/lobby#token={token['token']}[/bold]\n")
         out.print("ctrl-C stops everything; the data stays in " + str(settings.data_dir))
         traffic = asyncio.create_task(
             demo_traffic.run(url, key, rate=rate, players=players, seed=seed, stop=running.stopping)
         )
+        others = [player.id for player in demo_traffic.Casino(seed, players).players if player.id != LOBBY_PLAYER]
+        pressing = asyncio.create_task(demo_season.run(url, key, others, seed=seed, stop=running.stopping))
         if seconds:
             asyncio.get_running_loop().call_later(seconds, running.stopping.set)
         await running.supervisor.run(running.stopping)
-        await traffic
+        await asyncio.gather(traffic, pressing)
     return 0
 
 

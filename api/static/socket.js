@@ -7,7 +7,7 @@ const ACK_EVERY_MS = 5_000; // a socket may say a hundred things a minute
 /**
  * Keeps one player's socket open. Each delta moves the cursor, so a reconnect brings what was missed, once.
  *
- * @param {{token: () => Promise<string>, onState: (tone: string, text: string) => void,
+ * @param {{token: () => Promise<string>, onState: (tone: string, text: string, how: {code: string, again_s?: number}) => void,
  *          onDelta: (delta: object) => void, onResync: (frame: object) => void}} handlers
  */
 export class PlayerSocket {
@@ -33,7 +33,7 @@ export class PlayerSocket {
   }
 
   async #open() {
-    this.#handlers.onState("warn", "Connecting");
+    this.#handlers.onState("warn", "Connecting", { code: "connecting" });
     let token;
     try {
       token = await this.#handlers.token(); // a new one each time: tokens are short-lived
@@ -53,11 +53,11 @@ export class PlayerSocket {
     if (frame.cursor != null) this.#cursor = frame.cursor;
     if (frame.type === "welcome") {
       this.#delay = FIRST_DELAY_MS;
-      this.#handlers.onState("good", "Live");
+      this.#handlers.onState("good", "Live", { code: "live" });
     } else if (frame.type === "resync") {
       this.#handlers.onResync(frame);
     } else if (frame.type === "error") {
-      this.#handlers.onState("bad", frame.detail || frame.code || "Refused");
+      this.#handlers.onState("bad", frame.detail || frame.code || "Refused", { code: "refused" });
     } else {
       this.#handlers.onDelta(frame);
     }
@@ -71,7 +71,8 @@ export class PlayerSocket {
 
   #again(why) {
     if (this.#ended) return;
-    this.#handlers.onState("bad", `${why}; again in ${Math.ceil(this.#delay / 1000)} s`);
+    const again_s = Math.ceil(this.#delay / 1000);
+    this.#handlers.onState("bad", `${why}; again in ${again_s} s`, { code: "lost", again_s });
     this.#timer = setTimeout(() => this.#open(), this.#delay * (0.75 + Math.random() / 2));
     this.#delay = Math.min(this.#delay * 2, LAST_DELAY_MS);
   }

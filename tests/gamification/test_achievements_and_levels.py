@@ -133,7 +133,7 @@ def test_a_player_never_seen_is_shown_the_whole_programme() -> None:
         ("m", "available", 0, [])
     ]
     assert view["achievements"][0]["stages"][0] == {"stage": 1, "at": 100, "reached": False}
-    assert view["levels"][0]["next"] == {"id": "bronze", "at": 0, "benefits": {}}
+    assert view["levels"][0]["next"] == {"id": "bronze", "name": {}, "at": 0, "benefits": {}}
 
 
 def test_an_achievement_may_be_a_badge() -> None:

@@ -1,0 +1,51 @@
+// Tournaments: which are on, the rows around the player, and the way in.
+
+import { $, asks, el, fill, keyed, priceText, show } from "./lobby_dom.js";
+import { local, moment, number, plain, t } from "./lobby_words.js";
+
+const path = encodeURIComponent;
+export const keyOf = (race) => `${race.id}@${race.run}`;
+
+export function showRaces(races, { held }, choose) {
+  fill("races", races, (race) => {
+    const later = race.starts_at > Date.now() ? ` (${moment(race.starts_at)})` : "";
+    const chip = keyed(el("button", { type: "button", textContent: local(race.name, race.id) + later }), keyOf(race));
+    chip.setAttribute("aria-pressed", String(keyOf(race) === held.race));
+    chip.addEventListener("click", () => choose(keyOf(race)));
+    return chip;
+  });
+  show("race-body", races.length > 0);
+}
+
+export function showRace(race, board, { doing, again }) {
+  if (!race) return;
+  const rows = board?.items ?? [];
+  $("race-rank").replaceChildren(board?.rank ? el("strong", { textContent: t("my_rank", { n: number(board.rank), of: number(board.entrants) }) }) : t("not_ranked"));
+  $("race-facts").textContent = [race.me?.tier ? t("tier", { name: plain(race.me.tier) }) : "", race.ends_at ? t("ends", { date: moment(race.ends_at) }) : ""].filter(Boolean).join(" · ");
+  $("race-doors").replaceChildren(...door(race, doing, again));
+  let before = 0;
+  $("rows").replaceChildren(...rows.flatMap((row) => {
+    const made = el("tr", {},
+      el("td", { className: "n", textContent: number(row.rank) }),
+      el("td", { textContent: [row.name || t("somebody"), row.me ? `(${t("you")})` : ""].filter(Boolean).join(" ") }),
+      el("td", { className: "n", textContent: number(row.score) }));
+    if (row.me) made.setAttribute("aria-current", "true");
+    const gap = before && row.rank > before + 1 ? [el("tr", { className: "gap" }, el("td", { colSpan: 3, textContent: "…" }))] : [];
+    before = row.rank;
+    return [...gap, made];
+  }));
+  show("rows-empty", !rows.length);
+}
+
+function door(race, doing, again) {
+  const name = local(race.name, race.id);
+  const price = race.buy_in ? priceText(race.buy_in) : "";
+  if (race.me?.status === "pending") return [t("pending_approval")];
+  if (race.registration === "auto") return [];
+  if (race.me?.registered) return [el("span", { className: "tag good", textContent: t("registered") })];
+  if (!["registering", "running"].includes(race.status)) return [];
+  return [keyed(asks(price ? t("register_for", { price }) : t("register"), async () => {
+    await doing(`/tournaments/${path(race.id)}/registration`, { run: race.run }, t("joined", { name }), price);
+    again("tournaments");
+  }), keyOf(race))];
+}
