@@ -1,20 +1,29 @@
 """Boards are compared with what the players' turns scored: what was lost, made up or moved is a violation."""
 
 from functools import partial
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
 from domain.entries import BoardFrozen, TimerFired
 from domain.step import BoardScore, Freeze
-from playtower.audit import AuditReport
+from playtower.audit import AuditReport, audit
 from playtower.audit_boards import BoardAudit
 from store.boards import KEPT_MS, Boards
 from store.keys import board
+from tests.api.world import PROGRAMME, world_of
+from tests.conftest import Server
+from tests.playtower.test_audit_ways import _settled as settled
 
 RACE = "race@1"
 KEEPER = "keeper:tournament:race"
 NOW = 4_102_444_800_000
+RACES = {
+    "tournaments": {
+        "race": {"schedule": {"every": "month"}, "events": [{"event": "bet_placed", "score": {"count": True}}]}
+    }
+}
 SCORES = [BoardScore(RACE, "ann", 1, 5.0, 1), BoardScore(RACE, "bob", 4, 7.5, 2), BoardScore(RACE, "ann", 2, 9.0, 3)]
 TURN = TimerFired("ann", "", "", 0)
 
@@ -80,3 +89,20 @@ async def test_a_board_that_is_gone_is_a_violation_until_its_time_is_over(redis:
     await redis.delete(*board(RACE))
     assert await audited(redis) == ["boards are there"]
     assert await audited(redis, now=NOW + KEPT_MS + 1) == []
+
+
+async def test_a_store_with_a_tournament_is_sound_until_its_board_is_not(server: Server, redis: Redis) -> None:
+    async with world_of(server, redis) as world:
+        await world.publish(PROGRAMME | RACES)  # type: ignore[arg-type]
+        for n, player in enumerate(["ann", "bob", "cleo", "ann", "bob", "ann"]):
+            await world.happen(player, "bet_placed", f"bet-{n}")
+        answer = await world.until("/v1/tournaments/race/board", lambda answer: _scores(answer) == [3.0, 2.0, 1.0])
+        await settled(redis)
+    report = await audit(redis)
+    assert (report.violations, report.boards) == ([], 1)
+    await Boards(redis).score([BoardScore(answer["board"], "ann", 99, 50.0, 1)])
+    assert [violation.check for violation in (await audit(redis)).violations] == ["boards agree"]
+
+
+def _scores(answer: dict[str, Any]) -> list[float]:
+    return [row["score"] for row in answer["items"]]
