@@ -177,6 +177,9 @@ MADE: dict[type, Callable[[Any], Told]] = {
     game_effects.RewardRefused: lambda e: frames.Reward(
         status="refused", rule=e.rule, reason=e.reason, rewards=_rewards(e.rewards), instead=_rewards(e.instead)
     ),
+    game_effects.RolledBack: lambda e: frames.Rollback(
+        status=e.status, events=list(e.events), changed=list(e.changed), debts=e.debts
+    ),
 }
 """What a player sees of each effect; of the others nothing."""
 

@@ -24,7 +24,7 @@ from domain.effects import (
     SegmentLeft,
     TraitsChanged,
 )
-from domain.game_effects import BudgetAlert, TicketsListed
+from domain.game_effects import BudgetAlert, CaseClosed, CaseOpened, TicketsListed
 
 OPERATORS = (
     AskedKeeper,  # how a shared thing is kept
@@ -43,6 +43,8 @@ OPERATORS = (
     ChoiceEnded,
     BudgetAlert,
     TicketsListed,  # names other players
+    CaseOpened,  # a person at the operator's sees to it
+    CaseClosed,
 )
 
 
