@@ -28,7 +28,7 @@ def take(keeper: Keeper, entry: Entry) -> None:
     seed = seed_of(keeper.draws, "jackpots", rule.id, "", pot.number)
     hits = 0
     for player, micros, cause in entry.rows:
-        pot, paid = pots.contributed(rule, pot, seed, micros, pots.client_seed_of(player, cause))
+        pot, paid = pots.contributed(rule, pot, seed, micros, player, cause)
         if paid is None:
             continue
         draw = pots.proved(rule, paid, draw_id(keeper.offset, hits, keeper.id), "", seed)

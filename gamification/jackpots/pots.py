@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from domain.game_effects import Drawn
 from domain.games import Pot
 from gamification.fairness.maths import commitment_of, number_below
-from gamification.fairness.proof import CHANCE_OF, threshold_of
+from gamification.fairness.proof import CHANCE_OF, THRESHOLD, threshold_of
 from gamification.jackpots.config import MICROS, UNITS_MAX
 from gamification.jackpots.rules import JackpotRule
 
@@ -39,7 +39,9 @@ def client_seed_of(player: str, cause: str) -> str:
     return sha256(f"{player}\n{cause}".encode(errors="replace")).hexdigest()
 
 
-def contributed(rule: JackpotRule, pot: Pot, seed: bytes, micros: int, client_seed: str) -> tuple[Pot, Paid | None]:
+def contributed(
+    rule: JackpotRule, pot: Pot, seed: bytes, micros: int, player: str, cause: str
+) -> tuple[Pot, Paid | None]:
     """Return the pot after a contribution, and what was paid if that hit it.
 
     A pot keeps the bounds and the currency that it began with; a chance is that of the programme in force. One that
@@ -48,18 +50,22 @@ def contributed(rule: JackpotRule, pot: Pot, seed: bytes, micros: int, client_se
     if not pot.most and not rule.chance:
         least = max(rule.least, pot.micros // MICROS + 1)
         pot = replace(pot, least=least, most=max(rule.most, least))
-    after = replace(pot, micros=min(pot.micros + micros, MICROS_MAX), contributions=pot.contributions + 1)
-    facts: dict[str, Any] = {"before": pot.micros // MICROS, "after": after.micros // MICROS}
+    now = min(pot.micros + micros, MICROS_MAX)
+    client_seed = THRESHOLD if pot.most else client_seed_of(player, cause)
     if pot.most:
-        threshold = threshold_of(seed, pot.least, pot.most)
-        is_hit = after.micros // MICROS >= threshold
-        facts |= {"hit": "must_hit_by", "min": pot.least, "must_hit_by": pot.most}
+        is_hit = now // MICROS >= threshold_of(seed, pot.least, pot.most)
     else:
         is_hit = number_below(CHANCE_OF, seed, client_seed, pot.contributions) < rule.chance
-        facts |= {"hit": "chance", "chance": rule.chance}
-    if not is_hit:
-        return after, None
-    amount, left = divmod(after.micros, MICROS)
+    if not is_hit:  # nearly every one
+        grown = Pot(pot.number, now, pot.seeded, pot.contributions + 1, pot.currency, pot.least, pot.most, pot.paid)
+        return grown, None
+    rest: dict[str, Any] = (
+        {"hit": "must_hit_by", "min": pot.least, "must_hit_by": pot.most}
+        if pot.most
+        else {"hit": "chance", "chance": rule.chance}
+    )
+    facts = {"before": pot.micros // MICROS, "after": now // MICROS, **rest}
+    amount, left = divmod(now, MICROS)
     return _begun(rule, pot.number + 1, left, pot.paid + amount), Paid(pot, amount, client_seed, facts)
 
 
@@ -83,7 +89,7 @@ def proved(rule: JackpotRule, paid: Paid, draw: str, scope: str, seed: bytes) ->
         paid.pot.number,
         commitment_of(seed),
         paid.client_seed,
-        paid.pot.contributions,
+        0 if paid.client_seed == THRESHOLD else paid.pot.contributions,
         f"{paid.amount} {paid.pot.currency}",
         facts=paid.facts,
     )

@@ -45,8 +45,7 @@ def _grow(turn: Turn, rule: JackpotRule, micros: int) -> None:
     games: Games = turn.part("games")
     pot = games.pots.get(rule.id) or pots.first(rule)
     seed = seed_of(turn.draws, "jackpots", rule.id, turn.player, pot.number)
-    client_seed = pots.client_seed_of(turn.player, turn.cause)
-    after, paid = pots.contributed(rule, pot, seed, micros, client_seed)
+    after, paid = pots.contributed(rule, pot, seed, micros, turn.player, turn.cause)
     turn.set_part("games", replace(games, pots=games.pots | {rule.id: after}))
     if paid is not None:
         number = sum(isinstance(effect, Drawn) for effect in turn.effects)
