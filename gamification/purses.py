@@ -81,6 +81,13 @@ def moved(
     A credit first fills a debt; the rest is a lot. What comes back joins the lot that expires first, so that buying
     and giving back does not make points younger.
     """
+    purse = _armed(turn, options.currency, _changed(turn, options, held, amount, balance, earned, account))
+    return None if purse == _EMPTY else purse
+
+
+def _changed(
+    turn: "Turn", options: PurseRule, held: Balance, amount: int, balance: int, earned: int, account: str
+) -> Purse:
     purse = held.purse or _EMPTY
     lots = purse.lots
     if amount < 0:
@@ -96,8 +103,7 @@ def moved(
         sums = dict(credits)
         sums[today] = sums.get(today, 0) + earned
         credits = tuple(sorted((day, sum_) for day, sum_ in sums.items() if day > today - options.window_days))
-    purse = _armed(turn, options.currency, replace(purse, lots=lots, credits=credits))
-    return None if purse == _EMPTY else purse
+    return replace(purse, lots=lots, credits=credits)
 
 
 def credited(held: Balance | None, days: int, today: int) -> int:
@@ -121,7 +127,7 @@ def settle(turn: "Turn", currency: str) -> None:
         held = turn.wallet[currency]
         balance, lifetime = held.balance + amount, held.lifetime + amount
         if max(balance, lifetime) <= AMOUNT_MAX:
-            after = moved(turn, options, held, amount, balance, amount, "issued")
+            after = _changed(turn, options, held, amount, balance, amount, "issued")
             turn.set_balance(currency, Balance(balance, lifetime, after))
             turn.effects.append(Posting(currency, amount, balance, rule, turn.rules.version, "issued", "available"))
     _expire(turn, currency)

@@ -259,7 +259,7 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=60)
 @given(OPTIONS, STEPS, st.booleans())
 def test_accounts_and_balances_are_zero_together_and_lots_never_exceed_a_balance(
     options: dict[str, Any], steps: list[tuple[str, str, int, int]], meets: bool
