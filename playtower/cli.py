@@ -14,6 +14,7 @@ from playtower.choices import choices
 from playtower.draws import verify_draw
 from playtower.evaluate import evaluate
 from playtower.model_commands import models_app
+from playtower.programme_commands import diff, export
 from playtower.recalibrate import recalibrate
 from playtower.settings import ServeSettings
 from playtower.terminal import ArchiveDir, DataDir, Json, RedisUrl, Url, err, fail, guarded, out, print_json
@@ -33,6 +34,8 @@ app.add_typer(segments_app, name="segments")
 app.add_typer(models_app, name="models")
 app.command()(bounce)
 app.command()(choices)
+app.command()(diff)
+app.command()(export)
 app.command()(evaluate)
 app.command()(train)
 app.command()(recalibrate)

@@ -30,7 +30,7 @@ def read_programme(directory: Path) -> Documents:
     documents: Documents = {}
     problems: list[str] = []
     for path in sorted(directory.glob("*/*")):
-        if path.suffix not in SUFFIXES or path.name.startswith(".") or path.parent.name.startswith("."):
+        if not _is_document(path):
             continue
         try:
             document = _read(path)
@@ -55,6 +55,28 @@ def write_programme(directory: Path, documents: Documents) -> list[Path]:
             path.write_text(to_yaml(document), encoding="utf-8")
             written.append(path)
     return written
+
+
+def export_programme(directory: Path, documents: Documents, *, prune: bool = False) -> tuple[list[Path], list[Path]]:
+    """Write every document to its file; a second file of a document, in another spelling, goes.
+
+    Args:
+        prune: Delete the files of all other documents too.
+
+    Returns:
+        The files written, and those deleted.
+    """
+    before = [path for path in directory.glob("*/*") if _is_document(path)]
+    written = write_programme(directory, documents)
+    named = {(path.parent.name, path.stem) for path in written}
+    deleted = [path for path in before if path not in written and (prune or (path.parent.name, path.stem) in named)]
+    for path in deleted:
+        path.unlink()
+    return written, deleted
+
+
+def _is_document(path: Path) -> bool:
+    return path.suffix in SUFFIXES and not path.name.startswith(".") and not path.parent.name.startswith(".")
 
 
 def _read(path: Path) -> dict[str, Any]:
