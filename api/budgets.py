@@ -55,6 +55,14 @@ async def read_budget(budget: str, context: Ctx, _: PlayersReader) -> dict[str, 
     return found[0]
 
 
+async def every(context: Context) -> list[dict[str, Any]]:
+    """Return all live budgets, for the metrics; a programme without any is not compiled for them."""
+    _, documents = await context.programmes.current()
+    if not documents.get("budgets"):
+        return []
+    return await read(context, ids((await live_programme(context)).rules))
+
+
 async def read(context: Context, names: list[str]) -> list[dict[str, Any]]:
     """Return the budgets of these names that are in the live programme."""
     rules = (await live_programme(context)).rules

@@ -1,6 +1,7 @@
 """What Prometheus reads, as families made of one look at the store and of the CRM's counts."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -28,6 +29,7 @@ def families(
     counted: Tallies | None,
     channels: Seen | None = None,
     watched: View | None = None,
+    budgets: list[dict[str, Any]] | None = None,
 ) -> list[Metric]:
     """Return all families; without a store, those of the gateway alone."""
     up = GaugeMetricFamily("playtower_store_up", "Whether the store answers", value=float(view is not None))
@@ -43,7 +45,25 @@ def families(
         *(_crm_families(counted) if counted else ()),
         *(_channel_families(channels) if channels else ()),
         *(_watch_families(watched) if watched else ()),
+        *(_budget_families(budgets) if budgets else ()),
     ]
+
+
+def _budget_families(budgets: list[dict[str, Any]]) -> list[Metric]:
+    """Return what of each reward budget is spent, reserved and left, and how many rewards wait for it."""
+    said = {
+        "spent": "Confirmed in the present period",
+        "reserved": "Asked for and not yet given",
+        "left": "May still be given",
+        "waiting": "Rewards that wait for room",
+    }
+    families = []
+    for what, meaning in said.items():
+        family = GaugeMetricFamily(f"playtower_budget_{what}", meaning, labels=["budget"])
+        for budget in budgets:
+            family.add_metric([budget["id"]], budget[what])
+        families.append(family)
+    return families
 
 
 def _store_families(view: StoreView) -> list[Metric]:

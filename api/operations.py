@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from actors.models import ModelVersions
 from api.auth import Principal, require
+from api.budgets import every as all_budgets
 from api.channels import list_channels, read_channels
 from api.context import Context, Ctx
 from api.look import StoreView, look, shown_host
@@ -111,14 +112,15 @@ async def _model(context: Context) -> dict[str, Any]:
     responses={200: {"content": {"text/plain": {"example": 'playtower_partition_backlog{lane="players"} 0.0\n'}}}},
 )
 async def metrics(context: Ctx) -> Response:
-    view = counted = seen = watched = None
+    view = counted = seen = watched = budgets = None
     with contextlib.suppress(RedisError, Unavailable, OSError):
         view = await look(context)
         counted = await tallies(context)
         seen = await read_channels(context)
         watched = await watch_view(context)
+        budgets = await all_budgets(context)
     registry = CollectorRegistry()
-    registry.register(Once(families(context, view, counted, seen, watched)))
+    registry.register(Once(families(context, view, counted, seen, watched, budgets)))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 

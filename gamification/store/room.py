@@ -35,8 +35,8 @@ def errors(sources: Sources) -> Iterable[str]:
             yield from condition_errors(where, f"discount[{i}].audience", tree, models, segments)
         if item.message and "templates" in documents and item.message.template not in documents["templates"]:
             yield f"{where}: message.template: expected a template, got {item.message.template!r}"
-        if item.grant and "connectors" in documents:
-            connector = documents["connectors"].get(item.grant.connector, {})
+        if item.grant:
+            connector = documents.get("connectors", {}).get(item.grant.connector, {})
             if connector.get("kind") != "webhook":
                 came = f"{item.grant.connector!r}"
                 yield f"{where}: grant.connector: expected a connector of the kind webhook, got {came}"

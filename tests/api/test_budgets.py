@@ -64,3 +64,11 @@ async def test_what_is_no_budget_is_not_found(api: Api) -> None:
     await api.publish({"budgets": BUDGETS})
     answer = await api.get("/v1/budgets/nobody")
     assert (answer.status_code, answer.json()["code"]) == (404, "budget_not_found")
+
+
+async def test_the_metrics_tell_of_each_budget(api: Api) -> None:
+    await api.publish({"budgets": BUDGETS})
+    await kept(api, api.context.redis, "welcome", reserved=40, confirmed=900, waiting=[["1-0#0@ada", 80]])
+    lines = (await api.client.get("/metrics")).text.splitlines()
+    assert 'playtower_budget_left{budget="welcome"} 60.0' in lines
+    assert 'playtower_budget_waiting{budget="welcome"} 1.0' in lines

@@ -295,6 +295,7 @@ def test_the_view_says_what_can_be_bought_and_why_not() -> None:
         ({"gives": [points(1, "silver")]}, "gives"),
         ({"grant": {"connector": "platform"}}, "expected no grant with type currency"),
         ({"audience": {"segment": "whales"}}, "audience: expected a configured segment"),
+        ({"type": "bonus", "grant": {"connector": "platform"}}, "expected a connector of the kind webhook"),
     ],
 )
 def test_what_is_wrong_is_said(config: dict[str, Any], error: str) -> None:
