@@ -57,7 +57,7 @@ def _budget_families(budgets: list[dict[str, Any]]) -> list[Metric]:
         "left": "May still be given",
         "waiting": "Rewards that wait for room",
     }
-    families = []
+    families: list[Metric] = []
     for what, meaning in said.items():
         family = GaugeMetricFamily(f"playtower_budget_{what}", meaning, labels=["budget"])
         for budget in budgets:
