@@ -47,7 +47,8 @@ def wishes(state: dict[str, Any]) -> Iterator[Wish]:
     for game in state.get("minigames", ()):
         yield from _plays(game)
     for race in state.get("tournaments", ()):
-        if race["registration"] != "auto" and race["status"] in OPEN and not race["me"]["status"]:
+        late = race["players"]["min"] and race["status"] == "running"  # who was to come had to come before it began
+        if race["registration"] != "auto" and race["status"] in OPEN and not race["me"]["status"] and not late:
             yield Wish(f"tournaments/{race['id']}/registration", {"run": race["run"]}, bool(race["buy_in"]))
     for item in state.get("store", ()):
         if item["can_buy"]:

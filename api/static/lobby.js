@@ -22,8 +22,8 @@ const stored = {
 let token = null;
 let socket = null;
 let line = null; // how the connection is said again in another language
-const LISTS = ["streaks", "quests", "minigames", "plays", "tournaments", "store", "purchases", "raffles", "wins", "jackpots"];
-const held = { me: null, race: null, board: null, ...Object.fromEntries(LISTS.map((name) => [name, []])) }; // race: <id>@<run>
+const LISTS = ["streaks", "quests", "minigames", "plays", "tournaments", "store", "purchases", "raffles", "wins"];
+const held = { me: null, jackpots: [], race: null, board: null, ...Object.fromEntries(LISTS.map((name) => [name, []])) }; // race: <id>@<run>
 
 // --- asking the engine -------------------------------------------------------------------------------------------
 
@@ -102,7 +102,7 @@ const PARTS = { // name -> how it is read, how it is drawn
     held.me = { ...me, clubs: clubs.items ?? [] };
     for (const name of LISTS) held[name] = held.me[name] ?? [];
     nameCurrencies(held.me.balances);
-  }, () => { showHero(held.me); for (const part of Object.keys(PARTS)) if (part !== "me" && part !== "board") PARTS[part][1](); }],
+  }, () => { showHero(held.me); for (const part of Object.keys(PARTS)) if (part !== "me" && part !== "board") PARTS[part][1](); soon("jackpots"); }],
   missions: [async () => { held.me.missions = (await call("/missions")).items; }, () => showMissions(held.me.missions ?? [], doors)],
   streaks: [lists("streaks"), () => showStreaks(held.streaks, doors)],
   quests: [lists("quests"), () => showQuests(held.quests)],
@@ -217,7 +217,7 @@ function told(delta) {
     case "quest": return [nameIn(held.quests, delta.quest), delta.status === "completed" ? t("done") : t("done_of", { n: delta.done, max: delta.of })];
     case "notification": return [delta.title, ""];
     case "leaderboard": return [nameIn(held.tournaments, delta.tournament), number(delta.score)];
-    case "purchase": return [nameIn(held.store, delta.item), plain(delta.status)];
+    case "purchase": return [nameIn(held.store, delta.item), t(`purchase_${delta.status}`)];
     case "play": case "draw": case "seed": return null; // the wheel says it itself
     case "tournament": return [nameIn(held.tournaments, delta.tournament), delta.rank ? t("place", { n: number(delta.rank) }) : plain(delta.status)];
     case "jackpot": return [nameIn(held.jackpots, delta.jackpot), `+${number(delta.amount)} ${currencyName(delta.currency ?? "points")}`];

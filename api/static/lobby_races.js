@@ -1,7 +1,7 @@
 // Tournaments: which are on, the rows around the player, and the way in.
 
 import { $, asks, el, fill, keyed, priceText, show } from "./lobby_dom.js";
-import { local, moment, number, plain, t } from "./lobby_words.js";
+import { local, moment, number, plain, refusal, t } from "./lobby_words.js";
 
 const path = encodeURIComponent;
 export const keyOf = (race) => `${race.id}@${race.run}`;
@@ -43,6 +43,8 @@ function door(race, doing, again) {
   if (race.me?.status === "pending") return [t("pending_approval")];
   if (race.registration === "auto") return [];
   if (race.me?.registered) return [el("span", { className: "tag good", textContent: t("registered") })];
+  if (race.me?.reason) return [el("span", { className: "muted", textContent: refusal(race.me.reason, plain(race.me.reason)) })];
+  if (race.players?.min && race.status === "running") return []; // who was to come had to come before it began
   if (!["registering", "running"].includes(race.status)) return [];
   return [keyed(asks(price ? t("register_for", { price }) : t("register"), async () => {
     await doing(`/tournaments/${path(race.id)}/registration`, { run: race.run }, t("joined", { name }), price);

@@ -29,6 +29,6 @@ export function showStore(items, { doing, again }) {
 export function showPurchases(purchases, items) {
   fill("purchases", purchases.slice(0, 8), (purchase) => el("li", {},
     el("span", { textContent: local(items.find((item) => item.id === purchase.item)?.name, purchase.item) }),
-    el("span", { className: "when", textContent: plain(purchase.status) }),
+    el("span", { className: "when", textContent: t(`purchase_${purchase.status}`) }),
     el("span", { className: "more", textContent: [purchase.price?.amount ? priceText(purchase.price) : "", moment(purchase.at)].filter(Boolean).join(" · ") })));
 }

@@ -132,7 +132,8 @@ async function showProof() {
   if (last?.id) {
     parts.push(el("p", {}, el("strong", { textContent: `${t("last_draw")}: ${nameOf(last.prize)}` })), ...line("id", last.id),
       asks(t("check"), check));
-    if (last.verdict) parts.push(el("p", { className: last.good ? "" : "problem", textContent: last.verdict }));
+    if (last.seed) parts.push(...line(t("seed"), last.seed));
+    if (last.verdict) parts.push(el("p", { className: last.good ? "verdict" : "problem", role: "status", textContent: last.verdict }));
   }
   $("proof-body").replaceChildren(...parts);
 }
@@ -148,7 +149,7 @@ async function check() {
       const wrong = await problemOf(record, record.seed);
       // A play of a new day begins with the next seed, which was committed to but not shown here.
       const other = record.number === last.epoch && (await commitmentOf(record.seed)) !== last.commitment ? t("commitment") : "";
-      Object.assign(last, { good: !wrong && !other, verdict: wrong || other ? t("proof_bad", { what: wrong || other }) : `${t("proof_good", { prize: nameOf(record.result) })} ${t("seed")}: ${record.seed}` });
+      Object.assign(last, { good: !wrong && !other, verdict: wrong || other ? t("proof_bad", { what: wrong || other }) : t("proof_good", { prize: nameOf(record.result) }), seed: record.seed });
     }
   } catch (error) {
     Object.assign(last, { good: false, verdict: error.message });

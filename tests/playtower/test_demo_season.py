@@ -16,6 +16,7 @@ WHEEL = {"id": "wheel", "type": "wheel", "spins": 0, "attempts_left": 1, "buy_in
 CARD = {"id": "card", "type": "scratch", "spins": 0, "attempts_left": 3, "buy_in": {"currency": "gems", "amount": 3}}
 RACE = {"id": "race", "run": "2026-11-23", "registration": "opt_in", "status": "running"} | {
     "buy_in": None,
+    "players": {"min": None, "max": 10},
     "me": {"status": None},
 }
 
@@ -58,7 +59,14 @@ RACE = {"id": "race", "run": "2026-11-23", "registration": "opt_in", "status": "
             id="a win to claim",
         ),
         pytest.param(
-            {"tournaments": [RACE, RACE | {"registration": "auto"}, RACE | {"me": {"status": "registered"}}]},
+            {
+                "tournaments": [
+                    RACE,
+                    RACE | {"registration": "auto"},
+                    RACE | {"me": {"status": "registered"}},
+                    RACE | {"players": {"min": 3, "max": 10}},
+                ]
+            },
             [Wish("tournaments/race/registration", {"run": "2026-11-23"})],
             id="a race that is not joined yet",
         ),
