@@ -70,8 +70,7 @@ async def broken(world: "World") -> list[str]:
         if not problems:
             found += [problem async for problem in _refold(world, p, lane, m)]
         problems += [f"{lane} {p}: {problem}" for problem in found]
-    races = racing.broken(world) if world.races else ()
-    return problems + list(visitors.broken(world)) + list(choosers.broken(world)) + list(races)
+    return problems + [problem for laws in (visitors, choosers, racing) for problem in laws.broken(world)]
 
 
 def _lanes(world: "World") -> Iterator[tuple[int, str, LaneState]]:

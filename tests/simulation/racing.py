@@ -60,6 +60,11 @@ def board_of(keeper: str) -> str:
     return keeper.removeprefix("keeper:")
 
 
+def _is_of(board: str, keeper: str) -> bool:
+    """Tell whether a board is one that the keeper ends."""
+    return board == board_of(keeper) or board.partition("/")[0] == keeper.removeprefix("keeper:tournament:")
+
+
 # the players' side
 
 
@@ -136,13 +141,15 @@ def _opened(keeper: Keeper) -> dict[str, int]:
 
 
 def broken(world: "World") -> Iterator[str]:
-    """Yield what breaks the laws of boards and keepers."""
+    """Yield what breaks the laws of boards and barriers, whoever has them, and those of this room, where it is open."""
     states = states_of(world)
     yield from _boards(world)
     yield from _before_barriers(world)
-    yield from _ends(world, states)
-    yield from _asks(world, states)
-    yield from _money(world, states)
+    yield from _ends(world)
+    if world.races:
+        yield from _runs(states)
+        yield from _asks(world, states)
+        yield from _money(world, states)
 
 
 def _committed(world: "World") -> Iterator[tuple[int, int, bytes]]:
@@ -191,34 +198,37 @@ def _before_barriers(world: "World") -> Iterator[str]:
             elif to >= 0 and isinstance(passed := decode_entry(body), BarrierPassed):
                 for (name, player), version in newest.items():
                     held = world.store.boards.board(name).rows.get(player)
-                    if name == board_of(passed.player) and (held is None or held.version < version):
+                    if _is_of(name, passed.player) and (held is None or held.version < version):
                         yield f"{source} let {name} pass after version {version} of {player}; it is frozen with {held}"
 
 
-def _ends(world: "World", states: dict[str, Snapshot]) -> Iterator[str]:
+def _ends(world: "World") -> Iterator[str]:
     """Each barrier is answered by each partition once; each freeze is told once, and it is what the board shows."""
-    passed: Counter[tuple[str, int]] = Counter()
-    told: dict[str, list[BoardFrozen]] = {}
+    passed: Counter[tuple[str, str, int]] = Counter()
+    told: dict[tuple[str, str], list[BoardFrozen]] = {}
     for entry in _logged(world):
         if isinstance(entry, BarrierPassed):
-            passed[entry.player, entry.partition] += 1
+            passed[entry.player, entry.id, entry.partition] += 1
         elif isinstance(entry, BoardFrozen):
-            told.setdefault(entry.player, []).append(entry)
-    freezes = [decode_freeze(body) for _, to, body in _committed(world) if to == FREEZE]
+            told.setdefault((entry.player, entry.board), []).append(entry)
     yield from (f"{what} passed {times} times" for what, times in passed.items() if times > 1)
-    for keeper in {keeper for keeper, _ in passed}:
-        if {p for who, p in passed if who == keeper} != set(range(PARTITIONS)):
-            yield f"{keeper} heard only of {[p for who, p in passed if who == keeper]}"
-        if [freeze.keeper for freeze in freezes].count(keeper) != 1:
-            yield f"{keeper} did not freeze its board once: {freezes}"
-    if set(told) != {freeze.keeper for freeze in freezes}:
+    for barrier in {what[:2] for what in passed}:
+        if {what[2] for what in passed if what[:2] == barrier} != set(range(PARTITIONS)):
+            yield f"{barrier} was not passed by all: {passed}"
+    freezes = [decode_freeze(body) for _, to, body in _committed(world) if to == FREEZE]
+    if Counter(told.keys()) != Counter((freeze.keeper, freeze.board) for freeze in freezes):
         yield f"{freezes} were asked for, {told} was told"
     for freeze in freezes:
         shown = world.store.boards.freeze(freeze)
-        if told.get(freeze.keeper) != [shown]:
-            yield f"{freeze.keeper} was told {told.get(freeze.keeper)}, the board shows {shown}"
-        if states[freeze.keeper].kept["frozen"] != 1:
-            yield f"{freeze.keeper} has {states[freeze.keeper].kept}"
+        if told.get((freeze.keeper, freeze.board)) != [shown]:
+            yield f"{freeze.keeper} was told {told}, {freeze.board} shows {shown}"
+
+
+def _runs(states: dict[str, Snapshot]) -> Iterator[str]:
+    """A run that began to end has ended, once."""
+    for player, state in states.items():
+        if player.startswith("keeper:race:") and state.kept.get("passed") and state.kept.get("frozen") != 1:
+            yield f"{player} did not end once: {state.kept}"
 
 
 def _asks(world: "World", states: dict[str, Snapshot]) -> Iterator[str]:
