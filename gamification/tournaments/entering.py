@@ -20,7 +20,7 @@ from gamification import asking, ledger
 from gamification.tournaments import records
 from gamification.tournaments.rules import KEEPER, KIND, TournamentRule
 from gamification.tournaments.scoring import counts, scored
-from gamification.tournaments.windows import Run, next_run, run_at
+from gamification.tournaments.windows import Present, Run, next_run, run_at
 from gamification.working import Turn
 
 JOINED = "tournament_joined"  # which rule goes on with the keeper's answer
@@ -30,19 +30,19 @@ SEATED = frozenset({"registered", "scoring"})
 
 
 def mover(rule: TournamentRule) -> Move:
-    """Return what an event does in a tournament."""
+    """Return what an event does in a tournament: it scores in the run that its own time belongs to."""
+    present = Present(rule.schedule, rule.zone)
 
     def move(turn: Turn, event: Event) -> None:
-        advance(turn, rule, event)
+        run = present(event.occurred_at)
+        if run is not None:
+            advance(turn, rule, run, event)
 
     return move
 
 
-def advance(turn: Turn, rule: TournamentRule, event: Event) -> None:
-    """Score the event in the run that its own time belongs to."""
-    run = run_at(rule.schedule, rule.zone, event.occurred_at)
-    if run is None:
-        return
+def advance(turn: Turn, rule: TournamentRule, run: Run, event: Event) -> None:
+    """Score the event in a run, and send what is new of the score when the player is in."""
     key = records.key_of(rule.id, run.id)
     before = records.record_of(turn, key)
     if before is None:
@@ -56,7 +56,7 @@ def advance(turn: Turn, rule: TournamentRule, event: Event) -> None:
     if before.status == "again" and asking.may_ask(turn):
         ask_to_join(turn, rule, run.id, replace(after, status="asked"))
         return
-    moved = (after.score, after.reached_at) != (before.score, before.reached_at)
+    moved = after.score != before.score or after.reached_at != before.reached_at
     records.keep(turn, key, records.send(turn, key, after) if moved and after.status in SEATED else after)
 
 

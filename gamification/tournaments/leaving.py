@@ -79,13 +79,14 @@ def on_result(turn: Turn, told: KeeperAnswered) -> None:
     data = told.data
     key, board, rank, score = str(data["run"]), str(data["board"]), int(data["rank"]), float(data["score"])
     record = records.record_of(turn, key)
-    if record is not None and record.rank == rank:
+    is_own = record is not None and record.board == board  # else that of a profile which was merged into this one
+    if record is not None and is_own and record.rank == rank:
         return
     tournament, run = records.split(key)
     if tier := str(data.get("tier", "")):
         records.keep(turn, tournament, RunRecord(records.TIER, tier=tier))
     if record is not None:
-        finish(turn, key, replace(record, rank=rank, score=score), tier)
+        finish(turn, key, replace(record, rank=rank, score=score) if is_own else record, tier)
     rewards = rewards_from(data.get("rewards", ()))
     if not rewards:
         return

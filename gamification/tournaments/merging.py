@@ -13,7 +13,7 @@ from gamification.tournaments import records
 from gamification.tournaments.entering import SEATED, give_seat_back
 from gamification.tournaments.leaving import cancel, finish
 from gamification.tournaments.rules import KEEPER, TournamentRule
-from gamification.tournaments.scoring import best, with_ratio
+from gamification.tournaments.scoring import best, ratio_of
 from gamification.working import Turn
 
 LOOKED = "tournament_looked"
@@ -104,8 +104,10 @@ def _both(rule: TournamentRule | None, keeps: RunRecord, gives: RunRecord) -> Ru
     summed = replace(keeps, joined_at=joined, events=keeps.events + gives.events)
     at = max(keeps.reached_at, gives.reached_at)
     if rule.way == "ratio":
-        summed = replace(summed, of=keeps.of + gives.of, to=keeps.to + gives.to)
-        return with_ratio(rule, summed, max(1, at))
+        of, to = keeps.of + gives.of, keeps.to + gives.to
+        ratio = ratio_of(rule, summed.events, of, to)
+        score = keeps.score if ratio is None else ratio
+        return replace(summed, of=of, to=to, score=score, reached_at=at if ratio is None else max(1, at))
     if rule.way == "best":
         score, reached = best((keeps.score, keeps.reached_at), (gives.score, gives.reached_at))
         return replace(summed, score=score, reached_at=reached)

@@ -12,6 +12,7 @@ from gamification.rules import AMOUNT_MAX
 from gamification.tournaments.rules import ScoringRule, TournamentRule
 from gamification.working import Turn
 
+Tally = tuple[float, int, int, float, float]  # score, when it was reached, events, the two sums of a ratio
 OPEN = frozenset({"asked", "again", "registered", "scoring"})  # events count
 
 
@@ -23,30 +24,43 @@ def counts(record: RunRecord, event: Event, now: int) -> bool:
     """
     return (
         record.status in OPEN
-        and max(record.starts_at, record.joined_at) <= event.occurred_at < record.ends_at
+        and record.starts_at <= event.occurred_at < record.ends_at
+        and record.joined_at <= event.occurred_at
         and now < record.ends_at + record.settle_ms
     )
 
 
 def scored(rule: TournamentRule, record: RunRecord, turn: Turn, event: Event) -> RunRecord:
-    """Return the record with all that the event brings; the very same one when that is nothing."""
+    """Return the record with all that the event brings; the very same one when that is nothing.
+
+    A score that is new is not sent yet: ``records.send`` does. One record is made for each event, not one a step.
+    """
+    tally = before = (record.score, record.reached_at, record.events, record.of, record.to)
     for scoring in rule.scorings:
         if scoring.event == event.name and (scoring.where is None or scoring.where(turn)):
-            record = _with(rule, scoring, record, turn, event)
-    return record
+            tally = _with(rule, scoring, tally, turn, event)
+    if tally is before:
+        return record
+    score, at, events, of, to = tally
+    return replace(record, score=score, reached_at=at, events=events, of=of, to=to)
 
 
-def _with(rule: TournamentRule, scoring: ScoringRule, record: RunRecord, turn: Turn, event: Event) -> RunRecord:
+def _with(rule: TournamentRule, scoring: ScoringRule, tally: Tally, turn: Turn, event: Event) -> Tally:
+    """Add one event; a score that would pass what is exact stays, and of one no better the time it was reached."""
+    score, at, events, of, to = tally
     if scoring.parts is not None:
         parts = scoring.parts(event)
-        return record if parts is None else _with_ratio(rule, record, event.occurred_at, *parts)
+        return tally if parts is None else _with_ratio(rule, tally, event.occurred_at, *parts)
     value = scoring.value(turn, event)
-    if value is None:
-        return record
-    counted = replace(record, events=record.events + 1)
+    if value is None or abs(value) > AMOUNT_MAX:
+        return tally
     if rule.way == "best":
-        return _reached(counted, *best((record.score, record.reached_at), (value, event.occurred_at)))
-    return _reached(counted, record.score + value, max(record.reached_at, event.occurred_at))
+        score, at = best((score, at), (value, max(event.occurred_at, 1)))
+    elif value or not at:
+        total = score + value
+        if -AMOUNT_MAX <= total <= AMOUNT_MAX:
+            score, at = total, max(at, event.occurred_at, 1)
+    return score, at, events + 1, of, to
 
 
 def best(one: tuple[float, int], other: tuple[float, int]) -> tuple[float, int]:
@@ -56,25 +70,19 @@ def best(one: tuple[float, int], other: tuple[float, int]) -> tuple[float, int]:
     return min((one, other), key=lambda score: (-score[0], score[1]))
 
 
-def _with_ratio(rule: TournamentRule, record: RunRecord, at: int, above: float, below: float) -> RunRecord:
-    of, to, events = record.of + above, record.to + below, record.events + 1
+def _with_ratio(rule: TournamentRule, tally: Tally, now: int, above: float, below: float) -> Tally:
+    score, at, events, of, to = tally
+    of, to, events = of + above, to + below, events + 1
     if abs(of) > AMOUNT_MAX or abs(to) > AMOUNT_MAX:
-        return record
-    counted = replace(record, of=of, to=to, events=events)
-    return with_ratio(rule, counted, max(record.reached_at, at))
+        return tally
+    ratio = ratio_of(rule, events, of, to)
+    if ratio is not None and (ratio != score or not at):
+        score, at = ratio, max(at, now, 1)
+    return score, at, events, of, to
 
 
-def with_ratio(rule: TournamentRule, record: RunRecord, at: int) -> RunRecord:
-    """Return the record with the score of its two sums; without enough events or a divisor the score stays."""
-    if record.events < rule.min_events or not record.to:
-        return record
-    return _reached(record, record.of / record.to, at)
-
-
-def _reached(record: RunRecord, score: float, at: int) -> RunRecord:
-    """Return the record with a score; one beyond what is exact counts for nothing."""
-    if abs(score) > AMOUNT_MAX:
-        return record
-    if record.reached_at and score == record.score and not at < record.reached_at:
-        return record  # nothing better: the earlier event had reached it
-    return replace(record, score=score, reached_at=max(1, at))
+def ratio_of(rule: TournamentRule, events: int, of: float, to: float) -> float | None:
+    """Return one sum over the other; None without enough events or a divisor, or beyond what is exact."""
+    if events < rule.min_events or not to or abs(of / to) > AMOUNT_MAX:
+        return None
+    return of / to

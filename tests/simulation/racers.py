@@ -114,7 +114,8 @@ def _over(keeper: str, state: Snapshot, players: dict[str, Snapshot]) -> Iterato
     if kept.status not in OVER:
         yield f"{name} is {kept.status}"
     inside = [player for player, held in players.items() if _record(held, name).status == "finished"]
-    if kept.status == "finished" and len(inside) != kept.entrants:
+    are_merged = any(held.identity.merged_into for held in players.values())  # a seat freed after the end is counted
+    if kept.status == "finished" and (len(inside) > kept.entrants or (len(inside) < kept.entrants and not are_merged)):
         yield f"{name} counts {kept.entrants} entrants, it has {inside}"
     if name.startswith(("short", "paid")) and kept.entrants > 3:
         yield f"{name} has {kept.entrants} entrants"
@@ -139,7 +140,8 @@ def _prizes(world: World, states: dict[str, Snapshot], runs: dict[str, Snapshot]
                 if place <= len(PRIZES):
                     wanted[_owner(states, row.player), name.partition("@")[0], PRIZES[place - 1]] += 1
                 held = _record(states[_owner(states, row.player)], name)
-                if row.player in states and not states[row.player].identity.sources and held.score != row.score:
+                is_alone = _owner(states, row.player) == row.player and not states[row.player].identity.sources
+                if is_alone and held.score != row.score:
                     yield f"{row} is on the board, {row.player} has {held}"
     had: Counter[tuple[str, str, int]] = Counter()
     won = 0

@@ -112,6 +112,19 @@ def test_who_arrives_after_the_walk_hears_of_the_end_all_the_same() -> None:
     assert (world.record("ada", TOMORROW).status, world.balance("ada", "gems")) == ("cancelled", 10)
 
 
+def test_places_of_both_on_boards_that_were_frozen_before_are_both_paid() -> None:
+    world = hall(race=tournament(cohorts={"size": 2}, prizes=prizes(100)))
+    for player in (ANON, "bob", "ada"):
+        world.does(player, amount=9)
+        world.settle()
+    assert world.record("ada", TODAY).board != world.record(ANON, TODAY).board
+    for board in (f"{TODAY}/c0-1", f"{TODAY}/c0-2"):
+        world.boards[board].is_frozen = True  # what the merge takes off comes too late
+    world.merge(ANON, "ada")
+    world.later(NIGHT + HOUR)
+    assert world.balance("ada") == 200
+
+
 def test_the_higher_tier_of_the_two_is_kept() -> None:
     tiers = {"size": 3, "tiers": ["bronze", "silver"], "promote": 1}
     world = hall(race=tournament(cohorts=tiers))

@@ -336,6 +336,21 @@ def test_a_tournament_that_is_deleted_ends_without_prizes_and_pays_back() -> Non
     assert world.happened("ada", TournamentCancelled)[0].reason == "not_configured"
 
 
+def test_a_keeper_that_does_not_know_the_tournament_yet_is_asked_again() -> None:
+    world = hall(race=tournament())
+    known = world.rules
+    world.does("ada", amount=5)
+    world.one()
+    world.one()  # asked; the keeper's partition has not heard of the publication
+    world.rules = hall().rules
+    world.settle()
+    assert world.record("ada", TODAY).status == "again"
+    world.rules = known
+    world.does("ada", amount=3)
+    world.settle()
+    assert world.boards[TODAY].rows["ada"].score == 8
+
+
 def test_a_player_sees_the_runs_of_each_tournament() -> None:
     world = hall(race=tournament(registration="opt_in", prizes=prizes(100)))
     assert [(seen["run"], seen["status"], seen["me"]["registered"]) for seen in world.sees("ada")] == [

@@ -50,6 +50,9 @@ RATIO = {"ratio": {"of": "properties.win", "to": "properties.amount", "min_event
             id="the best of a formula",
         ),
         pytest.param({"sum": "properties.win"}, [{"win": 2**53}, {"win": 5}], (2**53, 0), id="beyond what is exact"),
+        pytest.param(
+            {"formula": "win * win", "keep": "best"}, [{"win": 2**50}, {"win": 5}], (25, 1), id="nor the best"
+        ),
     ],
 )
 def test_ways_of_scoring(score: dict[str, Any], bets: list[dict[str, Any]], expected: tuple[float, int] | None) -> None:
