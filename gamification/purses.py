@@ -96,7 +96,6 @@ def _changed(
         fresh = min(amount, max(0, balance))
         at = lots[0][0] if lots and account in RETURNS else expires
         lots = _added(lots, at, fresh) if fresh else lots
-    lots = _spent(lots, sum(left for _, left in lots) - max(0, balance))
     credits = purse.credits
     if options.window_days and earned > 0:
         today = local_day(turn.at, turn.zone)
@@ -227,10 +226,10 @@ def hand_over(turn: "Turn", _into: str) -> None:
 def join(turn: "Turn", source: Snapshot) -> None:
     """Add the other profile's lots, what it waits for, what it earned today and lately. Balances were joined before."""
     for currency, other in source.wallet.items():
-        if other.purse is None:
-            continue
         held = turn.wallet.get(currency, _NOTHING)
-        mine, theirs = held.purse or _EMPTY, other.purse
+        if held.purse is None and other.purse is None:
+            continue
+        mine, theirs = held.purse or _EMPTY, other.purse or _EMPTY
         lots = mine.lots
         for at, left in theirs.lots:
             lots = _added(lots, at, left)
@@ -242,7 +241,7 @@ def join(turn: "Turn", source: Snapshot) -> None:
             credits[day] = credits.get(day, 0) + amount
         day = max(mine.day[0], theirs.day[0])
         used = sum(purse.day[1] for purse in (mine, theirs) if purse.day[0] == day)
-        lots = _spent(lots, sum(left for _, left in lots) - max(0, held.balance))
+        lots = _spent(lots, sum(left for _, left in lots) - max(0, held.balance))  # one of the two may be in debt
         joined = Purse(lots, pending, (day, used), tuple(sorted(credits.items())), mine.armed)
         _store(turn, currency, held, joined)
         settle(turn, currency)

@@ -315,6 +315,15 @@ def test_two_profiles_have_the_lots_and_the_waiting_credits_of_both() -> None:
     assert town.purse(GUEST) == Purse()
 
 
+@pytest.mark.parametrize(("debtor", "other"), [(ADA, GUEST), (GUEST, ADA)])
+def test_a_debt_of_one_is_paid_from_the_lots_of_the_other(debtor: str, other: str) -> None:
+    town = Town(rules(expires="3d", allow_negative=True))
+    town.earns(5, other)
+    town.pays(2, debtor)
+    town.meets()
+    assert (town.gems(), town.purse().lots) == (3, ((MONDAY + 4 * DAY, 3),))
+
+
 @pytest.mark.parametrize(
     ("gems", "path"),
     [({"expires": "1h"}, "expires"), ({"pending": "400d"}, "pending"), ({"max_per_day": 0}, "max_per_day")],
