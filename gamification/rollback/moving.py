@@ -23,7 +23,7 @@ from gamification.rules import MissionRule, Rules
 
 RESPENT = "respent"
 WRITTEN_OFF = "written_off"
-OPEN_RUNS = frozenset({"scoring", "registered", "asked", "pending"})  # the board still takes scores
+OVER = frozenset({"refused", "withdrawn", "cancelled", "finished"})  # runs whose boards take no scores any more
 KEPT_KEEPERS = frozenset({"tournament", "tournaments"})  # who has joined a run stays in it
 _NOTHING = Balance()
 _SHOWN: dict[str, str] = {"shop": "purchases", "games": "games"}  # parts that are told of as a whole
@@ -112,7 +112,7 @@ class Move:
                 runs[name] = held
                 continue
             self.changed.append(f"runs/{name}")
-            if held.status not in OPEN_RUNS:
+            if held.status in OVER:
                 runs[name] = self._kept_runs[name] = held
                 self.left.append(f"run {name} is over with the score {held.score:g}")
                 continue

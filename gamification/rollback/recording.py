@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 
 from domain.effects import Effect, Posting
-from domain.entries import LogEntry
+from domain.entries import Event, LogEntry
 from domain.journal import PAGE, Correction, Journal, Mark, Taken, encode_taken
 from domain.player import PART_TYPES, Profile, Snapshot, last_tone, scores_of
 from domain.step import Grant, Step
 from gamification.rollback.rules import RollbackRule
+from gamification.rules import Rules
 
 GAME_PARTS = (
     "wallet",
@@ -54,10 +55,17 @@ def is_moved(before: Snapshot, after: Snapshot) -> bool:
     )
 
 
-def on_turn(rule: RollbackRule, version: int, before: Snapshot, step: Step[Snapshot], entry: LogEntry) -> Journal:
-    """Return the journal with the turn in it; the same one when the game had no part in the entry."""
-    after = step.state
-    if is_moved(before, after):
+def on_turn(rule: RollbackRule, rules: Rules, before: Snapshot, step: Step[Snapshot], entry: LogEntry) -> Journal:
+    """Return the journal with the turn in it; the same one when the game could have no part in the entry.
+
+    What moved nothing may move something without another event: all that rules wait for is kept.
+    """
+    after, what, version = step.state, entry.entry, rules.version
+    if not isinstance(what, Event) or what.name in rules.by_event or what.name in rules.movers:
+        is_taken = True
+    else:
+        is_taken = is_moved(before, after)
+    if is_taken:
         return _appended(
             rule,
             before,
@@ -66,7 +74,7 @@ def on_turn(rule: RollbackRule, version: int, before: Snapshot, step: Step[Snaps
                 entry.at,
                 version,
                 before.profile.last_seen_at,
-                entry.entry,
+                what,
                 levels=entered(before, after),
                 debits=_debits(step.effects) if after.wallet is not before.wallet else (),
             ),

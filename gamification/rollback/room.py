@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 from pydantic import ValidationError
 
 from domain.effects import Answered
-from domain.entries import Event, LogEntry, MergeAsked
+from domain.entries import Event, LogEntry, MergeAsked, TimerFired
 from domain.game_effects import CaseClosed
 from domain.player import Snapshot, with_parts
 from domain.step import Draws, Grant, Step, UniqueKey
@@ -36,11 +36,11 @@ def through(
             return step
     step = take(rules, snapshot, entry, draws)
     after = step.state
-    if after is snapshot or isinstance(what, MergeAsked):
+    if after is snapshot or isinstance(what, MergeAsked) or (isinstance(what, TimerFired) and what.kind == TIMER):
         return step
-    journal = on_turn(rule, rules.version, snapshot, step, entry)
+    journal = on_turn(rule, rules, snapshot, step, entry)
     if journal is not snapshot.journal:
-        step = replace(step, state=with_parts(after, journal=journal))
+        force_setattr(after, "journal", journal)  # the turn has just made it; copies cost a tenth of a turn
     if step.keys and journal.generation:
         # What was unwound may be reached again, by another event: its key was taken by the first.
         keys = tuple(UniqueKey(f"{key.key}~{journal.generation}", key.cause) for key in step.keys)

@@ -113,7 +113,7 @@ def _seen(
     """Take the event as one that moves nothing, and keep that."""
     plain = hollow(entry)
     step = take(rules, snapshot, plain, draws)
-    journal = on_turn(rule, rules.version, snapshot, step, plain)
+    journal = on_turn(rule, rules, snapshot, step, plain)
     return replace(step, state=with_parts(step.state, journal=journal))
 
 

@@ -29,16 +29,18 @@ def rolling(changes: dict[str, Any] | None = None, version: int = 1, older: Any 
 class Roller:
     """Folds rows as they come, and fires timers as they are due; what it is left with can be compared."""
 
-    def __init__(self, rules: Rules, now: int = NOON) -> None:
+    def __init__(self, rules: Rules, now: int = NOON, player: str = "ada") -> None:
+        self.player = player
         self.rules = rules
         self.now = now
-        self.snapshot = Snapshot("ada")
+        self.snapshot = Snapshot(self.player)
         self.rows: list[Row] = []
         self.armed: dict[TimerFired, None] = {}
         self.effects: list[Any] = []
         self.keys: dict[str, str] = {}
         self.board: dict[str, tuple[int, float | None, int]] = {}
-        self.written: list[int] = []
+        self.written: list[int] = []  # bytes, by turn
+        self.relays: list[Any] = []
 
     def fold(self, row: Row) -> list[Any]:
         """Take one row; what it did."""
@@ -56,13 +58,14 @@ class Roller:
     def _keep(self, before: Snapshot, step: Step[Snapshot]) -> None:
         fields = changed_parts(before, step.state)
         self.written.append(sum(map(len, fields.values())))
-        whole = changed_parts(Snapshot("ada"), step.state)
-        assert snapshot_from_parts("ada", 0, whole) == step.state, "the stored form loses something"
+        whole = changed_parts(Snapshot(self.player), step.state)
+        assert snapshot_from_parts(self.player, 0, whole) == step.state, "the stored form loses something"
         kept = {name: data for name, data in fields.items() if name.startswith("journal")}
-        again = snapshot_from_parts("ada", 0, kept, before.journal).journal if kept else before.journal
+        again = snapshot_from_parts(self.player, 0, kept, before.journal).journal if kept else before.journal
         assert again == step.state.journal, "what was written does not lead on from what was stored"
         self.snapshot = step.state
         self.effects += step.effects
+        self.relays += step.relays
         for key in step.keys:
             assert self.keys.setdefault(key.key, key.cause) == key.cause, f"{key.key} would stop the partition"
         for op in step.timers:
@@ -88,7 +91,7 @@ class Roller:
 
     def does(self, name: str, late_ms: int = 0, **properties: Any) -> list[Any]:
         """Send an event that occurred so long ago."""
-        return self.take(Event("ada", f"e{len(self.rows) + 1}", name, self.now - late_ms, properties))
+        return self.take(Event(self.player, f"e{len(self.rows) + 1}", name, self.now - late_ms, properties))
 
     def takes_back(self, name: str = "bet_placed", **properties: Any) -> list[Any]:
         """Send the rollback of what has these properties."""
