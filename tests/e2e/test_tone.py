@@ -87,9 +87,17 @@ def test_what_a_language_model_reads_stands_and_names_nobody(engine: Engine, mod
         assert [effect["kind"] for effect in writes(http, "pia", MISREAD)].count("segment_entered") == 1
         engine.wait_for(lambda: segments(http, "pia") == [], "what the model takes back")
         engine.drained()
-        channels = {item["channel"]: item for item in http.get("/v1/channels").json()["items"]}
-        assert [connector["kind"] for connector in channels["tone"]["connectors"]] == ["chat_model"]
-        assert (channels["tone"]["waiting"], channels["tone"]["in_flight"]) == ({"urgent": 0, "bulk": 0}, 0)
+
+        def tone() -> dict[str, Any]:
+            items = http.get("/v1/channels").json()["items"]
+            found: dict[str, Any] = next(item for item in items if item["channel"] == "tone")
+            return found
+
+        assert [connector["kind"] for connector in tone()["connectors"]] == ["chat_model"]
+        # What is in flight is as of the courier's last beat.
+        engine.wait_for(
+            lambda: (tone()["waiting"], tone()["in_flight"]) == ({"urgent": 0, "bulk": 0}, 0), "no text left"
+        )
     asked = [request.json["messages"][1]["content"] for request in model.requests]
     assert len(asked) == 2, "each once"
     assert "380671234567" not in asked[0]
