@@ -8,6 +8,7 @@ the daily limit, whose day is that of the event.
 
 from bisect import insort
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from msgspec.structs import replace
@@ -98,11 +99,8 @@ def _changed(
         lots = _added(lots, at, fresh) if fresh else lots
     credits = purse.credits
     if options.window_days and earned > 0:
-        today = local_day(turn.at, turn.zone)
-        sums = dict(credits)
-        sums[today] = sums.get(today, 0) + earned
-        credits = tuple(sorted((day, sum_) for day, sum_ in sums.items() if day > today - options.window_days))
-    return replace(purse, lots=lots, credits=credits)
+        credits = _credited(credits, local_day(turn.at, turn.zone), earned, options.window_days)
+    return Purse(lots, purse.pending, purse.day, credits, purse.armed)
 
 
 def credited(held: Balance | None, days: int, today: int) -> int:
@@ -144,14 +142,29 @@ def _expire(turn: "Turn", currency: str) -> None:
     _store(turn, currency, Balance(balance, held.lifetime), replace(purse, lots=lots))
 
 
+def _credited(credits: Lots, today: int, amount: int, days: int) -> Lots:
+    """Return the credits of the last days with one more of today; what a change of zone brings late is today's too."""
+    if credits and credits[-1][0] >= today:
+        newest, before = credits[-1]
+        return (*credits[:-1], (newest, before + amount))
+    kept = credits if not credits or credits[0][0] > today - days else tuple(c for c in credits if c[0] > today - days)
+    return (*kept, (today, amount))
+
+
 def _expiry(options: PurseRule, now: int, zone: str) -> int:
     """Return when what is credited now expires, at the end of a local day; 0: never."""
     if options.expires_ms:
-        return day_starts_at(local_day(now + options.expires_ms, zone) + 1, zone)
-    if not options.ends:
-        return 0
-    today = date.fromordinal(_EPOCH_DAY + local_day(now, zone))
-    if options.ends == "month_end" and today.month < 12:
+        return _begins(local_day(now + options.expires_ms, zone) + 1, zone)
+    return _end_of(options.ends, local_day(now, zone), zone) if options.ends else 0
+
+
+_begins = lru_cache(maxsize=4096)(day_starts_at)  # every credit of a day asks for the same
+
+
+@lru_cache(maxsize=4096)
+def _end_of(ends: str, day: int, zone: str) -> int:
+    today = date.fromordinal(_EPOCH_DAY + day)
+    if ends == "month_end" and today.month < 12:
         following = date(today.year, today.month + 1, 1)
     else:
         following = date(today.year + 1, 1, 1)
@@ -159,6 +172,8 @@ def _expiry(options: PurseRule, now: int, zone: str) -> int:
 
 
 def _added(lots: Lots, at: int, amount: int) -> Lots:
+    if lots and lots[-1][0] == at:
+        return (*lots[:-1], (at, lots[-1][1] + amount))
     sums = dict(lots)
     sums[at] = sums.get(at, 0) + amount
     together = sorted(sums.items())
@@ -198,7 +213,9 @@ def _store(turn: "Turn", currency: str, held: Balance, purse: Purse) -> None:
 
 def _armed(turn: "Turn", currency: str, purse: Purse) -> Purse:
     """Set the timer for what is due first; one that is set for earlier stays, and finds nothing to do."""
-    due = min((rows[0][0] for rows in (purse.lots, purse.pending) if rows), default=0)
+    due = purse.lots[0][0] if purse.lots else 0
+    if purse.pending and (not due or purse.pending[0][0] < due):
+        due = purse.pending[0][0]
     if not due or 0 < purse.armed <= due:
         return purse
     if purse.armed:
