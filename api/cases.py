@@ -1,0 +1,135 @@
+"""Cases: what only a person can put right. The list of them, and the person's word."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.auth import Principal, require
+from api.commands import Prefer, asked
+from api.context import Context, Ctx
+from api.idempotency import IdempotencyKey
+from api.pages import Cursor, Limit, answers, instant, page
+from api.persons import owner_of
+from domain.effects import decode_record
+from domain.errors import BadRequest, NotFound
+from domain.game_effects import CaseOpened
+from store.keys import cases, cases_over
+
+router = APIRouter(prefix="/v1/cases", tags=["Cases"])
+
+PlayersReader = Annotated[Principal, Depends(require("players:read"))]
+PlayersWriter = Annotated[Principal, Depends(require("players:write"))]
+
+_CASE = {
+    "id": "case_0f3c5a1d2b4e6f708192a3b4",
+    "player_id": "amelia",
+    "about": "not_undone",
+    "detail": "properties.round_id=r-7: reserve was asked of budget welcome (1764580000000-0#0@amelia)",
+    "events": ["m-1", "m-2"],
+    "cause": "m-3",
+    "at": "2026-11-22T20:10:00.000Z",
+}
+
+
+class ResolutionBody(BaseModel):
+    """What a person did about a case."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"resolution": "adjusted", "note": "took 50 points back"}}
+    )
+
+    resolution: Annotated[str, Field(min_length=1, max_length=60)]  # a word of yours: adjusted, let_go ...
+    note: Annotated[str, Field(max_length=1_000)] = ""
+
+
+@router.get(
+    "",
+    summary="Cases that wait for a person",
+    description="In no order of time; `next` goes on where the page ended, also when some were closed meanwhile. "
+    "`over` counts those that found no room in the list (10,000 for each partition); they are in the histories of "
+    "their players.",
+    responses=answers({"items": [_CASE], "next": None, "over": 0}, 400, 401, 403, 503),
+)
+async def list_cases(context: Ctx, _: PlayersReader, limit: Limit = 50, cursor: Cursor = None) -> dict[str, Any]:
+    partition, after = _position(context, cursor)
+    over = await _over(context)
+    items: list[dict[str, Any]] = []
+    while partition < context.partitions:
+        key = cases(partition)
+        names = sorted(name for name in await context.redis.hkeys(key) if name > after)
+        wanted = names[: limit - len(items)]
+        records = await context.redis.hmget(key, wanted) if wanted else []
+        items += [_shown(record) for record in records if record is not None]
+        if len(names) > len(wanted):
+            return page(items, f"{partition}.{wanted[-1].decode()}") | {"over": over}
+        partition, after = partition + 1, b""
+        if len(items) == limit:
+            return page(items, f"{partition}." if partition < context.partitions else None) | {"over": over}
+    return page(items) | {"over": over}
+
+
+@router.post(
+    "/{id}/resolution",
+    summary="Close a case",
+    description="Says what was done about it; nothing else happens. It stays in the player's history, with the id of "
+    "the key.",
+    responses=answers({"ok": True, "data": {"case": _CASE["id"]}, "effects": []}, 400, 401, 403, 404, 422, 429, 503),
+)
+async def resolve_case(
+    id: str,
+    body: ResolutionBody,
+    context: Ctx,
+    caller: PlayersWriter,
+    key: IdempotencyKey,
+    prefer: Prefer = None,
+) -> Response:
+    partition, record = await _found(context, id)
+    player = await owner_of(context, decode_record(record).name)
+    args = {"case": id, "resolution": body.resolution, "by": caller.id, "note": body.note}
+    answer = await asked(context, player, "resolve_case", args, key, caller.id, prefer)
+    if answer.status_code < 300:  # the player's commit takes it off its own list; of a merged profile it is another's
+        await context.redis.hdel(cases(partition), id)
+    return answer
+
+
+async def _found(context: Context, case_id: str) -> tuple[int, bytes]:
+    pipe = context.redis.pipeline(transaction=False)
+    for p in range(context.partitions):
+        pipe.hget(cases(p), case_id[:100])
+    for p, record in enumerate(await pipe.execute()):
+        if record is not None:
+            return p, record
+    raise NotFound(f"there is no open case {case_id[:80]!r}", code="case_not_found")
+
+
+async def _over(context: Context) -> int:
+    pipe = context.redis.pipeline(transaction=False)
+    for p in range(context.partitions):
+        pipe.hget(cases_over(p), "cases")
+    return sum(int(count or 0) for count in await pipe.execute())
+
+
+def _position(context: Context, cursor: str | None) -> tuple[int, bytes]:
+    if cursor is None:
+        return 0, b""
+    partition, dot, after = cursor.partition(".")
+    if not dot or not (partition.isascii() and partition.isdigit()) or int(partition) >= context.partitions:
+        raise BadRequest(f"expected `next` of an earlier page as the cursor, got {cursor[:60]!r}", code="bad_cursor")
+    return int(partition), after.encode()
+
+
+def _shown(data: bytes) -> dict[str, Any]:
+    """Return a case; its record names the player, and the entry that opened it."""
+    record = decode_record(data)
+    case = next(effect for effect in record.effects if isinstance(effect, CaseOpened))
+    return {
+        "id": case.id,
+        "player_id": record.name,
+        "about": case.about,
+        "detail": case.detail,
+        "events": list(case.events),
+        "cause": record.id,
+        "at": instant(record.at),
+    }
