@@ -27,7 +27,7 @@ RUN_KEEPER = "tournament"
 
 
 class RegistrationBody(BaseModel):
-    """Which run; none: the present one, else the next."""
+    """Which run; none: the present one, or the next where a least number of players must be in before the start."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"run": "2026-11-23"}})
 

@@ -95,7 +95,7 @@ def ask_to_join(turn: Turn, rule: TournamentRule, run: str, record: RunRecord, o
 
 
 def register(turn: Turn, args: dict[str, Any]) -> Answered | None:
-    """Ask to be in a run: the one named, else the present one, else the next.
+    """Ask to be in a run: the one named, else ``run_asked_for``.
 
     Refused in order of finality: what is asked for, the run, the player, the price. Registering again is ``ok`` and
     changes nothing.
@@ -125,9 +125,14 @@ def register(turn: Turn, args: dict[str, Any]) -> Answered | None:
 
 
 def run_asked_for(rule: TournamentRule, now: int, wanted: object = None) -> Run | None:
-    """Return the run that is open for registration under a name: the present one or the next."""
-    found = [run for run in (run_at(rule.schedule, rule.zone, now), next_run(rule.schedule, rule.zone, now)) if run]
-    return next((run for run in found if wanted in (None, run.id)), None)
+    """Return the run that is open for registration under a name: the present one or the next.
+
+    Without a name the present one if there is one; but where a least number of players must be in before the start,
+    the next.
+    """
+    present, following = run_at(rule.schedule, rule.zone, now), next_run(rule.schedule, rule.zone, now)
+    order = (following, present) if rule.min_players else (present, following)
+    return next((run for run in order if run and wanted in (None, run.id)), None)
 
 
 def _again(tournament: str, run: str, held: RunRecord) -> Answered:
