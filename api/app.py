@@ -161,7 +161,7 @@ def _say_who_may_ask(app: FastAPI) -> None:
 
 
 def console_routes() -> list[Route]:
-    """Return a route for each file of the live page; anything else stays a 404 with a problem document."""
+    """Return a route for each file of the live page and the lobby; anything else stays a 404 with a problem document."""
 
     def route(path: str, file: Path) -> Route:
         async def page(_request: Request) -> Response:
@@ -170,4 +170,4 @@ def console_routes() -> list[Route]:
         return Route(path, page, include_in_schema=False)
 
     files = [route(f"/{file.name}", file) for file in sorted(STATIC.iterdir()) if file.is_file()]
-    return [route("/", STATIC / "index.html"), *files]
+    return [route("/", STATIC / "index.html"), route("/lobby", STATIC / "lobby.html"), *files]
