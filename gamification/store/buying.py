@@ -93,14 +93,15 @@ def on_stock(turn: Turn, asked: Ask, answer: KeeperAnswered) -> Answered | None:
 
 def answer_of(purchase: Purchase) -> Answered:
     """Return what who buys is answered."""
-    data = {
+    data: dict[str, Any] = {
         "purchase": purchase.id,
         "item": purchase.item,
-        "status": purchase.status,
         "price": purchase.price,
         "currency": purchase.currency,
     }
-    return Answered(purchase.reason if purchase.status == "failed" else "ok", data=data)
+    if purchase.status == "failed":
+        return Answered(purchase.reason, data=data)  # a problem document has its own ``status``
+    return Answered("ok", data=data | {"status": purchase.status})
 
 
 def _ask(turn: Turn, purchase: Purchase) -> None:

@@ -1,0 +1,89 @@
+"""The store and budgets over HTTP, through real logs and keepers: nothing is sold twice, no budget is passed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.api.world import PROGRAMME, World, world_of
+from tests.conftest import Server
+
+pytestmark = pytest.mark.redis
+
+BUYERS = 12
+SHOP: dict[str, dict[str, dict[str, Any]]] = {
+    "rewards": {
+        "pouch": {
+            "type": "currency",
+            "gives": [{"kind": "currency", "currency": "gems", "amount": 10}],
+            "price": {"currency": "points", "amount": 50},
+            "stock": 5,
+        },
+        "mug": {"type": "thing", "price": {"currency": "points", "amount": 50}, "stock": 1},
+    },
+    "budgets": {"welcome": {"currency": "gems", "amount": 3}},
+    "achievements": {
+        "first-visit": {
+            "event": "visited",
+            "stages": [{"at": 1, "rewards": [{"kind": "currency", "currency": "gems", "amount": 1}]}],
+            "budget": "welcome",
+        }
+    },
+}
+
+
+@pytest.fixture
+async def world(server: Server, redis: Redis) -> AsyncIterator[World]:
+    async with world_of(server, redis) as made:
+        await made.publish(PROGRAMME | SHOP)
+        yield made
+
+
+async def adjusted(world: World, player: str) -> None:
+    body = {"currency": "points", "amount": 50, "reason": "pocket money"}
+    answer = await world.http.post(f"/v1/players/{player}/adjustments", json=body, headers={"Idempotency-Key": player})
+    assert answer.status_code == 200, answer.text
+
+
+async def bought(world: World, player: str, item: str) -> Any:
+    path = f"/v1/me/store/{item}/purchases"
+    return await world.http.post(path, headers=world.token(player) | {"Idempotency-Key": f"{player}-{item}"})
+
+
+async def test_who_comes_at_once_buys_what_there_is_and_no_more(world: World) -> None:
+    players = [f"buyer-{n}" for n in range(BUYERS)]
+    await asyncio.gather(*(adjusted(world, player) for player in players))
+    answers = await asyncio.gather(*(bought(world, player, "pouch") for player in players))
+    codes = sorted(answer.json().get("code", "ok") for answer in answers)
+    assert codes == ["ok"] * 5 + ["sold_out"] * 7, [answer.text for answer in answers]
+    for player, answer in zip(players, answers, strict=True):
+        balances = (await world.http.get(f"/v1/players/{player}")).json()["balances"]
+        has = (balances["points"]["balance"], balances["gems"]["balance"])
+        assert has == ((0, 10) if answer.status_code == 200 else (50, 0))
+
+
+async def test_a_thing_waits_for_its_confirmation_and_a_failed_one_is_paid_back(world: World) -> None:
+    await adjusted(world, "ada@example.com")
+    answer = await bought(world, "ada@example.com", "mug")
+    assert (answer.status_code, answer.json()["data"]["status"]) == (200, "granting"), answer.text
+    purchase = answer.json()["data"]["purchase"]
+    said = {"status": "failed", "reason": "no address"}
+    told = await world.http.post(f"/v1/grants/{purchase}", json=said, headers={"Idempotency-Key": "g1"})
+    assert (told.status_code, told.json()["data"]["status"]) == (200, "failed"), told.text
+    me = world.token("ada@example.com")
+    (one,) = (await world.http.get("/v1/me/purchases", headers=me)).json()["items"]
+    assert (one["status"], one["reason"]) == ("failed", "no address")
+    assert (await world.http.get("/v1/me", headers=me)).json()["balances"]["points"]["balance"] == 50
+
+
+async def test_a_budget_is_not_passed_by_players_of_all_partitions(world: World) -> None:
+    players = [f"guest-{n}" for n in range(BUYERS)]
+    await asyncio.gather(*(world.happen(player, "visited", f"e-{player}") for player in players))
+    budget = await world.until("/v1/budgets/welcome", lambda answer: answer["spent"] == 3 and not answer["reserved"])
+    assert (budget["left"], budget["waiting"]) == (0, 0)
+    gems = 0
+    for player in players:
+        gems += (await world.http.get(f"/v1/players/{player}")).json()["balances"]["gems"]["balance"]
+    assert gems == 3
