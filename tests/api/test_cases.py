@@ -1,5 +1,7 @@
 """Rollbacks over a whole engine: cases are listed and closed by a person, and an audit folds it all again."""
 
+from typing import Any
+
 import pytest
 from redis.asyncio import Redis
 
@@ -10,7 +12,7 @@ from tests.conftest import Server
 pytestmark = pytest.mark.redis
 
 POINTS = {"kind": "currency", "currency": "points", "amount": 50}
-PROGRAMME = {
+PROGRAMME: dict[str, dict[str, dict[str, Any]]] = {
     "settings": {
         "main": {
             "rollback": {"events": ["bet_placed"], "by": ["properties.round_id"], "points": "floor", "entries": 16}

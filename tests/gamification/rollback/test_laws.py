@@ -127,12 +127,36 @@ def command(live: Roller, name: str, **args: Any) -> list[Any]:
 
 
 BY = {"by": ["properties.own", "properties.round"], "within": "7d"}
+PURSES = {
+    "currencies": {
+        "points": {"allow_negative": True},
+        "gems": {"expires": "2d", "allow_negative": True},
+        "slow": {"pending": "3h", "max_per_day": 9},
+    },
+    "earn_rules": PLAIN["earn_rules"]
+    | {
+        "gems": {"event": "bet_placed", "currency": "gems", "amount": 2},
+        "slow": {"event": "bet_placed", "currency": "slow", "amount": 4},
+    },
+    "levels": PLAIN["levels"]
+    | {
+        "recent": {
+            "currency": "points",
+            "by": "window",
+            "window": "3d",
+            "downgrade": "balance",
+            "period": "1d",
+            "levels": [{"id": "cold", "at": 0}, {"id": "warm", "at": 20}, {"id": "hot", "at": 60}],
+        }
+    },
+}
 LEAN: dict[str, Any] = {kind: PLAIN[kind] for kind in ("quests", "levels")}
 LEAN["missions"] = {name: one for name, one in PLAIN["missions"].items() if name not in ("for-players", "for-big")}
 LEAN["currencies"] = FREE["currencies"]
 MEMORIES = {
     "short": (rolling(BY | {"entries": 16}, **PLAIN), programme(**FREE)),
     "long": (rolling(BY | {"entries": 512}, **PLAIN), programme(**FREE)),
+    "purses": (rolling(BY | {"entries": 16}, **(PLAIN | PURSES)), programme(**(PLAIN | PURSES))),
     "lean": (rolling(BY | {"entries": 16}, **LEAN), programme(**LEAN)),  # many events move nothing
 }
 
