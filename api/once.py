@@ -55,7 +55,7 @@ FREE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"/v1/me/(missions|completions|streaks|tournaments|store|purchases|minigames|plays|raffles)(/.*)?",
             "the same",
         ),
-        (r"/v1/tournaments/.*|/v1/grants/.*", "an entry of a log"),
+        (r"/v1/(tournaments|grants|cases)/.*", "an entry of a log"),
     )
 )
 # Of these it is known what was done: whoever asks again is told the same.

@@ -77,7 +77,7 @@ def test_every_effect_has_a_frame_or_a_reason_for_none() -> None:
     assert not set(MADE) & {*SILENT, *OPERATORS}
 
 
-@pytest.mark.parametrize("kind", sorted(MADE, key=lambda kind: kind.__name__), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", sorted(MADE, key=repr), ids=repr)
 def test_the_frame_of_each_effect_is_as_the_document_says(kind: type) -> None:
     record = HistoryRecord("m-1", "bet_placed", 1_764_580_000_000, (samples()[kind],))
     ((n, text),) = frames_of(b"1764580000000-0", {b"d": encode_record(record)}, EVERYTHING)
