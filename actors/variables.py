@@ -88,7 +88,7 @@ def _shown_missions(scene: Scene) -> list[dict[str, Any]]:
             "completed_count": mission["completed_count"],
             "tasks": mission["tasks"],
             "progress": _progress(mission["tasks"]),
-            "rewards": [{"currency": reward["currency"], "amount": reward["amount"]} for reward in mission["rewards"]],
+            "rewards": [{key: said for key, said in reward.items() if key != "kind"} for reward in mission["rewards"]],
         }
         for mission in missions_view(programme.rules, state, at)
     ]

@@ -33,10 +33,12 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def said(body: str, *, given: dict[str, Any] | None = None, traits: dict[str, Any] | None = None) -> str:
+def said(
+    body: str, *, given: dict[str, Any] | None = None, traits: dict[str, Any] | None = None, **game: dict[str, Any]
+) -> str:
     """Place one bet, then ask for a message with this body; return it as it goes to the tower."""
     template = {"channel": "in_app", "title": {"en": "t"}, "body": {"en": body}, "variables": ["code"]}
-    told = Told(compile_programme(1, {**DOCUMENTS, "templates": {"t": template}}), 0, "seed")
+    told = Told(compile_programme(1, {**DOCUMENTS, **game, "templates": {"t": template}}), 0, "seed")
     entries = [
         Event("ann", "i", "identify", AT, traits=traits or {}, type="identify"),
         Event("ann", "b", "bet_placed", AT, {"game": "chess"}),
@@ -105,3 +107,13 @@ def test_a_plain_call_of_a_journey_carries_its_payload() -> None:
     )
     (request,) = [entry for entry in map(decode_entry, turns.outputs) if isinstance(entry, MessageRequest)]
     assert (request.channels, request.content["payload"]) == (("webhook",), {"who": "Ann", "n": 3})
+
+
+def test_the_rewards_of_a_mission_are_named_as_their_kind_names_them() -> None:
+    freezes = {"kind": "freezes", "streak": "daily", "amount": 2}
+    mission = {**DOCUMENTS["missions"]["b"], "rewards": [freezes, {"currency": "points", "amount": 7}]}
+    game = {"missions": {"b": mission}, "streaks": {"daily": {"event": "won", "freezes": {"max": 3}}}}
+    assert (
+        said("{% for reward in missions[0].rewards %}{{ reward.streak }}{{ reward.amount }} {% endfor %}", **game)
+        == "daily2 7 "
+    )

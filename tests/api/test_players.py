@@ -85,7 +85,7 @@ async def test_the_history_is_what_each_entry_did(world: World) -> None:
 async def test_the_export_holds_everything_stored(world: World) -> None:
     await played(world)
     export = (await world.http.get("/v1/me/export", headers=world.token("amelia"))).json()
-    assert export["state"]["wallet"]["points"] == [15, 15]
+    assert export["state"]["wallet"]["points"] == [15, 15, None]
     assert [record["id"] for record in export["history"]][-1] == "m-2"
     assert export["inbox"] == []
 
