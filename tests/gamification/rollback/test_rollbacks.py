@@ -224,3 +224,16 @@ def test_a_journal_is_bounded_in_memory_and_in_each_write() -> None:
 def test_a_document_that_is_none_is_refused(within: str) -> None:
     with pytest.raises(InvalidProgramme, match=r"settings/main: rollback\.within"):
         rolling({"within": within})
+
+
+def test_later_rollbacks_go_from_marks_that_know_of_earlier_ones() -> None:
+    ada = Roller(rolling({"entries": 16}, earn_rules=EARN, metrics={"bets": {"event": "bet_placed"}}))
+    for i in range(20):
+        ada.does("bet_placed", round=f"r{i}")
+    ada.takes_back(round="r3")
+    for i in range(20, 40):
+        ada.does("bet_placed", round=f"r{i}")
+    assert ada.snapshot.journal.marks[0].number == 16, "the first mark is gone"
+    assert rolled(ada.takes_back(round="r30"))[0].status == "done"
+    assert cases(ada.effects) == []
+    assert ada.balance() == 38 * 10
