@@ -29,6 +29,16 @@ SEASON: dict[str, dict[str, dict[str, Any]]] = {
             "prizes": [{"id": "ten-gems", "weight": 1, "rewards": TEN_GEMS}],
         }
     },
+    "rewards": {
+        "mug": {
+            "name": {"en": "Mug"},
+            "type": "currency",
+            "gives": TEN_GEMS,
+            "price": {"currency": "gems", "amount": 20},
+            "stock": 1,
+            "refundable_within": "24h",
+        }
+    },
     "tournaments": {
         "race": {
             "schedule": {"every": "week"},
@@ -38,7 +48,7 @@ SEASON: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 # Asked over other routes, or by nobody.
-ELSEWHERE = {"rotate_seed", "resolve_case"}
+ELSEWHERE = {"resolve_case"}
 
 
 @pytest.fixture
@@ -126,6 +136,22 @@ async def test_a_wheel_is_played_and_acknowledged(world: World) -> None:
     taken = await world.http.post(f"/v1/me/plays/{play}/acknowledgement", headers=me | {"Idempotency-Key": "a1"})
     assert taken.status_code == 200, taken.text
     assert (await world.http.get("/v1/me", headers=me)).json()["balances"]["gems"]["balance"] == 35
+
+
+async def test_an_item_is_bought_once_and_given_back(world: World) -> None:
+    me = world.token("amelia")
+    path = "/v1/me/store/mug/purchases"
+    told = [await world.http.post(path, headers=me | {"Idempotency-Key": key}) for key in ("b1", "b1", "b2")]
+    assert [answer.status_code for answer in told] == [200, 200, 409], [answer.text for answer in told]
+    assert told[0].content == told[1].content
+    purchase = told[0].json()["data"]["purchase"]
+    (shown,) = (await world.http.get("/v1/me/purchases", headers=me)).json()["items"]
+    assert (shown["id"], shown["item"]) == (purchase, "mug")
+    over = await world.http.post(f"/v1/grants/{purchase}", json={"status": "failed"}, headers={"Idempotency-Key": "g1"})
+    assert (over.status_code, over.json()["code"]) == (409, "grant_is_over"), over.text
+    back = await world.http.post(f"/v1/me/purchases/{purchase}/refund", headers=me | {"Idempotency-Key": "r1"})
+    assert (back.status_code, back.json()["data"]["status"]) == (200, "refunded"), back.text
+    assert (await world.http.get("/v1/me", headers=me)).json()["balances"]["gems"]["balance"] == 25
 
 
 async def test_a_player_registers_and_withdraws_and_the_run_is_cancelled(world: World) -> None:
