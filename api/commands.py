@@ -18,7 +18,7 @@ from api.context import Context, Ctx
 from api.idempotency import REPLAYED, IdempotencyKey
 from api.pages import answers, wait_of
 from api.persons import HOPS_MAX, MOVED, owner_of
-from api.problems import refused
+from api.problems import OWN_MEMBERS, refused
 from api.views import shown_effects, shown_stops
 from api.visible import for_player
 from crm.facts.exclusions import NEVER_ENDING, reason_of
@@ -259,4 +259,5 @@ def _refusal(outcome: Answered) -> EngineError:
         return NotFound(detail, code=outcome.code)
     if outcome.code in ("invalid_arguments", "amount_out_of_range"):
         return Invalid(detail, code=outcome.code)
-    return Conflict(detail, code=outcome.code, **outcome.data)
+    clashes = not OWN_MEMBERS.isdisjoint(outcome.data)  # it tells of a thing's status, say; the document has its own
+    return Conflict(detail, code=outcome.code, **({"data": outcome.data} if clashes else outcome.data))

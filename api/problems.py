@@ -20,6 +20,7 @@ from store.ports import Unavailable
 
 MEDIA_TYPE = "application/problem+json"
 _log = logging.getLogger("playtower.api")
+OWN_MEMBERS = frozenset(("type", "title", "status", "detail", "code", "message", "retry_after_s"))
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
 
 

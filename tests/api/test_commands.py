@@ -1,11 +1,16 @@
 """Commands enter the log, take their turn and answer with what it did; the same key answers the same."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
+from api.commands import answer_of
+from api.problems import refused
+from domain.effects import Answered, HistoryRecord
+from domain.errors import Conflict
 from domain.player import Identity, Snapshot, all_parts
 from store.gates import read_stops
 from store.keys import PLAYERS
@@ -177,3 +182,17 @@ async def test_the_way_out_of_a_grave_reason_is_a_readmission_alone(idle: World)
         assert (await idle.http.post(path, json={"reason": reason, "until": soon})).status_code == 200
     later = await read_stops(idle.redis, p, "amelia", at=5_000_000_000_000)
     assert sorted(later) == ["deceased", "harm", "register", "self_exclusion", "under_age"]
+
+
+def test_what_a_refusal_tells_never_hides_the_documents_own_members() -> None:
+    told = HistoryRecord(
+        "cmd:1", "refund", 7, (Answered("not_refundable", "it is being granted", {"status": "granting"}),)
+    )
+    with pytest.raises(Conflict) as caught:
+        answer_of(told)
+    document = json.loads(bytes(refused(caught.value).body))
+    assert (document["status"], document["data"]) == (409, {"status": "granting"})
+    told = HistoryRecord("cmd:1", "buy", 7, (Answered("sold_out", data={"left": 0}),))
+    with pytest.raises(Conflict) as caught:
+        answer_of(told)
+    assert json.loads(bytes(refused(caught.value).body))["left"] == 0
