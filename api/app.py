@@ -161,7 +161,7 @@ def _say_who_may_ask(app: FastAPI) -> None:
 
 
 def console_routes() -> list[Route]:
-    """Return a route for each file of the live page and the lobby; anything else stays a 404 with a problem document."""
+    """Return a route for each file of the live page and the lobby; anything else stays a 404 with a problem."""
 
     def route(path: str, file: Path) -> Route:
         async def page(_request: Request) -> Response:
