@@ -30,6 +30,7 @@ from actors.clock import SystemClock, new_id
 DATA = Path(__file__).resolve().parent.parent / "examples" / "data" / "casino_players.csv"
 VIPS = 4
 CASHIER_LEFT = 0.1  # share of visits to the cashier that end without a deposit, and the session with them
+VOIDED = 0.003  # share of rounds that the house takes back, stake and payout
 STAKES = (25, 50, 100, 150, 200, 250, 500, 1000, 1500, 2000)  # minor units: the real game's, .25 to 20
 CURRENCY = "EUR"
 BATCH_MAX = 200
@@ -186,6 +187,7 @@ class Casino:
         visits = [player.real.sessions + 1 for player in self.players]
         busiest = max(visits)
         self._visits = list(accumulate(busiest if i < VIPS else v for i, v in enumerate(visits)))
+        self._voids = Random(f"voids:{seed}:{day}")  # of its own, so that who comes is the same
         self._here: list[Simulated] = []
         self._here_max = max(VIPS + 2, len(self.players) // 5)
 
@@ -310,10 +312,17 @@ class Casino:
         round_id = f"{self._day}:{player.id}:{player.rounds}"
         about = {"currency": CURRENCY, "game": game, "game_type": kind, "round_id": round_id}
         settled = {"payout": payout, "result": "win" if won else "loss", "multiplier": round(payout / stake, 2)}
-        return [
+        steps = [
             _track(player, "bet_placed", amount=stake, **about),
             _track(player, "bet_settled", amount=stake, **settled, **about),
         ]
+        if self._voids.random() < VOIDED:
+            player.wallet += stake - payout
+            steps += [
+                _track(player, "bet_settled", amount=stake, status="rollback", **settled, **about),
+                _track(player, "bet_placed", amount=stake, status="rollback", **about),
+            ]
+        return steps
 
     def _opened(self, player: Simulated) -> Emitted:
         game, kind = player.game

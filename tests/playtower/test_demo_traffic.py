@@ -130,13 +130,23 @@ def test_money_is_whole_and_nobody_bets_what_they_lack() -> None:
                 wallets[event["userId"]] -= told["amount"]
             case "bet_placed":
                 assert told["amount"] in STAKES
-                wallets[event["userId"]] -= told["amount"]
+                wallets[event["userId"]] -= told["amount"] * (-1 if "status" in told else 1)
             case "bet_settled":
-                wallets[event["userId"]] += told["payout"]
+                wallets[event["userId"]] += told["payout"] * (-1 if "status" in told else 1)
             case _:
                 pass
         assert all(isinstance(told.get(name, 0), int) for name in ("amount", "payout"))
         assert wallets[event.get("userId", "")] >= 0
+
+
+def test_a_few_rounds_are_voided_whole_and_right_after_they_were_played() -> None:
+    events = events_of(Casino(9, 40), 30_000)
+    voided = [event for event in of(events, "bet_placed") if event.get("status") == "rollback"]
+    placed = {event["round_id"]: event for event in of(events, "bet_placed") if "status" not in event}
+    settled = {event["round_id"] for event in of(events, "bet_settled") if event.get("status") == "rollback"}
+    assert 0.0005 < len(voided) / len(placed) < 0.01
+    assert {event["round_id"] for event in voided} == settled
+    assert all(event == placed[event["round_id"]] | {"status": "rollback"} for event in voided)
 
 
 class Gateway:
@@ -197,7 +207,7 @@ async def test_a_wrong_key_ends_it() -> None:
 
 
 def test_players_write_to_support_in_their_language_and_some_are_angry() -> None:
-    casino = Casino(5, 300)
+    casino = Casino(6, 300)
     locales = {player.id: str(player.traits["locale"]) for player in casino.players}
     events = [one for one in events_of(casino, 60_000) if one.get("event") == "support_case_opened"]
     said = [(locales[one["userId"]][:2], one["properties"].get("text", "")) for one in events if "userId" in one]
