@@ -24,7 +24,7 @@ from bench.figures import Counts, tally
 from bench.load import Load, Plan, Sent
 from bench.options import Options
 from bench.programmes import programme_folder
-from bench.traffic import Bet, Traffic, now_iso
+from bench.traffic import EVENT, Bet, Traffic, now_iso
 from domain.effects import decode_record
 from domain.ids import partition_of
 from domain.player import PART_TYPES, Balance, Metric
@@ -234,7 +234,9 @@ class Engine:
             for player in chosen:
                 pipe.xrange(PLAYERS.history(partition_of(player, self.partitions), player))
             for player, items in zip(chosen, pipe.execute(), strict=True):
-                seen = [decode_record(next(iter(fields.values()))).id for _, fields in items]
+                records = (decode_record(next(iter(fields.values()))) for _, fields in items)
+                # What a keeper answers to a bet's reward is a turn of its own, under the bet's id.
+                seen = [record.id for record in records if record.name == EVENT]
                 total += tally([bet.id for bet in by_player[player]], seen)
         return total
 

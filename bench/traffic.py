@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
+EVENT = "bet_placed"
 GAMES = ("starburst", "roulette", "blackjack", "book-of-sun", "crash", "plinko", "baccarat", "keno")
 _MIX = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
@@ -89,7 +90,7 @@ def now_iso() -> str:
 def segment(bet: Bet, at: str) -> str:
     """Return a Segment ``track`` call."""
     return (
-        f'{{"type":"track","messageId":"{bet.id}","userId":"{bet.player}","event":"bet_placed","timestamp":"{at}",'
+        f'{{"type":"track","messageId":"{bet.id}","userId":"{bet.player}","event":"{EVENT}","timestamp":"{at}",'
         f'"properties":{{"amount":{bet.amount},"currency":"EUR","game":"{bet.game}","game_type":"slots"}}}}'
     )
 
