@@ -23,6 +23,7 @@ from domain.step import Draws
 from gamification.fairness.proof import commitment, place_of, problems, seed_of
 from gamification.jackpots.keeper import KIND, shown_pot
 from gamification.jackpots.rules import JackpotRule
+from gamification.raffles.runs import number_of
 from store.keys import PLAYERS
 
 router = APIRouter(prefix="/v1", tags=["Draws"])
@@ -147,7 +148,7 @@ async def _found(context: Context, draw: str) -> tuple[HistoryRecord, Drawn | Ti
 async def _shown(context: Context, draw: str, record: HistoryRecord, drawn: Drawn | TicketsListed) -> dict[str, Any]:
     head = {"id": draw, "at": instant(record.at)}
     if isinstance(drawn, TicketsListed):
-        listed = {"of": "raffles", "ref": drawn.raffle, "number": int(drawn.run), "part": drawn.part}
+        listed = {"of": "raffles", "ref": drawn.raffle, "number": number_of(drawn.run), "part": drawn.part}
         return {**head, **listed, "hash": drawn.hash, "rows": [list(row) for row in drawn.rows]}
     seed = None
     if await _is_revealed(context, drawn):

@@ -140,7 +140,7 @@ _COMMANDS = (
         "claim_win",
         "win",
         "Take what was won in a raffle",
-        {"win": "monthly@3#7", "status": "claimed"},
+        {"win": "monthly@m24321.0", "status": "claimed"},
     ),
 )
 

@@ -139,7 +139,7 @@ READS = (
         {
             "id": "monthly",
             "name": {"en": "Monthly raffle"},
-            "run": 11,
+            "run": "m24322",
             "draw_at": 1764633600000,
             "tickets": 4,
             "max_per_player": 100,
@@ -149,7 +149,7 @@ READS = (
     Read(
         "wins",
         "What the player won in raffles, newest first",
-        {"id": "monthly@3#7", "raffle": "monthly", "prize": "mug", "ticket": 7, "status": "won", "until": None},
+        {"id": "monthly@m24321.0", "raffle": "monthly", "prize": "mug", "ticket": 7, "status": "won", "until": None},
     ),
     Read(
         "jackpots",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from domain.calendar import as_ms, local_day
+from domain.calendar import LATEST_MS, as_ms, local_day
 from gamification.compiling import holds_of, rewards_of
 from gamification.minigames.config import WEEKDAYS, MinigameConfig
 from gamification.rules import Holds, Reward
@@ -63,6 +63,11 @@ class MinigameRule:
         return number if 0 <= number < len(self.prizes) else -1
 
 
+def _day_shown(at: int) -> int:
+    """Return a moment (ms) that has a local day in every zone; the years 1 and 9999 do not have one everywhere."""
+    return min(max(at, 0), LATEST_MS)
+
+
 def compiled(doc_id: str, version: int, model: MinigameConfig) -> MinigameRule:
     """Return the rule of a document."""
     attempts, price = model.attempts, model.buy_in
@@ -92,7 +97,7 @@ def compiled(doc_id: str, version: int, model: MinigameConfig) -> MinigameRule:
         model.by or "",
         model.acknowledge_within * 1000,
         holds_of(model.audience),
-        as_ms(model.active.starts) if model.active.starts else 0,
+        _day_shown(as_ms(model.active.starts)) if model.active.starts else 0,
         as_ms(model.active.until) if model.active.until else FOREVER,
         model.budget or "",
     )

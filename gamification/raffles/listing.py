@@ -39,6 +39,8 @@ def holder_of(rows: Iterable[Row], place: int) -> str:
 def take(keeper: Keeper, entry: Entry) -> None:
     """Take tickets, freeze when the run asks and nothing is on its way any more, and say who holds a ticket."""
     raffle, run, part = _named(keeper)
+    if not part.isdecimal():  # no name of ours
+        return
     if isinstance(entry, Contributed):
         if not keeper.kept:
             run_keeper = keeper_id(RAFFLE, f"{raffle}@{run}")

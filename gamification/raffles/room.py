@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from domain.conditions import compile_condition
 from domain.games import Games
 from domain.player import Snapshot
-from gamification.raffles import listing, running, tickets, wins
+from gamification.raffles import listing, running, runs, tickets, wins
 from gamification.raffles.config import RaffleConfig
 from gamification.raffles.rules import RaffleRule
 from gamification.raffles.rules import compiled as compiled_raffle
@@ -98,7 +98,7 @@ def _raffle(rule: RaffleRule, snapshot: Snapshot, now: int) -> dict[str, Any]:
         "id": rule.id,
         "name": dict(rule.name),
         "run": run,
-        "draw_at": None if run is None else rule.drawn_at(run),
+        "draw_at": None if run is None else runs.drawn_at(run, rule.zone),
         "tickets": 0 if run is None else snapshot.games.tickets.get(tickets.run_name(rule.id, run), 0),
         "max_per_player": rule.max_per_player,
         "prizes": [

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from domain.calendar import as_ms
 from domain.event_fields import Keys, keys_of
 from gamification.compiling import holds_of, message_of, rewards_of
-from gamification.periods import Period, number_of, starts_at
+from gamification.periods import Period, number_of
+from gamification.raffles import runs
 from gamification.raffles.config import RaffleConfig, TicketSource
 from gamification.rules import Holds, Message, Reward
 
@@ -35,7 +36,7 @@ class RafflePrizeRule:
 
 @dataclass(frozen=True, slots=True)
 class RaffleRule:
-    """One raffle. A run is named by its day, week or month number, or by the second of its only draw."""
+    """One raffle. Its runs are named as ``runs`` says."""
 
     id: str
     version: int
@@ -54,17 +55,13 @@ class RaffleRule:
     budget: str
     message: Message | None
 
-    def run_at(self, at: int) -> int | None:
+    def run_at(self, at: int) -> str | None:
         """Return the run whose tickets are given at a moment; None: no run is open."""
         if not self.starts_at <= at < self.until:
             return None
         if self.every is None:
-            return self.draw_at // 1000 if at < self.draw_at else None
-        return number_of(at, self.zone, self.every)
-
-    def drawn_at(self, run: int) -> int:
-        """Return when a run is drawn (ms): its last ticket is given the moment before."""
-        return run * 1000 if self.every is None else starts_at(run + 1, self.zone, self.every)
+            return runs.name_of(None, self.draw_at // 1000) if at < self.draw_at else None
+        return runs.name_of(self.every, number_of(at, self.zone, self.every))
 
 
 def compiled(doc_id: str, version: int, model: RaffleConfig, zone: str) -> RaffleRule:

@@ -9,9 +9,10 @@ from typing import Any
 
 from domain.entries import Entry, KeeperAnswered, KeeperAsked, TimerFired
 from domain.game_effects import Drawn
-from gamification.fairness.maths import commitment_of, tickets_drawn
-from gamification.fairness.proof import draw_id, revealed, seed_of
+from gamification.fairness.maths import tickets_drawn
+from gamification.fairness.proof import commitment, draw_id, revealed, seed_of
 from gamification.keeping import Keeper
+from gamification.raffles import runs
 from gamification.raffles.listing import BEGIN, FREEZE, HOLDERS
 from gamification.raffles.rules import RaffleRule
 from gamification.raffles.tickets import PARTS, list_keeper
@@ -50,25 +51,32 @@ def _rule(keeper: Keeper) -> RaffleRule | None:
     return raffles.get(keeper.name.rpartition("@")[0])
 
 
-def _named(keeper: Keeper) -> tuple[str, int]:
+def _named(keeper: Keeper) -> tuple[str, str, int]:
+    """Return (raffle, run, the run's number)."""
     raffle, _, run = keeper.name.rpartition("@")
-    return raffle, int(run)
+    return raffle, run, runs.number_of(run)
 
 
 def _begin(keeper: Keeper) -> None:
-    """Commit to the seed before the first ticket is on the list, and wait for the draw's time."""
-    rule = _rule(keeper)
-    if rule is None:  # it was deleted with a ticket on its way: there is no draw
+    """Commit to the seed before the first ticket is on the list, and wait for the draw's time.
+
+    The name alone tells that time: with its first ticket on the way the raffle may have been deleted (and be put back
+    before the draw), or have come to be drawn by something else.
+    """
+    raffle, run, number = _named(keeper)
+    due = runs.drawn_at(run, keeper.rules.timezone)
+    if due is None:  # no name of ours
         return
-    raffle, run = _named(keeper)
-    due = rule.drawn_at(run)
-    seed = seed_of(keeper.draws, "raffles", raffle, "", run)
-    keeper.kept = {"status": "open", "draw_at": due, "commitment": commitment_of(seed)}
-    keeper.set_timer(TIMER, str(run), due)
+    keeper.kept = {
+        "status": "open",
+        "draw_at": due,
+        "commitment": commitment(keeper.draws, "raffles", raffle, "", number),
+    }
+    keeper.set_timer(TIMER, run, due)
 
 
 def _close(keeper: Keeper) -> None:
-    raffle, run = _named(keeper)
+    raffle, run, _ = _named(keeper)
     keeper.kept = keeper.kept | {"status": "closing", "parts": {}}
     for part in range(PARTS):
         asked = KeeperAsked(list_keeper(raffle, run, part), keeper.id, f"{FREEZE}/{part}", FREEZE)
@@ -77,10 +85,10 @@ def _close(keeper: Keeper) -> None:
 
 def _draw(keeper: Keeper, parts: list[Part]) -> None:
     """Draw the tickets. The prizes are those of the programme in force now; a deleted raffle has none."""
-    raffle, run = _named(keeper)
+    raffle, run, number = _named(keeper)
     rule = _rule(keeper)
     total, frozen = sum(part[0] for part in parts), list_hash(parts)
-    seed = seed_of(keeper.draws, "raffles", raffle, "", run)
+    seed = seed_of(keeper.draws, "raffles", raffle, "", number)
     prizes = [prize for prize in rule.prizes if total >= prize.min_tickets] if rule else []
     names = [prize.id for prize in prizes for _ in range(prize.count)]
     multi = rule is not None and rule.multi
@@ -91,14 +99,14 @@ def _draw(keeper: Keeper, parts: list[Part]) -> None:
         "raffles",
         raffle,
         "",
-        run,
+        number,
         keeper.kept["commitment"],
         frozen,
         0,
         f"{len(winners)} won",
         facts={"tickets": total, "multi": multi, "winners": winners, "parts": [list(part) for part in parts]},
     )
-    keeper.effects += [draw, revealed(keeper.draws, "raffles", raffle, "", run)]
+    keeper.effects += [draw, revealed(keeper.draws, "raffles", raffle, "", number)]
     keeper.kept = {
         "status": "drawn",
         "draw_at": keeper.kept["draw_at"],
@@ -128,7 +136,7 @@ def _places(kept: dict[str, Any], part: int) -> list[tuple[int, int]]:
 def _tell(keeper: Keeper, part: int, players: list[str]) -> None:
     """Tell the winners of a part, once each; after the last part the run is done."""
     kept, winners = keeper.kept, list(keeper.kept["winners"])
-    raffle, run = _named(keeper)
+    raffle, run, _ = _named(keeper)
     for (i, _), player in zip(_places(kept, part), players, strict=True):
         prize, ticket, _ = winners[i]
         winners[i] = [prize, ticket, player]

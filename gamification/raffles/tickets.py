@@ -19,7 +19,7 @@ PARTS = 16
 RUNS_KEPT = 3  # of a raffle, in a player's record
 
 
-def run_name(raffle: str, run: int | str) -> str:
+def run_name(raffle: str, run: str) -> str:
     """Return ``<raffle>@<run>``."""
     return f"{raffle}@{run}"
 
@@ -29,7 +29,7 @@ def part_of(player: str) -> int:
     return crc32(player.encode()) % PARTS
 
 
-def list_keeper(raffle: str, run: int | str, part: int) -> str:
+def list_keeper(raffle: str, run: str, part: int) -> str:
     """Return the keeper of one part of a run's list."""
     return keeper_id(LIST, f"{run_name(raffle, run)}/{part}")
 
@@ -61,7 +61,7 @@ def give(turn: Turn, rule: RaffleRule, amount: int) -> None:
     if given > 0:
         _hold(turn, rule.id, name, held + given)
         turn.tolls.append(Toll(list_keeper(rule.id, run, part_of(turn.player)), given, turn.cause))
-        turn.effects.append(TicketsChanged(rule.id, str(run), given, held + given))
+        turn.effects.append(TicketsChanged(rule.id, run, given, held + given))
 
 
 def on_refused(turn: Turn, told: KeeperAnswered) -> None:

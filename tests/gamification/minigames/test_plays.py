@@ -12,6 +12,7 @@ from domain.entries import Event, KeeperAsked
 from domain.game_effects import Drawn, PlayChanged, Redeemed, SeedRevealed
 from domain.step import Draws
 from gamification.fairness.proof import problems, seed_of
+from gamification.minigames.viewing import view
 from gamification.programme import InvalidProgramme
 from tests.gamification.lottery import SEED, Lottery
 from tests.gamification.playing import DAY, HOUR, MINUTE, MONDAY, NOON, SECOND, points, programme
@@ -110,6 +111,15 @@ def test_the_day_is_the_players_unless_the_game_says_otherwise() -> None:
     assert (code(where), code(where, game="shared")) == ("no_attempts", "ok")
     where.now = MONDAY + DAY + 11 * HOUR  # Wednesday there
     assert code(where) == "ok"
+
+
+@pytest.mark.parametrize("first", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Kiritimati"])
+def test_a_calendar_may_begin_on_any_day_that_can_be_written(first: str, zone: str) -> None:
+    where = town(days={"type": "calendar", "by": "day", "active": {"from": first}, "prizes": [TEN]})
+    where.take(Event("ada", "e", "seen", NOON, context={"timezone": zone}))
+    assert code(where, game="days") in ("no_cell_today", "minigame_not_active")
+    view(where.rules, where.states["ada"], NOON)
 
 
 def test_no_attempts_says_when_there_are_some() -> None:

@@ -20,7 +20,9 @@ from gamification.raffles.tickets import PARTS, list_keeper, part_of
 from tests.gamification.lottery import Lottery
 from tests.gamification.playing import DAY, HOUR, MONDAY, NOON, points, programme
 
-RUN = (MONDAY // DAY + 3) // 7  # the week that MONDAY begins
+WEEK = (MONDAY // DAY + 3) // 7  # that MONDAY begins
+RUN = f"w{WEEK}"
+NEXT = f"w{WEEK + 1}"
 KEEPER = f"keeper:raffle:weekly@{RUN}"
 ENDS = MONDAY + 7 * DAY
 
@@ -113,9 +115,9 @@ def test_a_run_of_another_week_is_another_draw() -> None:
     bets(where, "ada")
     where.later(ENDS)
     bets(where, "ada", 2)
-    assert where.states["ada"].games.tickets == {f"weekly@{RUN}": 1, f"weekly@{RUN + 1}": 2}
+    assert where.states["ada"].games.tickets == {f"weekly@{RUN}": 1, f"weekly@{NEXT}": 2}
     where.later(ENDS + 7 * DAY)
-    (second,) = where.happened(f"keeper:raffle:weekly@{RUN + 1}", Drawn)
+    (second,) = where.happened(f"keeper:raffle:weekly@{NEXT}", Drawn)
     assert second.facts["tickets"] == 2
     assert second.commitment != drawn(where).commitment
 
@@ -245,6 +247,50 @@ def test_what_makes_no_raffle_is_refused(more: dict[str, Any], path: str) -> Non
     with pytest.raises(InvalidProgramme) as refused:
         programme(raffles={"weekly": raffle(**more)}, templates={})
     assert path in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "due"),
+    [
+        pytest.param({"every": "week"}, {"at": "2026-04-01T00:00:00Z"}, ENDS, id="every week, then once"),
+        pytest.param({"at": "2026-04-01T00:00:00Z"}, {"every": "day"}, 1_775_001_600_000, id="once, then every day"),
+        pytest.param({"every": "day"}, {"every": "month"}, MONDAY + DAY, id="every day, then every month"),
+    ],
+)
+def test_a_run_keeps_its_time_when_the_draw_changes_with_its_first_ticket_on_the_way(
+    before: dict[str, Any], after: dict[str, Any], due: int
+) -> None:
+    where = town(draw=before, prizes=[{"id": "car", "rewards": [points(7)]}])
+    where.does("ada", "bet_placed")
+    where.rules = programme(2, raffles={"weekly": raffle(draw=after, prizes=[{"id": "car", "rewards": [points(7)]}])})
+    where.settle()
+    assert [timer.due for timer in where.timers] == [due]
+    where.later(due)
+    assert where.balance("ada") == 7
+
+
+def test_a_raffle_that_was_away_as_its_first_ticket_came_is_drawn_when_it_is_back() -> None:
+    where = town(prizes=[{"id": "car", "rewards": [points(7)]}])
+    where.does("ada", "bet_placed")
+    where.deliver()  # the ticket is on the list, the run hears of it
+    where.rules = programme(2)
+    where.settle()
+    where.rules = programme(3, raffles={"weekly": raffle(prizes=[{"id": "car", "rewards": [points(7)]}])})
+    bets(where, "ada")
+    where.later(ENDS)
+    assert drawn(where).facts["tickets"] == 2
+    assert where.balance("ada") == 7
+
+
+@pytest.mark.parametrize(
+    "run", ["", "7", "x7", "w", "w-7", "w\u0667", "d999999999999", "m999999999999", "w999999999999"]
+)
+def test_a_name_that_is_no_run_is_never_drawn(run: str) -> None:
+    where = town()
+    for part in ("3", "", "x"):
+        where.take(Contributed(f"keeper:tickets:weekly@{run}/{part}", (("ada", 1, "e"),)))
+    where.settle()
+    assert not where.timers
 
 
 def test_a_raffle_with_one_draw_gives_no_tickets_after_it() -> None:
