@@ -28,8 +28,6 @@ def join(turn: Turn, source: Snapshot) -> None:
         for game in (*mine.spins, *theirs.spins)
     }
     both = sorted((*mine.plays, *theirs.plays), key=lambda play: play.at)
-    closed = [play for play in both if play.status not in plays.WAITING][-plays.PLAYS_MAX :]
-    kept = [play for play in both if play.status in plays.WAITING or play in closed]
     for play in theirs.plays:
         if play.status == "drawn":
             turn.set_timer(plays.TIMER, play.id, play.due)
@@ -39,5 +37,5 @@ def join(turn: Turn, source: Snapshot) -> None:
     }
     turn.set_part(
         "games",
-        replace(mine, spins=spins, used=attempts.joined_used(mine, theirs), plays=tuple(kept), cells=days),
+        replace(mine, spins=spins, used=attempts.joined_used(mine, theirs), plays=plays.kept(both), cells=days),
     )

@@ -1,5 +1,6 @@
 """A play whose prize is known: given when it is acknowledged, or by itself after a while."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -13,7 +14,9 @@ from gamification.rewards import described, grant, listed, rewards_from
 from gamification.working import Turn
 
 TIMER = "play_acknowledged"
-PLAYS_MAX = 30  # kept, the newest; written with each of the player's turns that changes any of this
+PLAYS_MAX = (
+    30  # kept that wait for nothing, the newest; written with each of the player's turns that changes any of this
+)
 OPEN_MAX = 20  # asked or drawn at once; who has more must acknowledge first
 WAITING = ("asked", "drawn")
 
@@ -47,14 +50,17 @@ def find(games: Games, play_id: str) -> Play | None:
     return next((one for one in games.plays if one.id == play_id), None)
 
 
+def kept(plays: Sequence[Play]) -> tuple[Play, ...]:
+    """Return the plays that are kept: all that wait, and of those that do not the last ``PLAYS_MAX``."""
+    ended = {one.id for one in [one for one in plays if one.status not in WAITING][-PLAYS_MAX:]}
+    return tuple(one for one in plays if one.status in WAITING or one.id in ended)
+
+
 def keep(turn: Turn, changed: Play, draw: str = "") -> None:
-    """Keep a play as it is now, and say so; beyond ``PLAYS_MAX`` the oldest that waits for nothing is forgotten."""
+    """Keep a play as it is now, and say so; ``kept`` says which are forgotten."""
     games: Games = turn.part("games")
-    plays = [one for one in games.plays if one.id != changed.id]
-    plays.append(changed)
-    while len(plays) > PLAYS_MAX:
-        del plays[next((i for i, one in enumerate(plays) if one.status not in WAITING), 0)]
-    turn.set_part("games", replace(games, plays=tuple(plays)))
+    plays = [*(one for one in games.plays if one.id != changed.id), changed]
+    turn.set_part("games", replace(games, plays=kept(plays)))
     turn.effects.append(PlayChanged(changed.id, changed.game, changed.status, changed.prize, draw, changed.due))
 
 

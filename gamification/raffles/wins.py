@@ -14,7 +14,8 @@ from gamification.rewards import ask_for_message, described, grant, listed, loca
 from gamification.working import Turn
 
 TIMER = "win_expires"
-WINS_MAX = 20  # kept, the newest; those that wait for their claim stay
+WINS_MAX = 20  # kept that wait for nothing, the newest
+WAITING_MAX = 200  # that wait for their claim, none of which is forgotten; what is won beyond is given at once
 
 
 def on_won(turn: Turn, told: KeeperAnswered) -> None:
@@ -24,7 +25,9 @@ def on_won(turn: Turn, told: KeeperAnswered) -> None:
     data = told.data
     turn.keys.append(UniqueKey(f"raffles/{told.id}", turn.cause))
     rewards = listed(rewards_from(data["rewards"]))
-    until = turn.at + data["claim_ms"] if data["claim_ms"] else 0
+    games: Games = turn.part("games")
+    waits = bool(data["claim_ms"]) and sum(win.status == "won" for win in games.wins) < WAITING_MAX
+    until = turn.at + data["claim_ms"] if waits else 0
     win = Win(told.id, data["raffle"], data["prize"], data["ticket"], "won", until, rewards, data["version"])
     if until:
         _keep(turn, win)
@@ -73,11 +76,12 @@ def _give(turn: Turn, win: Win) -> Win:
 
 
 def _keep(turn: Turn, win: Win) -> None:
+    """Keep a win as it is now, and say so; of those that wait for nothing the last ``WINS_MAX`` are kept."""
     games: Games = turn.part("games")
     wins = [*(other for other in games.wins if other.id != win.id), win]
-    while len(wins) > WINS_MAX:
-        del wins[next((i for i, other in enumerate(wins) if other.status != "won"), 0)]
-    turn.set_part("games", replace(games, wins=tuple(wins)))
+    ended = {other.id for other in [other for other in wins if other.status != "won"][-WINS_MAX:]}
+    kept = tuple(other for other in wins if other.status == "won" or other.id in ended)
+    turn.set_part("games", replace(games, wins=kept))
     turn.effects.append(WinChanged(win.id, win.raffle, win.prize, win.ticket, win.status, win.until))
 
 

@@ -11,6 +11,7 @@ from domain.games import Games
 from domain.player import all_parts
 from domain.step import Draws
 from gamification.fairness.proof import problems, seed_of
+from gamification.minigames.plays import PLAYS_MAX
 from tests.gamification.lottery import SEED, Lottery
 from tests.gamification.playing import HOUR, NOON, points, programme
 
@@ -64,3 +65,18 @@ def test_a_prize_that_was_asked_for_meanwhile_comes_to_the_person_with_its_proof
     where.later(NOON + HOUR)
     assert where.balance("ada") == 100
     assert [change.status for change in where.happened("ada", PlayChanged)] == ["drawn", "acknowledged"]
+
+
+def test_no_play_that_waits_is_forgotten_however_many_two_profiles_bring() -> None:
+    where = town(TEN, attempts={"max": 25})
+    for player in (DEVICE, "ada"):
+        for _ in range(20):
+            where.asks(player, "play", minigame="wheel")
+    merge(where)
+    waiting = [one.id for one in where.states["ada"].games.plays]
+    assert len(waiting) == 40
+    assert where.asks("ada", "acknowledge", play=waiting[-1])[-1].code == "ok"
+    assert where.asks("ada", "acknowledge", play=waiting[-1])[-1].code == "ok", "the one just given is not forgotten"
+    where.later(NOON + HOUR)
+    assert where.balance("ada") == 400
+    assert len(where.states["ada"].games.plays) == PLAYS_MAX

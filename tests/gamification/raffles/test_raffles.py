@@ -17,6 +17,7 @@ from gamification.programme import InvalidProgramme
 from gamification.raffles.listing import BYTES_MAX, hash_of, holder_of
 from gamification.raffles.running import list_hash
 from gamification.raffles.tickets import PARTS, list_keeper, part_of
+from gamification.raffles.wins import WAITING_MAX, WINS_MAX
 from tests.gamification.lottery import Lottery
 from tests.gamification.playing import DAY, HOUR, MONDAY, NOON, points, programme
 
@@ -197,6 +198,33 @@ def test_a_win_that_nobody_claims_expires() -> None:
     assert [w.status for w in where.happened("ada", WinChanged)] == ["won", "expired"]
     assert claim(where) == "win_expired"
     assert where.balance("ada") == 0
+
+
+def test_no_win_that_waits_for_its_claim_is_forgotten() -> None:
+    where = town(prizes=[{"id": "mug", "count": 30, "rewards": [points(10)]}], claim_within="30d")
+    for player in ("ada", "anon:x"):
+        bets(where, player, 15)
+    where.later(ENDS)
+    where.merges("anon:x", "ada")
+    where.settle()
+    waiting = [win.id for win in where.states["ada"].games.wins]
+    assert len(waiting) == 30
+    for win in waiting:
+        assert where.asks("ada", "claim_win", win=win)[-1].code == "ok"
+    assert where.balance("ada") == 300
+    assert [win.id for win in where.states["ada"].games.wins] == waiting[-WINS_MAX:]
+    assert where.asks("ada", "claim_win", win=waiting[-1])[-1].code == "ok"
+    assert where.balance("ada") == 300
+
+
+def test_what_is_won_while_very_many_wins_wait_is_given_at_once() -> None:
+    more = WAITING_MAX + 5
+    prizes = [{"id": "mug", "count": more, "rewards": [points(10)]}]
+    where = town(prizes=prizes, claim_within="30d", tickets=[{"event": "bet_placed", "amount": more}])
+    bets(where, "ada")
+    where.later(ENDS)
+    statuses = [win.status for win in where.states["ada"].games.wins]
+    assert (statuses.count("won"), statuses.count("claimed"), where.balance("ada")) == (WAITING_MAX, 5, 50)
 
 
 def test_who_became_part_of_another_profile_wins_there() -> None:
