@@ -12,6 +12,7 @@ from typing import Any
 
 Record = Mapping[str, Any]
 CHANCE_OF = 10**12
+POT_MAX = 10**12  # units: a pot grows no further
 
 
 def number(n: int, seed: bytes, client_seed: str, nonce: int, counter: int = 0) -> int:
@@ -86,7 +87,7 @@ def _jackpot(record: Record, seed: bytes) -> list[str]:
     threshold = least + number(most - least + 1, seed, "threshold", 0)
     if facts["after"] < threshold:
         return [f"the pot is hit at {threshold}, and was at {facts['after']}"]
-    if facts["before"] >= threshold and not record["scope"]:
+    if facts["before"] >= threshold and not record["scope"] and facts["before"] != POT_MAX:
         return [f"the pot was past {threshold} before"]
     return []
 

@@ -7,6 +7,7 @@ from domain.step import Draws
 from gamification.fairness.maths import commitment_of, drawn, number_below, tickets_drawn, without
 
 CHANCE_OF = 10**12  # a chance is a whole number of these
+POT_MAX = 10**12  # whole units: a pot grows no further
 THRESHOLD = "threshold"  # the client seed of what a pot must be hit by
 
 
@@ -70,8 +71,9 @@ def _pot(record: Drawn, seed: bytes) -> list[str]:
         number = number_below(CHANCE_OF, seed, record.client_seed, record.nonce)
         return [] if number < facts["chance"] else [f"{number} is not below {facts['chance']}"]
     threshold = threshold_of(seed, facts["min"], facts["must_hit_by"])
-    # A personal pot may have passed it when two profiles became one; it is hit by the next contribution.
-    is_first = facts["before"] < threshold or bool(record.scope)
+    # A personal pot may have passed it when two profiles became one, and a full one may have been given bounds when its
+    # chance was taken from it; either is hit by the next contribution.
+    is_first = facts["before"] < threshold or bool(record.scope) or facts["before"] == POT_MAX
     return [] if is_first and threshold <= facts["after"] else [f"the pot did not pass {threshold} here"]
 
 

@@ -6,8 +6,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from gamification.config import Document, FieldPath, LocalText, Message, Name, Where
+from gamification.fairness.proof import POT_MAX
 
-UNITS_MAX = 10**12  # of a pot, a seed, one event's contribution: its millionths fit 64 bits
+UNITS_MAX = POT_MAX  # of a pot, a seed, one event's contribution: its millionths fit 64 bits
 MICROS = 1_000_000
 
 Units = Annotated[int, Field(strict=True, ge=1, le=UNITS_MAX)]

@@ -45,10 +45,10 @@ def contributed(
     """Return the pot after a contribution, and what was paid if that hit it.
 
     A pot keeps the bounds and the currency that it began with; a chance is that of the programme in force. One that
-    began with a chance and has none any more takes on bounds, above what is in it.
+    began with a chance and has none any more takes on bounds, above what is in it; a full one is hit at what it holds.
     """
     if not pot.most and not rule.chance:
-        least = max(rule.least, pot.micros // MICROS + 1)
+        least = min(max(rule.least, pot.micros // MICROS + 1), UNITS_MAX)
         pot = replace(pot, least=least, most=max(rule.most, least))
     now = min(pot.micros + micros, MICROS_MAX)
     client_seed = THRESHOLD if pot.most else client_seed_of(player, cause)
@@ -69,14 +69,18 @@ def contributed(
     return _begun(rule, pot.number + 1, left, pot.paid + amount), Paid(pot, amount, client_seed, facts)
 
 
-def joined(rule: JackpotRule, mine: Pot | None, theirs: Pot) -> Pot:
+def joined(mine: Pot, theirs: Pot) -> Pot:
     """Return the pot of two profiles that become one: what the other's events added joins, its seed does not.
 
-    It may stand above the amount that it is hit at: then the next contribution hits it.
+    Pots of two currencies are not added: the one with more units stays, with its bounds. The number is always mine: a
+    number that goes back would reveal its seed twice. It may stand above the amount that it is hit at: then the next
+    contribution hits it.
     """
-    held = mine or first(rule)
-    micros = min(held.micros + theirs.micros - theirs.seeded, MICROS_MAX)
-    return replace(held, micros=micros, paid=held.paid + theirs.paid)
+    paid = mine.paid + theirs.paid
+    if mine.currency != theirs.currency:
+        fuller = theirs if theirs.micros > mine.micros else mine
+        return replace(fuller, number=mine.number, contributions=mine.contributions, paid=paid)
+    return replace(mine, micros=min(mine.micros + theirs.micros - theirs.seeded, MICROS_MAX), paid=paid)
 
 
 def proved(rule: JackpotRule, paid: Paid, draw: str, scope: str, seed: bytes) -> Drawn:

@@ -53,18 +53,14 @@ def hand_over(turn: Turn, _into: str) -> None:
 
 
 def join(turn: Turn, source: Snapshot) -> None:
-    """Take in the other's personal pots; of a jackpot that is no more the fuller one is kept."""
-    rules: dict[str, JackpotRule] = turn.rules.rooms.get(KIND) or {}
+    """Take in the other's personal pots, those of a jackpot that is no more (and may come back) too."""
     mine: Games = turn.part("games")
     if not source.games.pots:
         return
     both: dict[str, Pot] = dict(mine.pots)
     for name, theirs in source.games.pots.items():
-        rule, held = rules.get(name), mine.pots.get(name)
-        if rule is not None:
-            both[name] = pots.joined(rule, held, theirs)
-        elif held is None or theirs.micros > held.micros:
-            both[name] = theirs
+        held = mine.pots.get(name)
+        both[name] = pots.joined(held, theirs) if held else theirs
     turn.set_part("games", replace(mine, pots=both))
 
 

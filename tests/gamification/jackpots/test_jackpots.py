@@ -128,6 +128,49 @@ def test_personal_pots_of_one_person_become_one() -> None:
     assert where.states["ada"].games.pots["daily"].micros == 150 * MICROS
 
 
+def test_a_merge_while_the_jackpot_is_away_never_takes_a_pot_back_to_a_number_that_was_drawn() -> None:
+    at_once = {"scope": "personal", "hit": {"must_hit_by": 110}}
+    where = town(**at_once)
+    bet(where, "ada", 3)
+    bet(where, "bob", 1)
+    where.rules = programme(2, jackpots={"daily": jackpot(scope="personal", hit={"must_hit_by": 500, "min": 500})})
+    bet(where, "anon:x", 5)
+    where.rules = programme(3)
+    where.merges("anon:x", "ada")
+    where.settle()
+    pot = where.states["ada"].games.pots["daily"]
+    assert (pot.number, pot.micros) == (3, 150 * MICROS)
+    where.merges("bob", "cy")
+    where.settle()
+    assert where.states["cy"].games.pots["daily"].number == 1
+    where.rules = programme(4, jackpots={"daily": jackpot(**at_once)})
+    bet(where, "ada", 2)
+    numbers = [shown.number for shown in where.happened("ada", SeedRevealed)]
+    assert numbers == list(range(5))
+
+
+@pytest.mark.parametrize(("mine", "theirs", "kept"), [(4, 3, (140, "points")), (3, 4, (140, "gems"))])
+def test_pots_of_two_currencies_are_not_added(mine: int, theirs: int, kept: tuple[int, str]) -> None:
+    where = town(scope="personal")
+    bet(where, "ada", mine)
+    gems = jackpot(scope="personal", currency="gems")
+    where.rules = programme(2, currencies={"gems": {}}, jackpots={"daily": gems})
+    bet(where, "anon:x", theirs)
+    where.merges("anon:x", "ada")
+    where.settle()
+    pot = where.states["ada"].games.pots["daily"]
+    assert (pot.micros // MICROS, pot.currency) == kept
+
+
+def test_a_full_pot_that_loses_its_chance_is_hit_by_the_next_contribution() -> None:
+    where = town(contribute={"fixed": 10**12}, seed=0, hit={"chance": 1e-9})
+    bet(where)
+    where.rules = programme(2, jackpots={"daily": jackpot(seed=0, hit={"must_hit_by": 100})})
+    bet(where)
+    assert where.happened("ada", JackpotPaid)[0].amount == 10**12
+    check(where, KEEPER)
+
+
 def test_a_jackpot_that_is_no_more_takes_nothing() -> None:
     where = town()
     bet(where)
