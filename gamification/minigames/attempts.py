@@ -11,6 +11,7 @@ from gamification.rules import Reward
 from gamification.working import Turn
 
 SPINS_MAX = 1_000_000  # held for one game
+_PERIODS_APART = 2  # of two zones at one moment, at most: 26 hours
 
 
 def zone_of(game: MinigameRule, players: str, programmes: str) -> str:
@@ -23,7 +24,7 @@ def used(games: Games, game: MinigameRule, at: int, zone: str) -> int:
     mark, count = games.used.get(game.id, (0, 0))
     if game.per == "last":
         return count if at - mark < game.after_ms else 0
-    return count if mark == _period(game, at, zone) else 0
+    return count if mark == _charged(game, mark, at, zone) else 0
 
 
 def left(games: Games, game: MinigameRule, at: int, zone: str) -> int:
@@ -37,7 +38,7 @@ def next_at(games: Games, game: MinigameRule, at: int, zone: str) -> int:
         return 0
     if game.per == "last":
         return games.used[game.id][0] + game.after_ms
-    following = _period(game, at, zone) + 1
+    following = _charged(game, games.used.get(game.id, (0, 0))[0], at, zone) + 1
     if game.per == "day":
         return starts_at(following, zone, "day")
     return starts_at(following, zone, "week") if game.per == "week" else 0
@@ -49,7 +50,8 @@ def taken(games: Games, game: MinigameRule, at: int, zone: str) -> tuple[Games, 
         return replace(games, spins=_with(games.spins, game.id, spins - 1)), True
     if not left(games, game, at, zone):
         return None
-    mark = at if game.per == "last" else _period(game, at, zone)
+    held, _ = games.used.get(game.id, (0, 0))
+    mark = at if game.per == "last" else _charged(game, held, at, zone)
     return replace(games, used=games.used | {game.id: (mark, used(games, game, at, zone) + 1)}), False
 
 
@@ -84,6 +86,16 @@ def zone_in(snapshot: Snapshot, game: MinigameRule, programmes: str) -> str:
 
 def _period(game: MinigameRule, at: int, zone: str) -> int:
     return local_day(at, zone) if game.per == "day" else local_week(at, zone) if game.per == "week" else 0
+
+
+def _charged(game: MinigameRule, mark: int, at: int, zone: str) -> int:
+    """Return the period that an attempt counts in: one before the newest is charged to the newest.
+
+    A player's zone is what their events say, and who flies west gains no second day. A mark further ahead is of
+    another kind of period (days before, weeks now), and nothing counts against it.
+    """
+    period = _period(game, at, zone)
+    return mark if period <= mark <= period + _PERIODS_APART else period
 
 
 def _with(spins: dict[str, int], game: str, count: int) -> dict[str, int]:

@@ -93,11 +93,15 @@ def is_limited(rule: ItemRule, bought: Bought, amount: int, now: int, zone: str)
 
 
 def counted(rule: ItemRule, bought: Bought, now: int, zone: str) -> int:
-    """Return how many were bought in the present period of the item's limit."""
+    """Return how many were bought in the present period of the item's limit, or in the newest one there was.
+
+    A player's zone is what their events say. So a period before the newest is charged to the newest, as it is for
+    the limits of currencies: who flies west, or says so, gains no second day.
+    """
     if rule.limit_per == "ever":
         return bought.ever
     number, count = getattr(bought, rule.limit_per)
-    return count if number == number_of(now, zone, rule.limit_per) else 0  # type: ignore[arg-type]
+    return count if number_of(now, zone, rule.limit_per) <= number else 0  # type: ignore[arg-type]
 
 
 def count(turn: Turn, item: str, amount: int, at: int) -> None:
@@ -112,9 +116,9 @@ def count(turn: Turn, item: str, amount: int, at: int) -> None:
 
 
 def _moved(held: tuple[int, int], number: int, amount: int) -> tuple[int, int]:
-    if held[0] == number:
-        return number, max(0, held[1] + amount)
-    return (number, amount) if amount > 0 and number > held[0] else held
+    if number == held[0] or (amount > 0 and number < held[0]):
+        return held[0], max(0, held[1] + amount)
+    return (number, amount) if amount > 0 else held
 
 
 def join(turn: Turn, theirs: Shop) -> None:

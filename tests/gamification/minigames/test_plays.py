@@ -113,6 +113,26 @@ def test_the_day_is_the_players_unless_the_game_says_otherwise() -> None:
     assert code(where) == "ok"
 
 
+@pytest.mark.parametrize("per", ["day", "week"])
+def test_another_zone_gives_no_second_period(per: str) -> None:
+    where = town(MONDAY + 11 * HOUR, wheel=wheel(attempts={"max": 2, "per": per}))
+    told = []
+    for count, zone in enumerate(("Pacific/Kiritimati", "Etc/GMT+12", "Pacific/Kiritimati", "Etc/GMT+12")):
+        where.take(Event("ada", f"z{count}", "seen", where.now, context={"timezone": zone}))
+        told.append(code(where))
+    assert told == ["ok", "ok", "no_attempts", "no_attempts"]
+    where.later(play(where).data["next_at"])
+    assert code(where) == "ok"
+
+
+@pytest.mark.parametrize(("before", "after"), [("day", "week"), ("day", "ever"), ("week", "day"), ("ever", "day")])
+def test_a_game_with_another_period_begins_afresh(before: str, after: str) -> None:
+    where = town(wheel=wheel(attempts={"per": before}))
+    assert code(where) == "ok"
+    where.rules = town(wheel=wheel(attempts={"per": after})).rules
+    assert (code(where), code(where)) == ("ok", "no_attempts")
+
+
 @pytest.mark.parametrize("first", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
 @pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Kiritimati"])
 def test_a_calendar_may_begin_on_any_day_that_can_be_written(first: str, zone: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from domain.effects import Answered, Posting
+from domain.entries import Event
 from domain.game_effects import PurchaseChanged, Redeemed, RewardRefused
 from gamification.programme import InvalidProgramme
 from gamification.rooms import ROOMS
@@ -146,6 +147,16 @@ def test_a_limit_begins_again_with_the_players_own_period(per: str, again_at: in
     assert buy(town).code == "limit_reached"
     town.now = again_at
     assert buy(town).code == "ok"
+
+
+@pytest.mark.parametrize("per", ["day", "week", "month"])
+def test_another_zone_gives_no_second_period(per: str) -> None:
+    town = rich(shop(gems=item(limit={"max": 2, "per": per})), now=1_775_001_600_000 - 4 * HOUR)  # before 1 April
+    codes = []
+    for count, zone in enumerate(("Pacific/Kiritimati", "Etc/GMT+12", "Pacific/Kiritimati", "Etc/GMT+12")):
+        town.take(Event("ada", f"z{count}", "seen", town.now, context={"timezone": zone}))
+        codes.append(buy(town).code)
+    assert codes == ["ok", "ok", "limit_reached", "limit_reached"]
 
 
 def test_ever_is_ever_and_a_refund_makes_room() -> None:
