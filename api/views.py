@@ -17,7 +17,9 @@ from domain.effects import HistoryRecord, Posting, shown
 from domain.ids import partition_of
 from domain.player import Snapshot
 from domain.step import Draws
-from gamification.minigames.seeds import with_commitments
+from gamification.jackpots import room as jackpots
+from gamification.minigames import seeds
+from gamification.raffles import room as raffles
 from gamification.view import player_view
 from store.keys import ASSIGNMENT, HOSTS
 from store.programmes import Programmes
@@ -60,12 +62,20 @@ async def player_state(context: Context, player_id: str, *, own: bool = False) -
     snapshot = await known_player(context, player_id, own=own)
     programme = await live_programme(context)
     shown = shown_player(snapshot, programme, context.clock.now_ms())
-    games = shown.get("minigames", [])
-    shown["minigames"] = with_commitments(Draws(context.identity.seed, 0, ""), snapshot.player, games)
+    shown |= _commitments(Draws(context.identity.seed, 0, ""), snapshot.player, shown)
     if own:
         shown["scores"] = {}
         shown["segments"] = [name for name in shown["segments"] if name in context.programme.visible]
     return shown | await _place(context, snapshot.player)
+
+
+def _commitments(draws: Draws, player: str, shown: dict[str, Any]) -> dict[str, Any]:
+    """Return what is drawn for the player, each with what its seed is committed to by before it is used."""
+    return {
+        "minigames": seeds.with_commitments(draws, player, shown["minigames"]),
+        "raffles": raffles.with_commitments(draws, shown["raffles"]),
+        "jackpots": jackpots.with_commitments(draws, player, shown["jackpots"]),
+    }
 
 
 def shown_player(snapshot: Snapshot, programme: Programme, now: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What proves a draw: its record, and whether the seed that was shown gives what was recorded."""
 
+import re
 from typing import Any
 
 from domain.game_effects import Drawn, SeedRevealed
@@ -8,6 +9,7 @@ from gamification.fairness.maths import commitment_of, drawn, number_below, tick
 
 CHANCE_OF = 10**12  # a chance is a whole number of these
 POT_MAX = 10**12  # whole units: a pot grows no further
+_DRAW_ID = re.compile(r"([0-9]{1,19}-[0-9]{1,19})\.([0-9]{1,9})@(.+)", re.DOTALL)  # an offset is 64 bits twice
 THRESHOLD = "threshold"  # the client seed of what a pot must be hit by
 
 
@@ -38,9 +40,8 @@ def draw_id(offset: str, number: int, actor: str) -> str:
 
 def place_of(draw: str) -> tuple[str, int, str] | None:
     """Return (offset, number, actor) of a draw's id; None when it is none."""
-    head, _, actor = draw.partition("@")
-    offset, _, number = head.rpartition(".")
-    return (offset, int(number), actor) if actor and offset and number.isdecimal() else None
+    found = _DRAW_ID.fullmatch(draw)
+    return (found[1], int(found[2]), found[3]) if found else None
 
 
 def problems(record: Drawn, seed: bytes) -> list[str]:

@@ -9,6 +9,8 @@ from msgspec.structs import replace
 from domain.conditions import compile_condition
 from domain.games import Games, Pot
 from domain.player import Snapshot
+from domain.step import Draws
+from gamification.fairness.proof import commitment
 from gamification.jackpots import keeper, pots, winning
 from gamification.jackpots.config import MICROS, JackpotConfig
 from gamification.jackpots.rules import JackpotRule
@@ -81,6 +83,16 @@ def _jackpot(rule: JackpotRule, pot: Pot | None) -> dict[str, Any]:
         "amount": held.micros // MICROS if held else None,
         "must_hit_by": rule.most or None,
     }
+
+
+def with_commitments(draws: Draws, player: str, jackpots: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the jackpots as shown, the personal ones with the commitment of the seed their pot is hit by."""
+    return [
+        pot | {"commitment": commitment(draws, KIND, pot["id"], player, pot["pot"])}
+        if pot["scope"] == "personal"
+        else pot
+        for pot in jackpots
+    ]
 
 
 ROOM = Room(

@@ -9,6 +9,8 @@ from msgspec.structs import replace
 from domain.conditions import compile_condition
 from domain.games import Games
 from domain.player import Snapshot
+from domain.step import Draws
+from gamification.fairness.proof import commitment
 from gamification.raffles import listing, running, runs, tickets, wins
 from gamification.raffles.config import RaffleConfig
 from gamification.raffles.rules import RaffleRule
@@ -112,6 +114,16 @@ def _raffle(rule: RaffleRule, snapshot: Snapshot, now: int) -> dict[str, Any]:
             for prize in rule.prizes
         ],
     }
+
+
+def with_commitments(draws: Draws, raffles: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the raffles as shown, each that is open with the commitment of the seed its run is drawn with."""
+    return [
+        raffle | {"commitment": commitment(draws, KIND, raffle["id"], "", runs.number_of(raffle["run"]))}
+        if raffle["run"]
+        else raffle
+        for raffle in raffles
+    ]
 
 
 ROOM = Room(

@@ -1,5 +1,6 @@
 """Draws over HTTP: committed to before, revealed after, and nobody else's."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from domain.ids import keeper_id
 from playtower.verify import verify
 from tests.api.world import World, world_of
 from tests.conftest import Server
@@ -22,7 +24,18 @@ CHANCE: dict[str, dict[str, dict[str, Any]]] = {
     },
     "jackpots": {
         "daily": {"event": "bet_placed", "contribute": {"fixed": 10}, "seed": 100, "hit": {"chance": 1}},
+        "mine": {
+            "event": "bet_placed",
+            "scope": "personal",
+            "contribute": {"fixed": 10},
+            "seed": 100,
+            "hit": {"must_hit_by": 110, "min": 110},
+        },
         "slow": {"event": "bet_placed", "contribute": {"fixed": 10}, "seed": 100, "hit": {"must_hit_by": 900}},
+    },
+    "raffles": {
+        "week": {"tickets": [{"event": "bet_placed"}], "draw": {"every": "week"}, "prizes": [{"id": "mug"}]},
+        "over": {"draw": {"at": "2020-01-01T00:00:00Z"}, "prizes": [{"id": "mug"}]},
     },
 }
 
@@ -75,7 +88,39 @@ async def test_a_draw_is_for_its_player_and_for_server_keys(world: World) -> Non
     assert (await world.http.get(f"/v1/draws/{played['draw']}", headers=few)).status_code == 403
 
 
-@pytest.mark.parametrize("draw", ["nothing", "1-0.0@amelia", "1-0.x@amelia", "*.0@amelia", "1-0.0@"])
+async def test_a_pot_of_ones_own_is_committed_to_before_it_is_hit(world: World) -> None:
+    before = {pot["id"]: pot for pot in (await read(world, "/jackpots"))["items"]}
+    assert (before["mine"]["pot"], before["mine"]["amount"]) == (0, 100)
+    await world.happen("amelia", "bet_placed", "m2")
+    hit = await world.until(
+        "/v1/players/amelia", lambda told: next(pot for pot in told["jackpots"] if pot["id"] == "mine")["pot"]
+    )
+    history = (await world.http.get("/v1/players/amelia/history")).json()["items"]
+    (draw,) = [e for record in history for e in record["effects"] if e["kind"] == "drawn" and e["ref"] == "mine"]
+    drawn = await read(world, f"/draws/{draw['id']}")
+    assert (drawn["commitment"], drawn["matches"]) == (before["mine"]["commitment"], True)
+    after = next(pot for pot in hit["jackpots"] if pot["id"] == "mine")
+    assert after["commitment"] != before["mine"]["commitment"]
+
+
+async def test_a_raffle_is_committed_to_before_anybody_has_a_ticket(world: World) -> None:
+    before = {raffle["id"]: raffle for raffle in (await read(world, "/raffles"))["items"]}
+    assert (before["over"]["run"], "commitment" in before["over"]) == (None, False)
+    await world.happen("amelia", "bet_placed", "m2")
+    keeper = world.context.players.ref(keeper_id("raffle", f"week@{before['week']['run']}"))
+    async with asyncio.timeout(10):
+        while not (kept := (await keeper.state()).kept):
+            continue
+    assert kept["commitment"] == before["week"]["commitment"]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        "nothing", "1-0.0@amelia", "1-0.x@amelia", "*.0@amelia", "1-0.0@", "99999999999999999999-0.0@a",
+        "9999999999999999999-9999999999999999999.0@a", "1-0." + "9" * 5000 + "@a", "1-0.\u0660@a", "\u0661-\u0660.0@a",
+    ],
+)  # fmt: skip
 async def test_what_was_never_drawn_is_not_found(world: World, draw: str) -> None:
     answer = await world.http.get(f"/v1/draws/{draw}")
     assert (answer.status_code, answer.json()["code"]) == (404, "draw_not_found")
