@@ -18,11 +18,12 @@ from api.players import PlayersReader
 from api.views import known_player, live_programme
 from domain.calendar import as_ms
 from domain.errors import BadRequest, NotFound, StoreDown
-from domain.ids import partition_of
+from domain.ids import keeper_id, partition_of
 from domain.player import Profile, Snapshot
 from gamification.tournaments.config import Once
-from gamification.tournaments.rules import NONE, ROOM, TournamentRule
-from gamification.tournaments.windows import next_run, run_at
+from gamification.tournaments.records import key_of
+from gamification.tournaments.rules import KEEPER, NONE, ROOM, TournamentRule
+from gamification.tournaments.windows import next_run, run_at, run_named
 from store.boards import Boards, Row, Table
 from store.keys import PLAYERS
 from store.ports import Unavailable
@@ -75,14 +76,17 @@ async def shown_board(
         own: As a player may see it: without the ids of others.
 
     Raises:
-        NotFound: there is no such tournament, or it never had a run.
+        NotFound: there is no such tournament, or it never has a run of this name.
         BadRequest: the tournament has cohorts, and neither one nor a player was named.
     """
     rules = (await live_programme(context)).rules.rooms.get(ROOM, NONE).rules
     rule: TournamentRule | None = rules.get(tournament)
     if rule is None:
         raise NotFound(f"there is no tournament {tournament[:60]!r}", code="tournament_not_found")
-    run = run or present_run(rule, context.clock.now_ms())
+    if run is None:
+        run = present_run(rule, context.clock.now_ms())
+    elif not await _is_run(context, rule, run):
+        raise NotFound(f"the tournament {tournament[:60]!r} has no run {run!r}", code="run_not_found")
     name = _board(rule, run, cohort, subject)
     boards, player = Boards(context.redis), subject.player if subject else ""
     try:
@@ -102,6 +106,14 @@ async def shown_board(
     return {"tournament": tournament, "run": run, "board": name, **_of(table, own=own), "rank": rank or None} | page(
         items, following
     )
+
+
+async def _is_run(context: Context, rule: TournamentRule, run: str) -> bool:
+    """Tell whether the tournament has such a run, or had it under an older schedule: then its keeper knows it."""
+    if run_named(rule.schedule, rule.zone, run) is not None:
+        return True
+    keeper = keeper_id(KEEPER, key_of(rule.id, run))
+    return bool((await context.players.ref(keeper).state()).kept)
 
 
 def present_run(rule: TournamentRule, now: int) -> str:

@@ -18,6 +18,7 @@ from api.views import live_programme, player_state
 from domain.errors import NotFound
 from domain.ids import keeper_id
 from gamification.tournaments import shown_run
+from gamification.tournaments.records import tournaments
 
 
 class Read(Struct, frozen=True):
@@ -215,9 +216,12 @@ runs = APIRouter(prefix="/v1/tournaments", tags=["Game"])
 async def read_run(tournament: str, run: str, context: Ctx, _: PlayersReader) -> dict[str, Any]:
     name = check_id(f"{tournament}@{run}", "run")
     kept = (await context.players.ref(keeper_id("tournament", name)).state()).kept
-    shown = shown_run((await live_programme(context)).rules, name, kept, context.clock.now_ms())
-    if shown is None:
+    rules = (await live_programme(context)).rules
+    if tournament not in tournaments(rules).rules:
         raise NotFound(f"there is no tournament {tournament[:100]!r}", code="tournament_not_found")
+    shown = shown_run(rules, name, kept, context.clock.now_ms())
+    if shown is None:
+        raise NotFound(f"the tournament {tournament[:100]!r} has no run {run[:100]!r}", code="run_not_found")
     return shown
 
 

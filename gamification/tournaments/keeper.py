@@ -25,6 +25,7 @@ from gamification.tournaments.kept import OPEN, OVER, Kept, board_of, boards, ke
 from gamification.tournaments.leaving import OVER as OVER_VISIT
 from gamification.tournaments.prizes import pay
 from gamification.tournaments.rules import TournamentRule
+from gamification.tournaments.windows import run_named
 
 TIMER = "tournament"
 START, END = "start", "end"
@@ -222,8 +223,11 @@ def _cancelled(keeper: Keeper, kept: Kept, reason: str) -> Kept:
 def _command(keeper: Keeper, kept: Kept, command: Command) -> Kept:
     """Answer an operator: ``cancel_run``, until prizes are paid; ``approve_prizes``, once, when they wait for it."""
     shown = {"tournament": records.split(keeper.name)[0], "run": records.split(keeper.name)[1]}
-    if rule_of(keeper) is None:
+    if (rule := rule_of(keeper)) is None:
         keeper.effects.append(Answered("tournament_not_found"))
+        return kept
+    if not kept.status and run_named(rule.schedule, rule.zone, shown["run"]) is None:
+        keeper.effects.append(Answered("run_not_found"))
         return kept
     if command.name == "cancel_run":
         if kept.status in ("finished", "cancelled", "paying") or (kept.status == "freezing" and not kept.approval):

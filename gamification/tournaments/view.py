@@ -12,7 +12,7 @@ from gamification.rules import Reward, Rules
 from gamification.tournaments import records
 from gamification.tournaments.kept import Kept, kept_from
 from gamification.tournaments.rules import TournamentRule
-from gamification.tournaments.windows import Run, next_run, run_at
+from gamification.tournaments.windows import Run, next_run, run_at, run_named
 
 
 def tournaments_view(rules: Rules, snapshot: Snapshot, now: int) -> dict[str, Any]:
@@ -96,7 +96,7 @@ _PHASES = {
 
 
 def shown_run(rules: Rules, name: str, kept: dict[str, Any], now: int) -> dict[str, Any] | None:
-    """Return a run as its keeper knows it; None: there is no such tournament.
+    """Return a run as its keeper knows it; None: there is no such tournament, or it never has a run of this name.
 
     Args:
         name: ``<tournament>@<run>``, also the board's where there are no cohorts.
@@ -106,6 +106,8 @@ def shown_run(rules: Rules, name: str, kept: dict[str, Any], now: int) -> dict[s
     if (rule := records.tournaments(rules).rules.get(tournament)) is None:
         return None
     held = kept_from(kept)
+    if not held.status and run_named(rule.schedule, rule.zone, run) is None:
+        return None
     return {
         "id": tournament,
         "run": run,

@@ -49,6 +49,18 @@ class Present:
         return last
 
 
+def run_named(schedule: Schedule, zone: str, name: str) -> Run | None:
+    """Return the run that the schedule calls by this name; None: it never has one."""
+    if isinstance(schedule, Recurring):
+        try:
+            run = _period(schedule.every, _number(schedule.every, name), zone)
+        except (ValueError, OverflowError):  # no date, or one beyond the calendar
+            return None
+    else:
+        run = _only(schedule, zone)
+    return run if run.id == name else None
+
+
 def next_run(schedule: Schedule, zone: str, at: int) -> Run | None:
     """Return the first run that begins after a moment."""
     if isinstance(schedule, Recurring):
@@ -64,6 +76,17 @@ def _only(schedule: Once, zone: str) -> Run:
 
 def _date(day: int) -> date:
     return _EPOCH + timedelta(days=day)
+
+
+def _number(every: Period, name: str) -> int:
+    """Return the number of the period that has this name; another name may give it too."""
+    if every == "day":
+        return (date.fromisoformat(name) - _EPOCH).days
+    if every == "week":
+        year, _, week = name.partition("-W")
+        return ((date.fromisocalendar(int(year), int(week), 1) - _EPOCH).days + 3) // 7
+    year, _, month = name.partition("-")
+    return int(year) * 12 + int(month) - 1
 
 
 @lru_cache(maxsize=4096)

@@ -127,6 +127,8 @@ async def test_in_cohorts_a_player_sees_the_own_table(world: World) -> None:
         ("/v1/tournaments/race/board?around=me", "", 400, "bad_player"),
         ("/v1/tournaments/race/board", "amelia", 403, "forbidden"),
         ("/v1/me/tournaments/race/board", "", 403, "forbidden"),
+        ("/v1/tournaments/race/board?run=nope-1", "", 404, "run_not_found"),
+        ("/v1/me/tournaments/race/board?run=2026-11-23", "amelia", 404, "run_not_found"),
         ("/v1/tournaments/race/board?run=..%2Fother", "", 422, None),
         ("/v1/tournaments/race/board?cursor=x", "", 422, None),
         ("/v1/me/tournaments/race/board?around=bea", "amelia", 422, None),

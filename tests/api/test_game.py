@@ -173,6 +173,16 @@ async def test_a_player_registers_and_withdraws_and_the_run_is_cancelled(world: 
     assert (refused.status_code, refused.json()["code"]) == (409, "not_awaiting_approval")
 
 
+async def test_a_run_that_the_schedule_cannot_make_is_not_there(world: World) -> None:
+    path = "/v1/tournaments/race/runs/nope"
+    told = [
+        await world.http.post(f"{path}/{what}", headers={"Idempotency-Key": what})
+        for what in ("cancellation", "prizes")
+    ]
+    told.append(await world.http.get(path))
+    assert [(answer.status_code, answer.json()["code"]) for answer in told] == [(404, "run_not_found")] * 3
+
+
 @pytest.mark.parametrize("part", [read.part for read in READS])
 async def test_each_part_is_listed_for_the_player_and_for_keys(world: World, part: str) -> None:
     mine = await world.http.get(f"/v1/me/{part}", headers=world.token("amelia"))

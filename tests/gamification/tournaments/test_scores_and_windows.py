@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from domain.calendar import as_datetime
 from gamification.programme import InvalidProgramme
 from gamification.tournaments.config import Once, Recurring
-from gamification.tournaments.windows import next_run, run_at
+from gamification.tournaments.windows import next_run, run_at, run_named
 from tests.gamification.playing import DAY, HOUR, MINUTE, MONDAY, NOON, programme
 from tests.gamification.tournaments.hall import hall, prizes, tournament
 
@@ -109,6 +109,7 @@ def test_each_moment_is_in_one_run_and_runs_follow_one_another(every: Any, zone:
     assert run.starts <= at < run.ends == following.starts
     assert run_at(schedule, zone, following.starts) == following
     assert run_at(schedule, zone, run.ends - 1) == run
+    assert run_named(schedule, zone, run.id) == run
 
 
 def test_a_run_that_is_held_once_is_before_in_and_after() -> None:
@@ -174,3 +175,20 @@ def test_a_formula_names_properties_that_its_event_declares() -> None:
     declared = {"bet_placed": {"properties": {"amount": {"type": "money"}}}}
     with pytest.raises(InvalidProgramme, match=r"expected a property of bet_placed \(amount\), got 'speed'"):
         programme(tournaments={"race": race}, events=declared)
+
+
+@pytest.mark.parametrize(
+    ("every", "name"),
+    [
+        ("day", "20260302"),
+        ("day", "2026-W10"),
+        ("day", "9999-12-31"),
+        ("week", "2026-W1"),
+        ("week", "2026-W54"),
+        ("month", "2026-13"),
+        ("month", "0-1"),
+        ("month", "nope-1"),
+    ],
+)
+def test_a_name_that_no_run_has(every: Any, name: str) -> None:
+    assert run_named(Recurring(every=every), "UTC", name) is None
