@@ -11,10 +11,29 @@ Documents = dict[str, dict[str, dict[str, Any]]]  # kind -> id -> document
 class _Loader(yaml.SafeLoader):
     """Safe YAML with the words of YAML 1.2: no dates, ``no`` is a language and not false, 21:00 is not 1260."""
 
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._path: list[str] = []
+
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):  # a few lines of them unfold to gigabytes
             raise yaml.YAMLError("expected no aliases (*name)")
-        return super().compose_node(parent, index)
+        self._path.append(str(index.value if isinstance(index, yaml.Node) else index))
+        node = super().compose_node(parent, index)
+        self._path.pop()
+        return node
+
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        node: Any = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:  # YAML would silently take the last
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                path = ".".join([*self._path[1:], key.value])
+                raise yaml.YAMLError(f"line {key.start_mark.line + 1}: {path}: expected each key once")
+            seen.add(key.value)
+        return node
 
 
 _REPLACED = ("tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:int")
@@ -30,7 +49,7 @@ def from_yaml(text: str | bytes) -> Any:
     """Read one YAML document.
 
     Raises:
-        yaml.YAMLError: it is not YAML, or holds an alias.
+        yaml.YAMLError: it is not YAML, holds an alias, or a key twice.
     """
     loader = _Loader(text)
     try:

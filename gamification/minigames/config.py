@@ -43,9 +43,11 @@ class Prize(Document):
     lose: bool = False
 
     @model_validator(mode="after")
-    def _nothing_for_losing(self) -> Self:
+    def _something_but_for_losing(self) -> Self:
         if self.lose and (self.rewards or self.stock is not None or self.max_per_day):
             raise ValueError("expected neither rewards nor stock nor max_per_day with lose: true")
+        if not self.lose and not self.rewards:
+            raise ValueError("expected rewards, or lose: true")
         return self
 
 
