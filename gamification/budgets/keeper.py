@@ -105,6 +105,11 @@ def _asked(keeper: Keeper, rule: BudgetRule, kept: Kept, asked: KeeperAsked) -> 
             return replace(kept, waiting=[*kept.waiting, [asked.id, amount]])
         keeper.answer(asked, "budget_spent")
         return kept
+    return _ended(kept, asked, amount)
+
+
+def _ended(kept: Kept, asked: KeeperAsked, amount: int) -> Kept:
+    """End a reservation of the present period: confirmed, or released."""
     if asked.args["period"] != kept.period:
         return kept
     amount = min(amount, kept.reserved)
@@ -128,9 +133,12 @@ def _served(keeper: Keeper, rule: BudgetRule, kept: Kept) -> Kept:
 
 
 def _without_budget(keeper: Keeper, kept: Kept, entry: Entry) -> Kept:
-    """Nobody limits any more: who asks or waits is given."""
-    if isinstance(entry, KeeperAsked) and entry.op == "reserve":
-        keeper.answer(entry, period=NO_BUDGET)
+    """Nobody limits any more: who asks or waits is given. What was reserved ends as it would: the budget may return."""
+    if isinstance(entry, KeeperAsked):
+        if entry.op == "reserve":
+            keeper.answer(entry, period=NO_BUDGET)
+        else:
+            kept = _ended(kept, entry, int(entry.args["amount"]))
     for ask_id, _ in kept.waiting[:SERVED_MAX]:
         _answer(keeper, ask_id, "ok", period=NO_BUDGET)
     return replace(kept, waiting=kept.waiting[SERVED_MAX:])

@@ -171,6 +171,19 @@ def test_a_deleted_budget_gives_to_those_who_waited() -> None:
     assert read(town.states[WELCOME].kept).waiting == []
 
 
+def test_a_budget_that_is_deleted_and_comes_back_counts_what_was_confirmed_meanwhile() -> None:
+    town = Town(season(100))
+    town.does("ada", "bet_placed")
+    while not town.asked("confirm"):
+        assert town.deliver()
+    rules, town.rules = town.rules, programme(2, achievements={"first": {"event": "x", "stages": [{"at": 1}]}})
+    town.settle()
+    town.rules = rules
+    bets(town, "bob")
+    kept = read(town.states[WELCOME].kept)
+    assert (kept.reserved, kept.confirmed) == (0, 80)
+
+
 def test_the_line_is_bounded_and_beyond_it_the_reward_is_refused() -> None:
     town = Town(season(40, when_spent={"do": "queue"}))
     bets(town, "ada")
