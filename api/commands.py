@@ -26,7 +26,7 @@ from domain.calendar import as_ms
 from domain.effects import Answered, HistoryRecord, SetAside
 from domain.entries import Command, encode_entry
 from domain.errors import Conflict, EngineError, Invalid, NotFound
-from domain.ids import partition_of
+from domain.ids import is_nobody, partition_of
 from store.gates import read_stops
 from store.keys import in_flight
 
@@ -203,8 +203,18 @@ async def asked(
     The log knows the command's id: the same key again is answered the same, and says that it is (``REPLAYED``).
 
     Raises:
+        Invalid: the id is one of the engine's own, which no player has.
         EngineError: the turn refused the command; its code is the problem's.
     """
+    if is_nobody(player):
+        raise Invalid(f"expected a player, {player.partition(':')[0]}: is the engine's", code="bad_id")
+    return await asked_of(context, player, name, args, key, source, prefer)
+
+
+async def asked_of(
+    context: Context, player: str, name: str, args: dict[str, Any], key: str, source: str, prefer: str | None
+) -> Response:
+    """Ask any actor, a keeper too, as ``asked`` does."""
     command = Command(player, f"cmd:{key}", name, args, reply_to=context.replies.channel, source=source)
     wait_s = wait_of(prefer, ANSWER_WITHIN_S)
     record, again = await context.players.ref(player).ask_again(command, timeout_s=wait_s)

@@ -12,7 +12,7 @@ from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.auth import OwnPlayer, Principal, require
-from api.commands import LATER, Prefer, asked
+from api.commands import LATER, Prefer, asked, asked_of
 from api.context import Context, Ctx
 from api.idempotency import IdempotencyKey
 from api.masks import check_id
@@ -314,7 +314,7 @@ async def approve_prizes(
 async def confirm_grant(
     purchase: str, body: GrantBody, context: Ctx, caller: PlayersWriter, key: IdempotencyKey, prefer: Prefer = None
 ) -> Response:
-    player = check_id(body.player_id or player_of(check_id(purchase, "purchase")), "player_id")
+    player = check_id(body.player_id or player_of(purchase), "player_id")  # its id is longer than one may be
     args = {"purchase": purchase, "status": body.status, "reason": body.reason}
     return await asked(context, player, _there("confirm_grant"), args, key, caller.id, prefer)
 
@@ -326,7 +326,7 @@ async def _of_run(
     if RUN_KEEPER not in rooms.KEEPERS:
         raise NotFound("this build of the game has no tournaments", code="feature_not_available")
     keeper = keeper_id(RUN_KEEPER, check_id(f"{tournament}@{run}", "run"))
-    return await asked(context, keeper, name, {}, key, caller.id, prefer)
+    return await asked_of(context, keeper, name, {}, key, caller.id, prefer)
 
 
 router = APIRouter()

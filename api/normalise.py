@@ -301,7 +301,11 @@ def _own_properties(body: Segment, kind: str, properties: dict[str, Any]) -> dic
     elif kind == "alias":
         stated = {"previous_id": body.previous_id}
     said = {name: value for name, value in stated.items() if value is not None}
-    return {**said, **properties} if said else properties
+    own = {**said, **properties} if said else properties
+    if kind == "alias" and str(own.get("previous_id")).startswith(NOBODY):
+        prefix = str(own["previous_id"]).partition(":")[0]
+        raise Rejection("bad_id", f"ids that begin with {prefix}: are the engine's", "previousId")
+    return own
 
 
 def _check_values(properties: dict[str, Any], traits: dict[str, Any], context: dict[str, Any], raw: bytes) -> None:

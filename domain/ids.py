@@ -26,9 +26,9 @@ def keeper_id(kind: str, name: str) -> str:
 
 
 def keeper_of(actor: str) -> tuple[str, str]:
-    """Return (kind, name) of a keeper's id."""
-    _, kind, name = actor.split(":", 2)
-    return kind, name
+    """Return (kind, name) of a keeper's id; both "", which nothing is called, of an id that is none."""
+    kind, _, name = actor.removeprefix(KEEPER_PREFIX).partition(":")
+    return (kind, name) if name else ("", "")
 
 
 def is_nobody(actor: str) -> bool:

@@ -5,6 +5,7 @@ from msgspec import structs
 from crm.facts.receipts import receipt_of
 from domain.effects import Answered, Forwarded
 from domain.entries import Command, Entry, Event, KeeperAnswered, Landed, LogEntry, MergeAsked, Merged, MergeRefused
+from domain.granting import CONFIRM
 from domain.ids import is_anonymous
 from domain.player import Snapshot
 from domain.step import Step
@@ -12,10 +13,15 @@ from domain.step import Step
 _SENT_ON = ("exclude", "readmit", "message")  # nobody waits for their answer, and none may be lost
 
 
+def _is_sent_on(command: Command) -> bool:
+    """Tell whether a command goes on to the owner; a grant's outcome from its courier does, over HTTP it is answered."""
+    return command.name in _SENT_ON or (command.name == CONFIRM and not command.reply_to)
+
+
 def after_merge(state: Snapshot, entry: LogEntry) -> Step[Snapshot]:
     """Take the turn of an id that lives on under another.
 
-    Events, exclusions, messages and profiles that arrive are relayed to it, other commands answered ``moved`` with
+    Events, exclusions, messages, what became of a grant and profiles that arrive are relayed to it, other commands answered ``moved`` with
     where to ask; timers and visits end quietly. What became of a message that this id's tower sent on its way is told
     that tower too, which waits for it. The state never changes again.
     """
@@ -26,7 +32,7 @@ def after_merge(state: Snapshot, entry: LogEntry) -> Step[Snapshot]:
             sent = structs.replace(what, player=owner, reply_to="", forwarded=what.forwarded or what.player)
             receipt = receipt_of(state.player, what)
             return Step(state, (Forwarded(owner),), relays=(sent,), told=(receipt,) if receipt else ())
-        case Command() if what.name in _SENT_ON:
+        case Command() if _is_sent_on(what):
             asked = structs.replace(what, player=owner, reply_to="", forwarded=what.forwarded or what.player)
             return Step(state, (Forwarded(owner),), relays=(asked,))
         case Command():

@@ -7,7 +7,7 @@ from msgspec import structs
 from crm.working import Turn
 from domain.effects import IdentityLinked
 from domain.entries import Event, MergeAsked, MergeRefused
-from domain.ids import ANONYMOUS_PREFIX, KEY_PREFIX, is_anonymous, survivor
+from domain.ids import ANONYMOUS_PREFIX, is_anonymous, is_nobody, survivor
 from domain.player import Identity
 
 ALIASED = "aliased"  # the event that an ``alias`` call becomes
@@ -84,7 +84,7 @@ def _named(event: Event) -> tuple[str, ...]:
     """
     named = [event.anonymous] if event.anonymous else []
     previous = _text(event.properties.get("previous_id")) if event.name == ALIASED else ""
-    if previous and not previous.startswith(KEY_PREFIX):
+    if previous and not is_nobody(previous):
         if is_anonymous(previous):
             named.append(previous)
         else:

@@ -225,6 +225,12 @@ REFUSED = [
 ]
 
 
+@pytest.mark.parametrize("previous", ["keeper:x", "key:email:0"])
+async def test_an_alias_of_an_id_of_the_engines_is_refused(api: Api, previous: str) -> None:
+    answer = await api.post("/v1/alias", {"userId": "ada", "previousId": previous})
+    assert (answer.status_code, answer.json()["code"], answer.json()["path"]) == (400, "bad_id", "previousId")
+
+
 @pytest.mark.parametrize(("body", "code"), [pytest.param(b, c, id=name) for name, b, c in REFUSED])
 async def test_what_is_malformed_is_refused_and_nothing_is_stored(api: Api, host: Host, body: bytes, code: str) -> None:
     answer = await api.post("/v1/track", body)

@@ -64,15 +64,26 @@ async def test_who_comes_at_once_buys_what_there_is_and_no_more(world: World) ->
         assert has == ((0, 10) if answer.status_code == 200 else (50, 0))
 
 
+async def test_a_keeper_or_a_key_is_no_player_of_whom_anything_is_asked(world: World) -> None:
+    for actor in ("keeper:budget:welcome", "keeper:x", "key:email:0"):
+        for path, body in (
+            (f"/v1/players/{actor}/store/pouch/purchases", {}),
+            (f"/v1/players/{actor}/adjustments", {"currency": "points", "amount": 5, "reason": "none"}),
+        ):
+            told = await world.http.post(path, json=body, headers={"Idempotency-Key": actor[:6] + path[-5:]})
+            assert (told.status_code, told.json()["code"]) == (422, "bad_id"), told.text
+
+
 async def test_a_thing_waits_for_its_confirmation_and_a_failed_one_is_paid_back(world: World) -> None:
-    await adjusted(world, "ada@example.com")
-    answer = await bought(world, "ada@example.com", "mug")
+    player = "a" * 230 + "@example.com"  # a purchase's id is longer than the player's
+    await adjusted(world, player)
+    answer = await bought(world, player, "mug")
     assert (answer.status_code, answer.json()["data"]["status"]) == (200, "granting"), answer.text
     purchase = answer.json()["data"]["purchase"]
     said = {"status": "failed", "reason": "no address"}
     told = await world.http.post(f"/v1/grants/{purchase}", json=said, headers={"Idempotency-Key": "g1"})
     assert (told.status_code, told.json()["data"]["status"]) == (200, "failed"), told.text
-    me = world.token("ada@example.com")
+    me = world.token(player)
     (one,) = (await world.http.get("/v1/me/purchases", headers=me)).json()["items"]
     assert (one["status"], one["reason"]) == ("failed", "no address")
     assert (await world.http.get("/v1/me", headers=me)).json()["balances"]["points"]["balance"] == 50

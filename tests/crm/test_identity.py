@@ -11,6 +11,7 @@ from msgspec import structs
 from actors.programme import compile_programme
 from crm.facts import joined_facts
 from crm.identity import concerns, links
+from domain import granting
 from domain.effects import (
     Answered,
     Forwarded,
@@ -211,6 +212,23 @@ def test_commands_to_the_old_id_tell_where_to_ask() -> None:
     assert isinstance(answered, Answered)
     assert (answered.code, answered.data) == ("moved", {"to": ADA})
     assert town.points(ADA) == 20
+
+
+def test_what_became_of_a_grant_goes_on_to_the_owner_and_over_http_tells_where_to_ask() -> None:
+    town = _met()
+    told = granting.told(GUEST, "pur_1", "granted", "")
+    assert town.take(told) == [Forwarded(ADA)]
+    assert structs.replace(told, player=ADA, forwarded=GUEST) in town.on_the_way
+    (answered,) = town.take(structs.replace(told, reply_to="gw"))
+    assert isinstance(answered, Answered)
+    assert answered.code == "moved"
+
+
+@pytest.mark.parametrize("actor", ["keeper:x", "keeper:budget:welcome", "key:email:0"])
+def test_an_alias_of_what_is_no_player_asks_nobody(actor: str) -> None:
+    town = Town()
+    town.does(ADA, "aliased", properties={"previous_id": actor})
+    assert town.asked() == []
 
 
 def test_an_exclusion_by_the_old_id_stops_the_person() -> None:
