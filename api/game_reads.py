@@ -145,6 +145,7 @@ READS = (
             "tickets": 4,
             "max_per_player": 100,
             "prizes": [{"id": "mug", "name": {"en": "Mug"}, "count": 3, "min_tickets": 1, "rewards": []}],
+            "commitment": "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9",
         },
     ),
     Read(
@@ -154,8 +155,17 @@ READS = (
     ),
     Read(
         "jackpots",
-        "Jackpots, and what is in them",
-        {"id": "daily", "name": {"en": "Daily jackpot"}, "scope": "shared", "currency": "points"},
+        "Jackpots, and what is in the player's own; GET /v1/jackpots has the shared ones",
+        {
+            "id": "mine",
+            "name": {"en": "Your jackpot"},
+            "scope": "personal",
+            "currency": "points",
+            "pot": 2,
+            "amount": 140,
+            "must_hit_by": 500,
+            "commitment": "5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9",
+        },
     ),
 )
 
