@@ -74,7 +74,7 @@ async def list_cases(context: Ctx, _: PlayersReader, limit: Limit = 50, cursor: 
     "/{id}/resolution",
     summary="Close a case",
     description="Says what was done about it; nothing else happens. It stays in the player's history, with the id of "
-    "the key.",
+    "the key. The same key again is answered the same; after a 202, `case_not_found` says that it is closed.",
     responses=answers({"ok": True, "data": {"case": _CASE["id"]}, "effects": []}, 400, 401, 403, 404, 422, 429, 503),
 )
 async def resolve_case(
@@ -89,7 +89,7 @@ async def resolve_case(
     player = await owner_of(context, decode_record(record).name)
     args = {"case": id, "resolution": body.resolution, "by": caller.id, "note": body.note}
     answer = await asked(context, player, "resolve_case", args, key, caller.id, prefer)
-    if answer.status_code < 300:  # the player's commit takes it off its own list; of a merged profile it is another's
+    if answer.status_code == 200:  # the player's commit takes it off its own list; of a merged profile it is another's
         await context.redis.hdel(cases(partition), id)
     return answer
 
@@ -102,6 +102,14 @@ async def _found(context: Context, case_id: str) -> tuple[int, bytes]:
         if record is not None:
             return p, record
     raise NotFound(f"there is no open case {case_id[:80]!r}", code="case_not_found")
+
+
+async def open_cases(context: Context) -> int:
+    """Return how many cases are in the list."""
+    pipe = context.redis.pipeline(transaction=False)
+    for p in range(context.partitions):
+        pipe.hlen(cases(p))
+    return sum(await pipe.execute())
 
 
 async def _over(context: Context) -> int:

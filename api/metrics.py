@@ -30,6 +30,7 @@ def families(
     channels: Seen | None = None,
     watched: View | None = None,
     budgets: list[dict[str, Any]] | None = None,
+    cases: int | None = None,
 ) -> list[Metric]:
     """Return all families; without a store, those of the gateway alone."""
     up = GaugeMetricFamily("playtower_store_up", "Whether the store answers", value=float(view is not None))
@@ -46,6 +47,11 @@ def families(
         *(_channel_families(channels) if channels else ()),
         *(_watch_families(watched) if watched else ()),
         *(_budget_families(budgets) if budgets else ()),
+        *(
+            [GaugeMetricFamily("playtower_cases", "Cases that wait for a person", value=cases)]
+            if cases is not None
+            else ()
+        ),
     ]
 
 

@@ -10,24 +10,28 @@ gives its effect a name made of the key besides (a run's id, a version's key): t
 
 import asyncio
 import contextlib
+import logging
 import re
 from hashlib import blake2b
 from itertools import chain, repeat
 from typing import Any
 
+from redis.exceptions import RedisError
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.clock import new_id
 from api.auth import credential, principal_of
 from api.context import Context
-from api.idempotency import REPLAYED, TAKEN
+from api.idempotency import REPLAYED, REQUIRED, TAKEN
 from api.intake import PATHS
 from api.masks import ID_MAX, check_id
 from api.problems import refused
 from domain.errors import Conflict, EngineError, Unauthorised
 from store.kept_answers import ANSWER_BYTES_MAX, LEASE_MS, KeptAnswer, KeptAnswers, Reused
 from store.ports import Unavailable
+
+_log = logging.getLogger("playtower.api")
 
 METHODS = ("POST", "PUT", "PATCH", "DELETE")
 WAIT_MAX_S = 15.0  # for a first request that another gateway works on
@@ -55,7 +59,7 @@ FREE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"/v1/me/(missions|completions|streaks|tournaments|store|purchases|minigames|plays|raffles)(/.*)?",
             "the same",
         ),
-        (r"/v1/(tournaments|grants|cases)/.*", "an entry of a log"),
+        (r"/v1/(tournaments|grants)/.*", "an entry of a log"),
     )
 )
 # Of these it is known what was done: whoever asks again is told the same.
@@ -72,10 +76,13 @@ def document_keys(document: dict[str, Any]) -> None:
     """Let the OpenAPI document say where a key is taken though it is not required."""
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            if method.upper() not in METHODS or is_free(path):
+            if method.upper() not in METHODS:
                 continue
             parameters = operation.setdefault("parameters", [])
-            if not any(one["name"].lower() == "idempotency-key" for one in parameters):
+            known = [one for one in parameters if one["name"].lower() == "idempotency-key"]
+            for one in known:
+                one["required"] = one.get("description") == REQUIRED  # the route itself says what to do without one
+            if not known and not is_free(path):
                 header = {"name": "Idempotency-Key", "in": "header", "required": False, "description": TAKEN}
                 parameters.append({**header, "schema": {"type": "string", "maxLength": ID_MAX}})
 
@@ -171,7 +178,7 @@ class Once:
             with contextlib.suppress(asyncio.CancelledError):
                 await renewing
             if not is_over:
-                with contextlib.suppress(Unavailable):  # it lapses by itself
+                with contextlib.suppress(Unavailable, RedisError):  # it lapses by itself
                     await kept.free(name, holder)
 
 
@@ -185,11 +192,16 @@ async def _caller(context: Context, headers: Headers) -> str:
 
 
 async def _renewed(kept: KeptAnswers, name: str, holder: str) -> None:
+    """Renew the lease until it is lost; what the store says against it does not spoil the answer."""
     while True:
         await asyncio.sleep(_RENEW_S)
-        with contextlib.suppress(Unavailable):
+        try:
             if not await kept.renew(name, holder):
                 return
+        except Unavailable:
+            continue
+        except RedisError:
+            _log.exception("the lease of an Idempotency-Key could not be renewed")
 
 
 async def _asked(app: ASGIApp, scope: Scope, body: bytes, receive: Receive) -> KeptAnswer:

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from actors.models import ModelVersions
 from api.auth import Principal, require
 from api.budgets import every as all_budgets
+from api.cases import open_cases
 from api.channels import list_channels, read_channels
 from api.context import Context, Ctx
 from api.look import StoreView, look, shown_host
@@ -112,15 +113,16 @@ async def _model(context: Context) -> dict[str, Any]:
     responses={200: {"content": {"text/plain": {"example": 'playtower_partition_backlog{lane="players"} 0.0\n'}}}},
 )
 async def metrics(context: Ctx) -> Response:
-    view = counted = seen = watched = budgets = None
+    view = counted = seen = watched = budgets = cases = None
     with contextlib.suppress(RedisError, Unavailable, OSError):
         view = await look(context)
         counted = await tallies(context)
         seen = await read_channels(context)
         watched = await watch_view(context)
         budgets = await all_budgets(context)
+        cases = await open_cases(context)
     registry = CollectorRegistry()
-    registry.register(Once(families(context, view, counted, seen, watched, budgets)))
+    registry.register(Once(families(context, view, counted, seen, watched, budgets, cases)))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -4,6 +4,7 @@ One string a request: first a lease, that its gateway renews while it works on t
 lease whose gateway died lapses, and whoever asks again takes the request up.
 """
 
+import contextlib
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from store.ports import Unavailable
 KEPT_MS = 24 * 3_600_000
 LEASE_MS = 5_000
 ANSWER_BYTES_MAX = 256 * 1024  # a larger one is not kept
+LOOKS_MAX = 5  # at a lease that changes meanwhile
 
 
 class KeptAnswer(Struct, frozen=True, array_like=True):
@@ -79,21 +81,24 @@ class KeptAnswers:
         await self._if_mine(name, holder, lambda pipe, key, _: pipe.delete(key))
 
     async def _if_mine(self, name: str, holder: str, write: Any) -> bool:
-        key = _key(name)
         try:
-            async with self._redis.pipeline(transaction=True) as pipe:
-                await pipe.watch(key)
-                found = await pipe.get(key)
-                kept = _decode(found) if found else None
-                if kept is None or kept.holder != holder:
-                    return False
-                pipe.multi()
-                write(pipe, key, kept)
-                await pipe.execute()
-        except WatchError:  # it lapsed, and another took it, between the two
-            return False
+            for _ in range(LOOKS_MAX):
+                with contextlib.suppress(WatchError):  # it was renewed between the two, or lapsed: look again
+                    return await self._looked(_key(name), holder, write)
         except (RedisError, OSError) as error:
             raise (Unavailable(str(error)) if is_transient(error) else error) from error
+        return False
+
+    async def _looked(self, key: str, holder: str, write: Any) -> bool:
+        async with self._redis.pipeline(transaction=True) as pipe:
+            await pipe.watch(key)
+            found = await pipe.get(key)
+            kept = _decode(found) if found else None
+            if kept is None or kept.holder != holder:
+                return False
+            pipe.multi()
+            write(pipe, key, kept)
+            await pipe.execute()
         return True
 
 

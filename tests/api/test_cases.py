@@ -49,11 +49,28 @@ async def test_cases_are_listed_and_closed_and_an_audit_finds_nothing(server: Se
         assert (answer.status_code, answer.json()["data"]) == (200, {"case": case})
         left = (await world.http.get("/v1/cases")).json()["items"]
         assert [case["player_id"] for case in left] == ["bob"]
+        same = await world.http.post(path, json=said, headers={"Idempotency-Key": "close"})
+        assert (same.status_code, same.json()) == (200, answer.json())
+        assert same.headers["idempotency-replayed"] == "true"
+        assert "playtower_cases 1.0" in (await world.http.get("/metrics")).text.splitlines()
         gone = await world.http.post(path, json=said, headers={"Idempotency-Key": "again"})
         assert gone.json()["code"] == "case_not_found"
     report = await audit(redis)
     assert report.violations == []
     assert report.postings > 40
+
+
+async def test_a_case_that_is_not_yet_closed_stays_in_the_list(server: Server, redis: Redis) -> None:
+    async with world_of(server, redis) as world:
+        await world.publish(PROGRAMME)
+        await world.happen("bob", "bet_placed", "lost", properties={"status": "rollback"})
+        (case,) = (await world.http.get("/v1/cases")).json()["items"]
+    async with world_of(server, redis, hosts=False) as idle:
+        headers = {"Idempotency-Key": "close", "Prefer": "wait=0"}
+        path = f"/v1/cases/{case['id']}/resolution"
+        answer = await idle.http.post(path, json={"resolution": "let_go"}, headers=headers)
+        assert answer.status_code == 202
+        assert [one["id"] for one in (await idle.http.get("/v1/cases")).json()["items"]] == [case["id"]]
 
 
 async def test_cases_are_paged(server: Server, redis: Redis) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.exceptions import ResponseError
 
 from actors.clock import new_id
 from api.app import create_app
@@ -38,6 +40,7 @@ def test_every_mutation_requires_a_key_takes_one_or_is_listed_as_free() -> None:
                 continue
             said = [p for p in operation.get("parameters", ()) if p["name"].lower() == "idempotency-key"]
             described = said[0].get("description") if said else None
+            assert [one["required"] for one in said] == [described == REQUIRED] * len(said), f"{method} {path}"
             if is_free(path):
                 assert described != TAKEN, f"{method} {path} promises what nothing keeps"
             else:
@@ -156,6 +159,47 @@ async def test_a_lease_that_was_lost_keeps_nothing(redis: Redis) -> None:
     assert isinstance(await kept.begin("r", b"f", "c"), Running), "b's lease was freed by a"
     assert await kept.keep("r", "b", answer)
     assert await kept.begin("r", b"f", "c") == answer
+
+
+@pytest.mark.redis
+async def test_a_renewal_while_the_answer_is_kept_does_not_lose_it(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, answer = KeptAnswers(redis), KeptAnswer(200, (), b"{}")
+    assert await kept.begin("r", b"f", "a") is None
+    execute, renewals = Pipeline.execute, [LEASE_MS, LEASE_MS]
+
+    async def renewed_before(pipe: Any) -> Any:
+        if renewals:
+            await redis.pexpire("kept:r", renewals.pop())
+        return await execute(pipe)
+
+    monkeypatch.setattr(Pipeline, "execute", renewed_before)
+    assert await kept.keep("r", "a", answer)
+    assert not renewals
+    assert await kept.begin("r", b"f", "b") == answer
+
+
+@pytest.mark.redis
+async def test_a_lease_that_cannot_be_renewed_does_not_spoil_the_answer(
+    idle: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = asyncio.Event()
+
+    async def refused(*_: Any) -> bool:
+        told.set()
+        raise ResponseError("no permission")
+
+    async def slow(*_: Any) -> KeptAnswer:
+        await told.wait()
+        await asyncio.sleep(0.01)
+        return KeptAnswer(201, (), b"{}")
+
+    monkeypatch.setattr("api.once._RENEW_S", 0.01)
+    monkeypatch.setattr("api.once._asked", slow)
+    monkeypatch.setattr(KeptAnswers, "renew", refused)
+    assert (await idle.http.put(PATH, json=GEMS, headers=key("k1"))).status_code == 201
+    assert "could not be renewed" in caplog.text
 
 
 async def _fingerprint(redis: Redis, name: str) -> bytes:
