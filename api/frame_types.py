@@ -73,11 +73,12 @@ class Achievement(Told, tag="achievement"):
 
 
 class Level(Told, tag="level"):
-    """A level was entered."""
+    """A level was entered; ``down``: the player fell to it."""
 
     system: str
     level: str
     previous: str | None
+    down: bool = False
 
 
 class Segment(Told, tag="segment"):

@@ -136,7 +136,9 @@ MADE: dict[type, Callable[[Any], Told]] = {
     effects.CompletionClaimed: _completion,
     effects.CompletionExpired: _completion,
     effects.AchievementReached: lambda e: frames.Achievement(achievement=e.achievement, stage=e.stage, threshold=e.at),
-    effects.LevelChanged: lambda e: frames.Level(system=e.system, level=e.level, previous=e.previous or None),
+    effects.LevelChanged: lambda e: frames.Level(
+        system=e.system, level=e.level, previous=e.previous or None, down=e.down
+    ),
     effects.SegmentEntered: _segment,
     effects.SegmentLeft: _segment,
     game_effects.StreakCounted: lambda e: frames.Streak(streak=e.streak, status="counted", count=e.count, best=e.best),

@@ -4,7 +4,7 @@
 import { $, currencyName, el, nameCurrencies, show } from "./lobby_dom.js";
 import { showCalendar, showHero, showMissions, showPots, showQuests, showStreaks } from "./lobby_player.js";
 import { keyOf, showRace, showRaces } from "./lobby_races.js";
-import { showPurchases, showStore } from "./lobby_store.js";
+import { forgetRefusals, showPurchases, showStore } from "./lobby_store.js";
 import { noteDraw, showWheel } from "./lobby_wheel.js";
 import { LANGUAGES, currentLanguage, local, moment, number, plain, refusal, setLanguage, t } from "./lobby_words.js";
 import { PlayerSocket } from "./socket.js";
@@ -58,9 +58,10 @@ async function act(path, body = {}) {
   for (let tries = 0; ; tries++) {
     try {
       const answer = await call(path, options);
-      if (answer.status !== 202 || tries >= 5) return answer.data ?? {};
+      if (answer.status !== 202) return answer.data ?? {};
+      if (tries >= 5) throw new Refused(202, { code: "later" });
     } catch (error) {
-      if (tries >= 2 || (error.status && error.status !== 429 && error.status < 500)) throw error;
+      if (tries >= 2 || (error.status && error.status !== 429 && error.status < 500)) throw error; // a 202 too
     }
     await new Promise((resolve) => setTimeout(resolve, 600 * (tries + 1)));
   }
@@ -175,14 +176,18 @@ const CHANGES = { // type of a delta -> the parts that it changes
   mission: ["missions", "quests"], reward: ["missions"], achievement: [], level: ["me", "store"], segment: ["me", "store"],
   streak: ["streaks"], quest: ["quests"], tournament: ["tournaments"], purchase: ["purchases", "store"], play: ["minigames"],
   raffle: ["raffles"], jackpot: ["jackpots"], rollback: ["me"],
-  leaderboard: ["board", "jackpots"], // a bet that scores also went into the pots
+  credit: ["me"], leaderboard: ["board", "jackpots"], // a bet that scores also went into the pots
 };
 
 function onDelta(delta) {
-  if (delta.type === "points" && held.me?.balances) {
+  if (!held.me) { // who was unknown until now: everything is read at once
+    soon("me");
+  } else if (delta.type === "points" && held.me.balances) {
     const balance = (held.me.balances[delta.currency] ??= { balance: 0 });
     balance.balance = delta.balance;
     showHero(held.me, delta.currency);
+    forgetRefusals();
+    soon("store"); // what can be paid for now
     if (String(delta.rule).startsWith("jackpots/")) soon("jackpots");
   } else if (delta.type === "mission" && delta.status === "in_progress" && progressed(delta)) {
     showMissions(held.me.missions, doors);
@@ -212,7 +217,7 @@ function told(delta) {
     case "mission": return delta.status === "in_progress" ? null : [mission(), t(delta.status)];
     case "reward": return !delta.mission ? [named(delta.rule), plain(delta.status)] : [mission(), t(delta.status === "claimed" ? "reward_collected" : "reward_expired")];
     case "achievement": return [nameIn(held.me?.achievements, delta.achievement), t("stage", { n: delta.stage })];
-    case "level": return [t("new_level"), plain(delta.level)];
+    case "level": return [t(delta.down ? "level_down" : "new_level"), plain(delta.level)];
     case "streak": return [nameIn(held.streaks, delta.streak), delta.status === "freezes" ? t("reward_freezes") : number(delta.count)];
     case "quest": return [nameIn(held.quests, delta.quest), delta.status === "completed" ? t("done") : t("done_of", { n: delta.done, max: delta.of })];
     case "notification": return [delta.title, ""];
@@ -267,15 +272,21 @@ function ask(problem) {
 function open() {
   show("ask", false); show("main", true);
   read("me");
-  socket = new PlayerSocket({ token: async () => token, onState, onDelta, onResync: () => read("me") });
+  socket = new PlayerSocket({ token: async () => token, onState, onDelta, onResync: () => read("me"), onEnded: () => ask(t("token_ended")) });
+}
+
+/** Takes the token out of the address, so that it is not shared; false when there is none. */
+function takeToken() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (!given) return false;
+  stored.set(TOKEN, given);
+  history.replaceState(null, "", location.pathname + location.search);
+  return true;
 }
 
 function start() {
-  const fragment = new URLSearchParams(location.hash.slice(1));
-  if (fragment.get("token")) {
-    stored.set(TOKEN, fragment.get("token"));
-    history.replaceState(null, "", location.pathname + location.search); // out of the address, so it is not shared
-  }
+  takeToken();
+  addEventListener("hashchange", () => { if (takeToken()) location.reload(); }); // a new address in the same tab
   const wanted = [stored.get(CHOSEN), ...navigator.languages.map((tag) => tag.split("-")[0])];
   $("language").value = setLanguage(wanted.find((one) => LANGUAGES.includes(one)));
   $("language").addEventListener("change", () => { stored.set(CHOSEN, setLanguage($("language").value)); drawAll(); });

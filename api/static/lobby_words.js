@@ -161,6 +161,7 @@ const TEXTS = {
   happens: ["As it happens", "Що відбувається", "Что происходит"],
   no_deltas: ["Waiting for the first change.", "Чекаємо на першу зміну.", "Ждём первого изменения."],
   new_level: ["New level", "Новий рівень", "Новый уровень"],
+  level_down: ["Down to level", "Рівень знижено", "Уровень понижен"],
   stage: ["Stage {n}", "Етап {n}", "Этап {n}"],
   done: ["Completed", "Виконано", "Выполнено"],
   reward_collected: ["Reward collected", "Нагороду отримано", "Награда получена"],
@@ -184,6 +185,7 @@ const REFUSALS = {
   too_few_players: ["Too few came: this run does not take place", "Замало гравців: забіг не відбудеться", "Мало игроков: забег не состоится"],
   tournament_full: ["All seats are taken", "Місць немає", "Мест нет"],
   no_attempts: ["No spins left", "Обертів немає", "Вращений нет"],
+  later: ["Not yet known; look again", "Ще невідомо; погляньте знову", "Ещё неизвестно; посмотрите снова"],
   freezes_full: ["You hold as many as there may be", "Більше тримати не можна", "Больше держать нельзя"],
 };
 

@@ -17,7 +17,7 @@ from api.settings import Settings
 from api.socket import RECEIPTS, Said
 from api.visible import OPERATORS
 from domain.decisions import Delivery, encode_delivery
-from domain.effects import Effect, HistoryRecord, encode_record
+from domain.effects import Effect, HistoryRecord, LevelChanged, encode_record
 from tests.api.world import TOKEN_SECRET
 from tests.domain import stored
 from tests.domain.stored_games import GAME_EFFECTS
@@ -127,3 +127,10 @@ def test_what_a_client_may_say_is_what_the_socket_reads() -> None:
     for kind in FROM_CLIENT:
         members = {info.encode_name for info in msgspec.structs.fields(kind)} - {"event", "properties", "timestamp"}
         assert members <= read, kind
+
+
+def test_a_fall_to_a_level_says_so() -> None:
+    for down in (False, True):
+        record = HistoryRecord("m1", "timer", 5, (LevelChanged("main", "silver", "gold", down),))
+        ((_, frame),) = frames_of(b"5-0", {b"d": encode_record(record)})
+        assert msgspec.json.decode(frame)["down"] is down
