@@ -31,6 +31,7 @@ class Streak(Struct, frozen=True, gc=False, array_like=True):
     zone: str = ""  # in which the newest event was placed
     at: int = 0  # ms, event time of the newest that counted
     by: str = ""  # what the walk goes by, ``day/2/None``: every, most freezes, decay
+    epoch: int = 0  # how often it began anew because ``every`` was changed
 
 
 class QuestProgress(Struct, frozen=True, gc=False, array_like=True):

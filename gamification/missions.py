@@ -202,8 +202,8 @@ def complete(turn: Turn, rule: MissionRule, progress: MissionProgress, at: int) 
     done = replace(progress, status="completed", completed_count=progress.completed_count + 1, completed_at=at)
     if rule.recurrence == "on_completion":
         done = cycles.next_cycle(done, cycle + 1)
-    if rule.recurrence != "none":
-        turn.keys.append(UniqueKey(f"{turn.player}|missions/{rule.id}|{cycle}", turn.cause))
+    if rule.recurrence != "none":  # daily, weekly and daily again within a day: the day's number comes twice
+        turn.keys.append(UniqueKey(f"{turn.player}|missions/{rule.id}|{cycle}|{progress.programme}", turn.cause))
     turn.set_mission(rule.id, done)
     claims.settle(turn, rule, completion_id, claim_until)
     _tell(turn, rule, cycle, completion_id)

@@ -84,7 +84,7 @@ def keep(turn: Turn, rule: StreakRule, was: Streak, held: Streak, marks: Marks) 
     turn.set_part("streaks", {**streaks, rule.id: now})
     _tell(turn, rule, was, now)
     for number in counts:
-        _pay(turn, rule, stands.first, number, was.best)
+        _pay(turn, rule, held, stands.first, number)
     return now
 
 
@@ -112,15 +112,15 @@ def _tell(turn: Turn, rule: StreakRule, was: Streak, now: Streak) -> None:
         turn.effects.append(StreakCounted(rule.id, now.count, now.best, now.cycle, now.at == was.at))
 
 
-def _pay(turn: Turn, rule: StreakRule, first: int, number: int, best: int) -> None:
-    tiers = [tier for tier in rule.tiers if tier.pays(number) and not (tier.once and number <= best)]
+def _pay(turn: Turn, rule: StreakRule, held: Streak, first: int, number: int) -> None:
+    tiers = [tier for tier in rule.tiers if tier.pays(number) and not (tier.once and number <= held.best)]
     rewards: tuple[Reward, ...] = tuple(reward for tier in tiers for reward in tier.rewards)
     if not rewards:
         return
-    key = f"streaks/{rule.id}|{rule.every}.{first}.{number}"
-    turn.keys.append(UniqueKey(f"{turn.player}|{key}", turn.cause))
+    paid = f"{rule.every}{held.epoch or ''}.{first}.{number}"
+    turn.keys.append(UniqueKey(f"{turn.player}|streaks/{rule.id}|{paid}", turn.cause))
     grant(turn, rewards, "streaks/" + rule.id, rule.version, rule.budget)
     if rule.message:
         name = local_text(rule.name, turn.profile.locale, rule.id)
         content = {"streak": {"id": rule.id, "name": name, "count": number, "rewards": described(rewards)}}
-        ask_for_message(turn, rule.message, f"streaks/{rule.id}/{rule.every}.{first}.{number}", content)
+        ask_for_message(turn, rule.message, f"streaks/{rule.id}/{paid}", content)

@@ -50,6 +50,7 @@ def _join(turn: Turn, rule: StreakRule, was: Streak, theirs: Streak) -> None:
         zone=kept.zone or other.zone,
         at=max(mine.at, theirs.at),
         paid=_paid(kept, other),
+        epoch=max(mine.epoch, theirs.epoch),
     )
     keep(turn, rule, was, together, marks)
 

@@ -91,12 +91,13 @@ def marked(marks: tuple[Mark, ...], cycle: int, saw: int, gained: int = 0) -> tu
 def fitted(rule: StreakRule, held: Streak) -> Streak:
     """Return a streak that goes by the rule: where what it goes by was changed, from how it stands on.
 
-    Days that became weeks begin anew; the freezes and the best stay.
+    Days that became weeks begin anew, in another epoch; the freezes and the best stay.
     """
     if held.by == rule.by:
         return held
     if held.by.partition("/")[0] != rule.every:
-        return Streak(best=held.best, freezes=held.freezes, base=Walked(freezes=held.freezes), by=rule.by)
+        epoch = held.epoch + (held.by != "")
+        return Streak(best=held.best, freezes=held.freezes, base=Walked(freezes=held.freezes), by=rule.by, epoch=epoch)
     first, high = held.paid[-1] if held.count else (-1, 0)
     stands = Walked(held.count, held.freezes, held.cycle, first, held.cycle, high)
     return replace(held, marks=(), base=stands, by=rule.by)

@@ -125,12 +125,12 @@ def test_a_late_duplicate_is_known_by_its_key_not_by_an_id_that_another_player_m
         return [LogEntry(f"{n}-0", START, Event(player, f"e{n}", "bet_placed", START)) for n in (1, 2, 3)]
 
     told = Told(versions()[1], 0, "seed")
-    late = frozenset({f"e3\n{ANN}|missions/three-bets|0"})
+    late = frozenset({f"e3\n{ANN}|missions/three-bets|0|1"})
     hers, _ = Player(Snapshot(ANN)).take(bets(ANN), told, late=late)
     his, state = Player(Snapshot(BOB)).take(bets(BOB), told, late=late)
     effects = decode_record(hers.history[-1][1]).effects
-    assert effects == (DuplicateLate(f"{ANN}|missions/three-bets|0"),)
-    assert his.keys == [(f"{BOB}|missions/three-bets|0", "e3")]
+    assert effects == (DuplicateLate(f"{ANN}|missions/three-bets|0|1"),)
+    assert his.keys == [(f"{BOB}|missions/three-bets|0|1", "e3")]
     assert state.wallet["points"].balance > 100
 
 

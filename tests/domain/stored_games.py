@@ -115,11 +115,12 @@ GAME_PARTS: dict[str, tuple[Any, str]] = {
                 "UTC",
                 7,
                 "day/2/None",
+                2,
             )
         },
         (
-            "81a56461696c799a0309cd4e20029193cd4e200101960201cd4e1fcd4e1ecd4e1f029192cd4e1e03a355544307aa6461"
-            "792f322f4e6f6e65"
+            "81a56461696c799b0309cd4e20029193cd4e200101960201cd4e1fcd4e1ecd4e1f029192cd4e1e03a355544307aa6461"
+            "792f322f4e6f6e6502"
         ),
     ),
     "quests": ({"tour": QuestProgress("completed", 1, 7, ("m",))}, ("81a4746f757294a9636f6d706c65746564010791a16d")),
@@ -132,12 +133,12 @@ GAME_PARTS: dict[str, tuple[Any, str]] = {
     ),
     "shop": (
         Shop(
-            (Purchase("p1", "mug", "granted", 7, "points", 50, "why", 2, "missions/m", 3, True, 9, 8),),
+            (Purchase("p1", "mug", "granted", 7, "points", 50, "why", 2, "missions/m", 3, True, 9, 8, (("gems", 5),)),),
             {"mug": Bought(2, (20_000, 1), (2_857, 2), (660, 2))},
         ),
         (
-            "92919da27031a36d7567a76772616e74656407a6706f696e747332a377687902aa6d697373696f6e732f6d03c3090881"
-            "a36d7567940292cd4e200192cd0b290292cd029402"
+            "92919ea27031a36d7567a76772616e74656407a6706f696e747332a377687902aa6d697373696f6e732f6d03c3090891"
+            "92a467656d730581a36d7567940292cd4e200192cd0b290292cd029402"
         ),
     ),
     "games": (

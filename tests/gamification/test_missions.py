@@ -229,7 +229,7 @@ def test_a_daily_mission_begins_again_each_local_day_and_takes_its_key() -> None
     player.does("bet_placed", NOON + 15 * HOUR)
     assert player.balance() == 200
     day = NOON // DAY
-    assert player.keys == [UniqueKey(f"ada|missions/m|{day}", "e2"), UniqueKey(f"ada|missions/m|{day + 1}", "e5")]
+    assert player.keys == [UniqueKey(f"ada|missions/m|{day}|1", "e2"), UniqueKey(f"ada|missions/m|{day + 1}|1", "e5")]
 
 
 def test_a_new_day_forgets_what_was_begun_and_a_late_event_does_not_rewind() -> None:
@@ -254,7 +254,17 @@ def test_a_mission_may_begin_again_upon_completion() -> None:
         player.does("bet_placed")
     held = player.snapshot.missions["m"]
     assert (held.status, held.cycle, held.completed_count, held.actual) == ("in_progress", 2, 2, {"bets": 1})
-    assert [key.key for key in player.keys] == ["ada|missions/m|0", "ada|missions/m|1"]
+    assert [key.key for key in player.keys] == ["ada|missions/m|0|1", "ada|missions/m|1|1"]
+
+
+def test_a_mission_that_is_daily_again_the_same_day_takes_another_key() -> None:
+    player = Player(programme(1, missions={"m": mission(1, recurrence="daily", rewards=GIFT)}))
+    player.does("bet_placed")
+    for version, recurrence in ((2, "weekly"), (3, "daily")):
+        player.rules = programme(version, missions={"m": mission(1, recurrence=recurrence, rewards=GIFT)})
+        player.does("bet_placed")
+        assert player.does("bet_placed") == []
+    assert len({key.key for key in player.keys}) == len(player.keys) == 3
 
 
 # --- chains ---

@@ -279,6 +279,21 @@ def test_a_publication_that_changes_nothing_of_it_changes_nothing_and_one_that_d
 # zones
 
 
+def test_days_that_became_weeks_and_days_again_are_paid_under_other_keys() -> None:
+    tiers = [{"from": 1, "rewards": [points(5)]}]
+    player = Player(rules(every="day", rewards=tiers))
+    player.does("bet_placed")
+    for version, every in ((2, "week"), (3, "day")):
+        player.rules = rules(version, every=every, rewards=tiers)
+        player.does("bet_placed")
+        player.does("bet_placed")
+    assert [key.key.rpartition("|")[2] for key in player.keys] == [
+        f"day.{TODAY}.1",
+        f"week1.{(TODAY + 3) // 7}.1",
+        f"day2.{TODAY}.1",
+    ]
+
+
 def flying(*legs: tuple[float, str], grace_s: int = 0) -> Player:
     player = Player(rules(grace_s=grace_s))
     for hour, zone in legs:
@@ -344,6 +359,19 @@ def test_two_streaks_are_one(guest: list[int], ada: list[int], count: int, paid:
     assert two.states[ADA].streaks["daily"].count == count
     assert two.states[GUEST].streaks == {}
     assert sum(p.amount for p in postings(joined) if p.account == "issued") == paid
+
+
+def test_what_is_paid_once_ever_is_not_paid_again_to_two_that_are_one() -> None:
+    once = [{"at": 8, "once": True, "rewards": [points(500)]}]
+    two = Two(rules(rewards=once))
+    for who, days in ((GUEST, range(9)), (ADA, range(20, 24)), (GUEST, range(24, 28))):
+        for day in days:
+            two.now = NOON + day * DAY
+            two.does(who)
+    assert two.balance(GUEST).balance == 500
+    _, joined = two.meets()
+    assert two.states[ADA].streaks["daily"].count == 8
+    assert not [posting for posting in postings(joined) if posting.account == "issued" and posting.amount == 500]
 
 
 def test_the_freezes_of_both_are_held_as_many_as_may_be() -> None:
