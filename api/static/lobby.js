@@ -269,10 +269,13 @@ function ask(problem) {
   $("state").dataset.tone = "idle";
 }
 
+/** Looks whether the token is dead: a 401 asks for a new address, and nothing is tried again. */
+const onRefused = () => call("").catch(() => {}); // any other failure is the next connection's to say
+
 function open() {
   show("ask", false); show("main", true);
   read("me");
-  socket = new PlayerSocket({ token: async () => token, onState, onDelta, onResync: () => read("me"), onEnded: () => ask(t("token_ended")) });
+  socket = new PlayerSocket({ token: async () => token, onState, onDelta, onResync: () => read("me"), onRefused });
 }
 
 /** Takes the token out of the address, so that it is not shared; false when there is none. */

@@ -33,12 +33,13 @@ export function bar(value, max, label) {
   return made;
 }
 
-/** A button that asks for something: it cannot be pressed again until there is an answer. */
+/** A button that asks for something: pressed again before there is an answer, it does nothing. It keeps the focus. */
 export function asks(label, act, props = {}) {
   const button = el("button", { type: "button", className: "small", textContent: label, ...props });
   button.addEventListener("click", async () => {
-    button.disabled = true;
-    try { await act(button); } finally { button.disabled = false; }
+    if (button.ariaDisabled === "true") return; // not `disabled`, which takes the focus away
+    button.ariaDisabled = "true";
+    try { await act(button); } finally { button.ariaDisabled = "false"; }
   });
   return button;
 }

@@ -91,17 +91,17 @@ export function showMissions(missions, { doing, again }) {
 
 export function showCalendar(game, { doing, again }) {
   $("calendar-title").textContent = game ? local(game.name, game.id) : "";
-  $("calendar").replaceChildren(...(game?.cells ?? []).map((cell) => {
+  fill("calendar", game?.cells ?? [], (cell) => {
     const made = el("li", {}, el("span", { textContent: local(cell.name, cell.prize) }));
     made.dataset.state = cell.status;
     if (cell.status === "opened") made.append(el("span", { textContent: t("taken") }));
-    if (cell.status === "open") made.append(asks(t("open_cell"), async () => {
+    if (cell.status === "open") made.append(keyed(asks(t("open_cell"), async () => {
       const played = await doing(`/minigames/${path(game.id)}/plays`, {});
       if (!played.refused && played.play) await doing(`/plays/${path(played.play)}/acknowledgement`, {}, (answer) => `${t("you_won")}: ${rewardText(answer.rewards)}`);
       again("minigames");
-    }));
+    }), `${game.id}/${cell.prize}`));
     return made;
-  }));
+  });
 }
 
 export function showPots({ jackpots, raffles, wins }, { doing, again }) {

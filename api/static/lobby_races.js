@@ -22,7 +22,7 @@ export function showRace(race, board, { doing, again }) {
   const rows = board?.items ?? [];
   $("race-rank").replaceChildren(board?.rank ? el("strong", { textContent: t("my_rank", { n: number(board.rank), of: number(board.entrants) }) }) : t("not_ranked"));
   $("race-facts").textContent = [race.me?.tier ? t("tier", { name: plain(race.me.tier) }) : "", race.ends_at ? t("ends", { date: moment(race.ends_at) }) : ""].filter(Boolean).join(" · ");
-  $("race-doors").replaceChildren(...door(race, doing, again));
+  fill("race-doors", door(race, doing, again), (part) => part);
   let before = 0;
   $("rows").replaceChildren(...rows.flatMap((row) => {
     const made = el("tr", {},

@@ -4,7 +4,10 @@ import { asks, el, fill, keyed, priceText } from "./lobby_dom.js";
 import { local, moment, number, plain, refusal, t } from "./lobby_words.js";
 
 const path = encodeURIComponent;
-const refusals = new Map(); // item -> what the last try was refused with, until the next
+const refusals = new Map(); // item -> what the last try was refused with, until the next, or until the purse moves
+
+/** Forgets why tries were refused: it may hold no longer. */
+export const forgetRefusals = () => refusals.clear();
 
 export function showStore(items, { doing, again }) {
   fill("store", items, (item) => {

@@ -55,6 +55,7 @@ export function showWheel(game, plays, given) {
   const spins = wheel.spins + (wheel.attempts_left ?? 0);
   $("spin").textContent = wheel.buy_in && !wheel.spins ? t("spin_for", { price: priceText(wheel.buy_in) }) : t("spin");
   $("spin").disabled = !spins && wheel.attempts_left !== null;
+  $("spin").ariaDisabled = "false";
   $("wheel-left").textContent = spins || wheel.attempts_left === null ? t("spins_left", { n: number(spins) }) : t("no_spins");
   const open = plays.find((play) => play.minigame === wheel.id && play.status === "drawn"); // of another tab, or before
   if (open && !$("prize").querySelector("button")) offer({ ...open, play: open.id });
@@ -83,7 +84,7 @@ async function spin() {
   if (busy) return;
   busy = true;
   const shown = { epoch: wheel.epoch, commitment: wheel.commitment }; // before the draw: what it must agree with
-  $("spin").disabled = true;
+  $("spin").ariaDisabled = "true"; // `busy` keeps it from a second spin, and it keeps the focus
   $("prize").replaceChildren(el("span", { className: "muted", textContent: t("spinning") }));
   const played = await doors.doing(`/minigames/${path(wheel.id)}/plays`, { client_seed: clientSeed() });
   if (played.refused) {

@@ -2,13 +2,15 @@
 
 const FIRST_DELAY_MS = 500;
 const LAST_DELAY_MS = 15_000;
+const POLICY = 1008; // the engine's close code for a token that has ended, and for too many messages
 const ACK_EVERY_MS = 5_000; // a socket may say a hundred things a minute
 
 /**
  * Keeps one player's socket open. Each delta moves the cursor, so a reconnect brings what was missed, once.
  *
  * @param {{token: () => Promise<string>, onState: (tone: string, text: string, how: {code: string, again_s?: number}) => void,
- *          onDelta: (delta: object) => void, onResync: (frame: object) => void}} handlers
+ *          onDelta: (delta: object) => void, onResync: (frame: object) => void,
+ *          onRefused?: () => void}} handlers  onRefused: closed by the engine; who finds the token dead calls close()
  */
 export class PlayerSocket {
   #handlers;
@@ -46,7 +48,12 @@ export class PlayerSocket {
     const socket = (this.#socket = new WebSocket(address, "playtower.v1"));
     socket.onopen = () => socket.send(JSON.stringify({ type: "hello", token, cursor: this.#cursor }));
     socket.onmessage = (message) => this.#take(JSON.parse(message.data));
-    socket.onclose = (closed) => this.#again(closed.reason || "Connection lost");
+    socket.onclose = (closed) => this.#closed(closed);
+  }
+
+  #closed({ code, reason }) {
+    this.#again(reason || "Connection lost");
+    if (code === POLICY && !this.#ended) this.#handlers.onRefused?.();
   }
 
   #take(frame) {

@@ -62,6 +62,28 @@ def test_the_page_draws_what_the_engine_draws() -> None:
     assert _problems([(draws[0][0], "00" * 32)]) == ["SHA-256"]
 
 
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node here")
+def test_a_socket_that_the_engine_refused_is_told_of_and_can_be_ended() -> None:
+    script = (
+        "globalThis.location = { href: 'http://here/lobby' }; let made = 0, last;"
+        "globalThis.WebSocket = class { constructor() { made++; last = this; } close() {} };"
+        f"const {{ PlayerSocket }} = await import({json.dumps((STATIC / 'socket.js').as_uri())});"
+        "const told = []; const socket = new PlayerSocket({ token: async () => 'dead', onState() {},"
+        " onRefused() { told.push('refused'); socket.close(); } });"
+        "await new Promise(setImmediate); last.onclose({ code: 1006, reason: '' }); told.push('lost');"
+        "last.onclose({ code: 1008, reason: 'the token has expired' });"
+        "last.onclose({ code: 1008, reason: 'again' }); console.log(JSON.stringify([made, ...told]));"
+    )
+    said = subprocess.run(
+        ["node", "--no-warnings", "--input-type=module", "--eval", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    )
+    assert json.loads(said.stdout) == [1, "lost", "refused"]
+
+
 def _problems(draws: list[tuple[dict[str, object], str]]) -> list[str]:
     script = (
         f"import {{ problemOf }} from {json.dumps((STATIC / 'fairness.js').as_uri())};"

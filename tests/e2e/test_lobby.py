@@ -12,6 +12,7 @@ from tests.e2e.engine import Engine
 
 CASINO = Path(__file__).parents[2] / "examples" / "programmes" / "casino" / "programme"
 PLAYER = "oksana"
+NEWCOMER = "petro"
 
 pytestmark = [
     pytest.mark.ray,
@@ -29,13 +30,13 @@ def casino(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     assert running.stop() == 0
 
 
-def plays(engine: Engine, *names: str, said: str = "") -> None:
+def plays(engine: Engine, *names: str, said: str = "", player: str = PLAYER) -> None:
     """Let the player do things; one bet is of ten euros."""
     with engine.http() as http:
         for n, name in enumerate(names):
             body = {
-                "userId": PLAYER,
-                "messageId": f"{PLAYER}-{said}-{n}",
+                "userId": player,
+                "messageId": f"{player}-{said}-{n}",
                 "event": name,
                 "properties": {"amount": 1000, "game": "amber-river", "game_type": "slots", "page": "lobby"},
             }
@@ -111,3 +112,19 @@ def test_who_has_no_token_is_told_what_is_needed_and_a_dead_one_is_said_to_be(ca
         tab.open(f"{casino.url}/lobby?again#token=not-a-token")
         tab.until("document.querySelector('#ask-problem').innerText !== ''", "the problem")
         assert tab.text("#ask-problem").startswith("Токен истёк")
+        with casino.http() as http:
+            token = http.post(f"/v1/players/{NEWCOMER}/token", json={}).raise_for_status().json()["token"]
+        tab.value(f"void (location.hash = 'token={token}')")  # the address that was asked for, in the same tab
+        tab.until("document.querySelector('#state')?.dataset.tone === 'good'", "the socket")
+        assert "token" not in tab.value("location.href")
+        plays(casino, "page_viewed", "bet_placed", said="newcomer", player=NEWCOMER)
+        tab.until(f"document.querySelector('#who-name')?.innerText.includes('{NEWCOMER}')", "who was unknown until now")
+        assert [problem for problem in tab.problems if "40" not in problem] == []
+
+
+def test_the_focus_stays_where_a_player_pressed(page: Page) -> None:
+    page.until("!!document.querySelector('#store button[data-key=mug]')", "the store")
+    page.value("document.querySelector('#store button[data-key=mug]').focus()")
+    page.click("#store button[data-key=mug]")
+    page.until("document.querySelector('#said').dataset.tone === 'bad'", "the refusal")
+    assert page.value("document.activeElement.dataset.key") == "mug"
