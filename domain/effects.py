@@ -12,8 +12,11 @@ from msgspec import Struct
 from domain.game_effects import AskedKeeper as AskedKeeper
 from domain.game_effects import GameEffect
 
+BOUGHT = "bought"
+"""Account of what a bought item gives: it was paid for, so it is not earned."""
 RETURNS = frozenset({"held", "redeemed", "respent", "written_off"})
-"""Accounts from which the player's own comes back: a credit from them raises no ``lifetime``."""
+"""Accounts from which the player's own comes back."""
+_UNCREDITED = RETURNS | {BOUGHT}
 UNEARNED = "rolled_back"
 """Account of what an event had earned that was rolled back: it lowers (or raises) ``lifetime`` too."""
 
@@ -22,7 +25,7 @@ def lifetime_change(account: str, amount: int) -> int:
     """Return what a posting of ``amount`` to the player does to the sum of all that was earned."""
     if account == UNEARNED:
         return amount
-    return 0 if amount < 0 or account in RETURNS else amount
+    return 0 if amount < 0 or account in _UNCREDITED else amount
 
 
 class Posting(Struct, frozen=True, gc=False, tag="points", tag_field="kind", array_like=True):

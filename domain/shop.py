@@ -19,6 +19,7 @@ class Purchase(Struct, frozen=True, gc=False, array_like=True):
     reserved: bool = False  # the stock's keeper counts it
     until: int = 0  # ms: of one that is granting, when it fails unless it is confirmed; 0: no limit
     granted_at: int = 0  # ms
+    gave: tuple[tuple[str, int], ...] = ()  # (currency, amount) posted when it was granted; a refund takes these
 
 
 class Bought(Struct, frozen=True, gc=False, array_like=True):

@@ -6,11 +6,11 @@ changed) and the player, so each account's sum is minus what it gave. Amounts ar
 
 from typing import Literal
 
-from domain.effects import RETURNS, Posting
+from domain.effects import Posting, lifetime_change
 from domain.game_effects import Redeemed
 from domain.player import Balance
 from gamification import purses
-from gamification.rules import AMOUNT_MAX
+from gamification.rules import AMOUNT_MAX, PurseRule
 from gamification.working import Turn
 
 Outcome = Literal["ok", "insufficient_balance", "amount_out_of_range", "daily_limit"]
@@ -25,10 +25,10 @@ def post(
     """Move ``amount`` to the player (from, if negative), or refuse and change nothing.
 
     Only credits raise ``lifetime``, and of those not what comes back from ``held`` (or a refund's ``redeemed``): it was
-    earned before. A balance falls below zero only where the currency allows it. What is earned in a currency with a
-    daily limit or a hold may be less, or come later (``gamification.purses``).
+    earned before; nor what was bought: it was paid for. A balance falls below zero only where the currency allows it.
+    What is earned in a currency with a daily limit or a hold may be less, or come later (``gamification.purses``).
     """
-    options = turn.rules.purses.get(currency)
+    options = _options(turn, currency)
     if options is not None:
         purses.settle(turn, currency)
         if amount > 0 and account == "issued":
@@ -40,7 +40,7 @@ def post(
             amount = allowed
     held = turn.wallet.get(currency, _NOTHING)
     balance = held.balance + amount
-    lifetime = held.lifetime + amount if amount > 0 and account not in RETURNS else held.lifetime
+    lifetime = held.lifetime + lifetime_change(account, amount)
     if not -AMOUNT_MAX <= balance <= AMOUNT_MAX or lifetime > AMOUNT_MAX:
         return "amount_out_of_range"
     if amount < 0:
@@ -67,10 +67,18 @@ def give_back(turn: Turn, currency: str, amount: int, rule: str, version: int, r
     held = turn.wallet.get(currency, _NOTHING)
     balance = held.balance + amount
     purse = held.purse
-    if (options := turn.rules.purses.get(currency)) is not None:
+    if (options := _options(turn, currency)) is not None:
         purse = purses.moved(turn, options, held, amount, balance, 0, source)
     turn.set_balance(currency, Balance(balance, held.lifetime, purse))
     turn.effects.append(Posting(currency, amount, balance, rule, version, source, reason))
+
+
+def _options(turn: Turn, currency: str) -> PurseRule | None:
+    """Return a currency's options; where they were taken away and lots are left, those are spent first all the same."""
+    options = turn.rules.purses.get(currency)
+    if options is None and turn.wallet.get(currency, _NOTHING).purse is not None:
+        return PurseRule(currency)
+    return options
 
 
 def redeem(turn: Turn, currency: str, amount: int, rule: str, version: int) -> None:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from domain.calendar import as_ms, day_starts_at, local_day
 from domain.effects import RETURNS, Posting
 from domain.entries import TimerFired
-from domain.game_effects import CreditLimited, CreditPending
+from domain.game_effects import CreditLimited, CreditPending, RewardRefused
 from domain.player import Balance, Purse, Snapshot
 from gamification.room import Room
 from gamification.rules import AMOUNT_MAX, PurseRule
@@ -123,7 +123,10 @@ def settle(turn: "Turn", currency: str) -> None:
     for _, amount, rule in due:
         held = turn.wallet[currency]
         balance, lifetime = held.balance + amount, held.lifetime + amount
-        if max(balance, lifetime) <= AMOUNT_MAX:
+        if max(balance, lifetime) > AMOUNT_MAX:
+            lost = ("currency", currency, amount)
+            turn.effects.append(RewardRefused(rule, "amount_out_of_range", rewards=(lost,)))
+        else:
             after = _changed(turn, options, held, amount, balance, amount, "issued")
             turn.set_balance(currency, Balance(balance, lifetime, after))
             turn.effects.append(Posting(currency, amount, balance, rule, turn.rules.version, "issued", "available"))
@@ -134,6 +137,7 @@ def _expire(turn: "Turn", currency: str) -> None:
     held = turn.wallet[currency]
     purse = held.purse or _EMPTY
     over = sum(left for at, left in purse.lots if at <= turn.at)
+    over = min(over, max(0, held.balance))  # never below zero, whatever came of the lots
     lots = tuple(lot for lot in purse.lots if lot[0] > turn.at)
     balance = held.balance - over
     if over:

@@ -24,13 +24,22 @@ def grant(turn: Turn, rewards: tuple[Reward, ...], rule: str, version: int, budg
     give(turn, rewards, rule, version)
 
 
-def give(turn: Turn, rewards: tuple[Reward, ...], rule: str, version: int) -> None:
-    """Give every reward now; a posting that would pass the ledger's bound is not made."""
+def give(
+    turn: Turn, rewards: tuple[Reward, ...], rule: str, version: int, account: str = "issued"
+) -> tuple[tuple[str, int], ...]:
+    """Give every reward now; a posting that would pass the ledger's bound is not made.
+
+    Returns:
+        (currency, amount) of what was posted, or waits; less where what is earned is limited.
+    """
+    given = []
     for reward in rewards:
         if reward.kind == "currency":
-            post(turn, reward.ref, reward.amount, rule, version)
+            if post(turn, reward.ref, reward.amount, rule, version, account) == "ok":
+                given.append((reward.ref, reward.amount))
         elif (give := turn.rules.givers.get(reward.kind)) is not None:
             give(turn, reward, rule, version)
+    return tuple(given)
 
 
 def ask_for_message(turn: Turn, message: Message | None, key: str, content: dict[str, Any]) -> None:

@@ -14,16 +14,16 @@ _SENT_ON = ("exclude", "readmit", "message")  # nobody waits for their answer, a
 
 
 def _is_sent_on(command: Command) -> bool:
-    """Tell whether a command goes on to the owner; a grant's outcome from its courier does, over HTTP it is answered."""
+    """Tell whether a command goes on to the owner: a grant's outcome from its courier does, but not over HTTP."""
     return command.name in _SENT_ON or (command.name == CONFIRM and not command.reply_to)
 
 
 def after_merge(state: Snapshot, entry: LogEntry) -> Step[Snapshot]:
     """Take the turn of an id that lives on under another.
 
-    Events, exclusions, messages, what became of a grant and profiles that arrive are relayed to it, other commands answered ``moved`` with
-    where to ask; timers and visits end quietly. What became of a message that this id's tower sent on its way is told
-    that tower too, which waits for it. The state never changes again.
+    Events, exclusions, messages, what became of a grant and profiles that arrive are relayed to it, other commands
+    answered ``moved`` with where to ask; timers and visits end quietly. What became of a message that this id's tower
+    sent on its way is told that tower too, which waits for it. The state never changes again.
     """
     owner = state.identity.merged_into
     what = entry.entry

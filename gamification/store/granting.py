@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from domain.effects import Answered
+from domain.effects import BOUGHT, Answered
 from domain.entries import GrantAsked, TimerFired
 from domain.game_effects import RewardRefused
 from domain.shop import Purchase
@@ -59,9 +59,15 @@ def grant(turn: Turn, rule: ItemRule, purchase: Purchase) -> Purchase:
         ledger.redeem(turn, purchase.currency, purchase.price, name, purchase.version)
     if purchase.reserved:
         tell(turn, keeper_for(rule.id), "confirm", {"amount": purchase.amount})
+    account = "issued" if purchase.rule else BOUGHT  # as a reward it is earned
+    gave: dict[str, int] = {}
     purchase = _over(turn, replace(purchase, status="granted", granted_at=turn.at))
     for _ in range(purchase.amount):
-        give(turn, rule.gives, name, purchase.version)
+        for currency, amount in give(turn, rule.gives, name, purchase.version, account):
+            gave[currency] = gave.get(currency, 0) + amount
+    if gave and not purchase.rule:
+        purchase = replace(purchase, gave=tuple(gave.items()))
+        records.keep(turn, purchase)
     item = {"id": rule.id, "name": local_text(rule.name, turn.profile.locale, rule.id), "gives": described(rule.gives)}
     ask_for_message(turn, rule.message, f"{name}/{purchase.id}", {"purchase": {"id": purchase.id, "item": item}})
     return purchase

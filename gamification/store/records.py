@@ -66,11 +66,16 @@ def find(turn: Turn, purchase_id: str) -> Purchase | None:
 
 
 def change(turn: Turn, purchase: Purchase) -> None:
-    """Replace a purchase by what it has become."""
+    """Replace a purchase by what it has become, and tell."""
+    keep(turn, purchase)
+    _tell(turn, purchase)
+
+
+def keep(turn: Turn, purchase: Purchase) -> None:
+    """Replace a purchase; nothing to tell."""
     shop: Shop = turn.part("shop")
     changed = tuple(purchase if other.id == purchase.id else other for other in shop.purchases)
     turn.set_part("shop", replace(shop, purchases=changed))
-    _tell(turn, purchase)
 
 
 def _tell(turn: Turn, purchase: Purchase) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from domain.effects import Answered
+from domain.effects import BOUGHT, Answered
 from domain.player import Balance
 from domain.shop import Purchase
 from gamification import ledger
@@ -31,8 +31,7 @@ def refund(turn: Turn, args: dict[str, Any]) -> Answered:
     is_forced = bool(args.get("by_operator"))
     if not is_forced and (code := _refusal(turn, rule, purchase)):
         return Answered(code)
-    if rule is not None:
-        _take(turn, rule, purchase)
+    _take(turn, purchase)
     name = f"rewards/{purchase.item}"
     if purchase.price:
         ledger.give_back(turn, purchase.currency, purchase.price, name, purchase.version, "refund", ledger.REDEEMED)
@@ -50,26 +49,18 @@ def _refusal(turn: Turn, rule: ItemRule | None, purchase: Purchase) -> str:
         return "not_refundable"
     if turn.at >= purchase.granted_at + rule.refundable_ms:
         return "refund_too_late"
-    for currency, amount in _given(rule, purchase).items():
+    for currency, amount in purchase.gave:
         if turn.wallet.get(currency, Balance()).balance < amount:
             return "already_spent"
     return ""
 
 
-def _given(rule: ItemRule, purchase: Purchase) -> dict[str, int]:
-    """Return the currencies that the item gave; what else it gave cannot be taken."""
-    given: dict[str, int] = {}
-    for reward in rule.gives:
-        if reward.kind == "currency":
-            given[reward.ref] = given.get(reward.ref, 0) + reward.amount * purchase.amount
-    return given
-
-
-def _take(turn: Turn, rule: ItemRule, purchase: Purchase) -> None:
-    for currency, amount in _given(rule, purchase).items():
+def _take(turn: Turn, purchase: Purchase) -> None:
+    """Take the currencies that were given then, whatever the item gives now; what else it gave cannot be taken."""
+    for currency, amount in purchase.gave:
         there = max(0, turn.wallet.get(currency, Balance()).balance)
         if taken := min(amount, there):
-            ledger.post(turn, currency, -taken, f"rewards/{rule.id}", purchase.version, reason="refund")
+            ledger.post(turn, currency, -taken, f"rewards/{purchase.item}", purchase.version, BOUGHT, "refund")
 
 
 def _answer(purchase: Purchase) -> Answered:

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from domain.calendar import day_starts_at
 from domain.effects import Answered, Effect, Posting
 from domain.entries import Command, Event, TimerFired
-from domain.game_effects import CreditLimited, CreditPending
+from domain.game_effects import CreditLimited, CreditPending, RewardRefused
 from domain.player import Balance, Purse
 from gamification import ledger, purses
 from gamification.programme import InvalidProgramme
-from gamification.rules import Rules
+from gamification.rules import AMOUNT_MAX, Rules
 from gamification.view import player_view
 from gamification.working import Turn
 from tests.gamification.playing import DAY, HOUR, MINUTE, MONDAY, NOON, SECOND, points, postings, programme
@@ -197,6 +197,27 @@ def test_options_that_are_taken_away_let_go_of_what_they_held() -> None:
     town.passes(DAY)
     assert town.gems() == 5
     assert not town.timers
+
+
+def test_what_was_spent_when_the_options_were_gone_does_not_expire_too() -> None:
+    town = Town(rules(expires="1d"))
+    town.earns(100)
+    town.rules = rules(2)
+    town.pays(100)
+    town.passes(10 * DAY)
+    assert (town.gems(), town.purse()) == (0, Purse())
+
+
+def test_a_pending_credit_for_which_there_is_no_room_is_told() -> None:
+    town = Town(rules(pending="1h"))
+    town.earns(5)
+    town.pays(-AMOUNT_MAX)
+    town.now += 3 * HOUR
+    (timer,) = town.timers
+    assert town.take(timer) == [
+        RewardRefused("earn-rules/bets", "amount_out_of_range", rewards=(("currency", "gems", 5),))
+    ]
+    assert town.gems() == AMOUNT_MAX
 
 
 # a limit for the day

@@ -7,6 +7,7 @@ import pytest
 from domain.effects import Answered, Posting
 from domain.entries import Event
 from domain.game_effects import PurchaseChanged, Redeemed, RewardRefused
+from domain.player import Balance
 from gamification.programme import InvalidProgramme
 from gamification.rooms import ROOMS
 from gamification.rules import Rules
@@ -83,7 +84,7 @@ def test_without_stock_it_is_bought_in_one_turn() -> None:
     assert isinstance(answered, Answered)
     assert (answered.code, answered.data["status"]) == ("ok", "granted")
     assert (town.balance("ada"), town.balance("ada", "gems")) == (950, 10)
-    assert accounts(town) == {"adjusted:points": -1_000, "redeemed:points": 50, "issued:gems": -10}
+    assert accounts(town) == {"adjusted:points": -1_000, "redeemed:points": 50, "bought:gems": -10}
 
 
 def test_with_stock_the_price_is_held_until_the_stock_has_answered() -> None:
@@ -92,7 +93,7 @@ def test_with_stock_the_price_is_held_until_the_stock_has_answered() -> None:
     assert town.balance("ada") == 950
     assert accounts(town)["held:points"] == 50
     town.settle()
-    assert accounts(town) == {"adjusted:points": -1_000, "redeemed:points": 50, "issued:gems": -10}
+    assert accounts(town) == {"adjusted:points": -1_000, "redeemed:points": 50, "bought:gems": -10}
     assert left(town) == 0
     assert town.states[STOCK].kept == {"taken": 1, "reserved": 0}
 
@@ -221,6 +222,34 @@ def test_a_refund_comes_too_late_or_after_the_gift_was_spent() -> None:
     assert isinstance(done, Answered)
     assert done.code == "ok"
     assert town.balance("ada", "gems") == 0, "what is there is taken, and no more"
+
+
+def test_what_is_bought_is_not_earned_so_buying_and_giving_back_raises_no_level() -> None:
+    town = rich(shop(gems=item(refundable_within="24h")))
+    for _ in range(3):
+        town.asks("ada", "refund", purchase=buy(town).data["purchase"])
+    buy(town)
+    assert town.states["ada"].wallet["gems"] == Balance(10, 0)
+    assert accounts(town) == {"adjusted:points": -1_000, "redeemed:points": 50, "bought:gems": -10}
+
+
+@pytest.mark.parametrize("gems", [{"max_per_day": 5}, {"pending": "48h"}])
+def test_what_is_bought_is_neither_limited_nor_held_back(gems: dict[str, Any]) -> None:
+    pouch = item(refundable_within="24h")
+    town = rich(programme(rewards={"gems": pouch}, currencies={"gems": gems}))
+    town.asks("ada", "adjust", currency="gems", amount=100)
+    first = buy(town)
+    assert town.balance("ada", "gems") == 110
+    town.asks("ada", "refund", purchase=first.data["purchase"])
+    assert town.balance("ada", "gems") == 100
+
+
+def test_a_refund_takes_what_was_given_whatever_the_item_gives_now() -> None:
+    town = rich(shop(gems=item(refundable_within="24h")))
+    first = buy(town)
+    town.rules = shop(2, gems=item(refundable_within="24h", gives=[points(1, "gems")]))
+    town.asks("ada", "refund", purchase=first.data["purchase"])
+    assert (town.balance("ada"), town.balance("ada", "gems")) == (1_000, 0)
 
 
 def test_an_item_as_a_reward_is_free_and_asks_the_stock() -> None:
