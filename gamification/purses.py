@@ -79,8 +79,8 @@ def moved(
 ) -> Purse | None:
     """Return the purse after ``amount`` was posted, which leaves ``balance`` and raised ``lifetime`` by ``earned``.
 
-    A credit first fills a debt; the rest is a lot. What comes back joins the lot that expires first, so that buying
-    and giving back does not make points younger.
+    A credit first fills a debt; the rest is a lot. What comes back joins the lot that expires first; where none is
+    left it is a new one.
     """
     purse = _armed(turn, options.currency, _changed(turn, options, held, amount, balance, earned, account))
     return None if purse == _EMPTY else purse
