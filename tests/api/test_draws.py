@@ -15,11 +15,15 @@ from tests.conftest import Server
 
 pytestmark = pytest.mark.redis
 
+TEN = {"kind": "currency", "currency": "points", "amount": 10}
 CHANCE: dict[str, dict[str, dict[str, Any]]] = {
     "minigames": {
         "wheel": {
             "attempts": {"max": 3},
-            "prizes": [{"id": "mug", "weight": 3, "stock": 1}, {"id": "none", "weight": 2, "lose": True}],
+            "prizes": [
+                {"id": "mug", "weight": 3, "stock": 1, "rewards": [TEN]},
+                {"id": "none", "weight": 2, "lose": True},
+            ],
         }
     },
     "jackpots": {

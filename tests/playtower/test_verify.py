@@ -23,7 +23,7 @@ from tests.gamification.playing import DAY, MONDAY, points, programme
 
 PRIZES = [
     {"id": "mug", "weight": 8, "stock": 1, "rewards": [points(1)]},
-    {"id": "cap", "weight": 8, "stock": 1},
+    {"id": "cap", "weight": 8, "stock": 1, "rewards": [points(2)]},
     {"id": "none", "weight": 1, "lose": True},
 ]
 RAFFLE = {"tickets": [{"event": "bet_placed"}], "draw": {"every": "week"}, "prizes": [{"id": "car", "count": 3}]}
