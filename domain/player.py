@@ -269,7 +269,7 @@ def changed_parts(before: Snapshot, after: Snapshot) -> dict[str, bytes]:
 def all_parts(snapshot: Snapshot) -> dict[str, bytes]:
     """Return the stored form of every part, by field name."""
     parts = {name: _encoder.encode(getattr(snapshot, name)) for name in PART_TYPES}
-    if snapshot.journal.slots:
+    if snapshot.journal != _NO_JOURNAL:  # rollbacks that wait are there before anything is kept
         parts |= written(_NO_JOURNAL, snapshot.journal)
     return parts
 
