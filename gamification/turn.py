@@ -32,6 +32,7 @@ from gamification.missions import advance_missions
 from gamification.profile import note_profile
 from gamification.rollback import room as rollback
 from gamification.rollback.rules import NAME as ROLLBACK
+from gamification.rollback.unwinding import TIMER as ROLLBACK_WAITS
 from gamification.rules import MetricRule, Reward, Rules
 from gamification.working import Turn
 
@@ -43,8 +44,10 @@ def take_turn(rules: Rules, snapshot: Snapshot, entry: LogEntry, draws: Draws) -
     is for rules of chance. ``version`` is the shell's to raise.
     """
     if (rule := rules.rooms.get(ROLLBACK)) is None:
-        return take_once(rules, snapshot, entry, draws)
-    return rollback.through(rule, rules, snapshot, entry, draws, take_once, give_once)
+        step = take_once(rules, snapshot, entry, draws)
+    else:
+        step = rollback.through(rule, rules, snapshot, entry, draws, take_once, give_once)
+    return rollback.with_other_keys(step, snapshot.journal.generation) if step.keys else step
 
 
 def take_once(rules: Rules, snapshot: Snapshot, entry: LogEntry, draws: Draws) -> Step[Snapshot]:
@@ -146,7 +149,8 @@ def _on_timer(rules: Rules, snapshot: Snapshot, entry: LogEntry, timer: TimerFir
         claims.on_timer(turn, timer.ref)
     elif fired := rooms.TIMERS.get(timer.kind):
         fired(turn, timer)
-        return _settled(turn)
+        if timer.kind != ROLLBACK_WAITS:  # which is not kept, so it must not move the game
+            return _settled(turn)
     else:
         return Step(snapshot)
     return turn.finished()

@@ -41,11 +41,18 @@ def through(
     journal = on_turn(rule, rules, snapshot, step, entry)
     if journal is not snapshot.journal:
         force_setattr(after, "journal", journal)  # the turn has just made it; copies cost a tenth of a turn
-    if step.keys and journal.generation:
-        # What was unwound may be reached again, by another event: its key was taken by the first.
-        keys = tuple(UniqueKey(f"{key.key}~{journal.generation}", key.cause) for key in step.keys)
-        step = replace(step, keys=keys)
     return step
+
+
+def with_other_keys(step: Step[Snapshot], generation: int) -> Step[Snapshot]:
+    """Return the step with keys that nothing before the last unwinding has taken.
+
+    What was unwound may be reached again, by another event: its key was taken by the first. That stays so when the
+    programme has no rollbacks any more.
+    """
+    if not generation:
+        return step
+    return replace(step, keys=tuple(UniqueKey(f"{key.key}~{generation}", key.cause) for key in step.keys))
 
 
 def given(
