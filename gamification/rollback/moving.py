@@ -33,13 +33,14 @@ class Move:
     """Gathers what the move takes, from the present state, the fold with the event and the one without it."""
 
     def __init__(
-        self, rule: RollbackRule, rules: Rules, live: Snapshot, past: Folded, other: Folded, cause: str
+        self, rule: RollbackRule, rules: Rules, live: Snapshot, past: Folded, other: Folded, at: int, cause: str
     ) -> None:
         self._rule = rule
         self._rules = rules
         self._live = live
         self._past = past
         self._other = other
+        self._at = at
         self._cause = f"rollback/{cause}"
         self.effects: list[Effect] = []
         self.timers: list[TimerOp] = []
@@ -112,7 +113,7 @@ class Move:
                 runs[name] = held
                 continue
             self.changed.append(f"runs/{name}")
-            if held.status in OVER:
+            if self._is_over(held):
                 runs[name] = self._kept_runs[name] = held
                 self.left.append(f"run {name} is over with the score {held.score:g}")
                 continue
@@ -122,12 +123,20 @@ class Move:
             runs[name] = self._sent(name, held, wanted)
         return runs
 
+    def _is_over(self, held: RunRecord) -> bool:
+        """Tell whether the run's boards take no scores any more; prizes may still wait for approval."""
+        return held.status in OVER or bool(held.ends_at and self._at >= held.ends_at + held.settle_ms)
+
     def _sent(self, name: str, held: RunRecord, wanted: RunRecord) -> RunRecord:
+        board = wanted.board or held.board
+        if not board:  # nothing was sent, or to a board that was left: a later score is sent above it
+            if wanted.version != held.version:
+                self._versions[name] = held.version
+            return replace(wanted, version=held.version)
         if not held.version and not wanted.reached_at:
             return wanted
         version = held.version + 1
-        score = wanted.score if wanted.reached_at else None
-        board = wanted.board or held.board
+        score = wanted.score if wanted.reached_at and wanted.board else None
         self.scores.append(BoardScore(board, self._live.player, version, score, wanted.reached_at))
         tournament, _, run = name.rpartition("@")
         self.effects.append(LeaderboardMoved(board, wanted.score, version, tournament, run))
@@ -151,7 +160,7 @@ class Move:
         for name in _differing(live.progress.levels, other.progress.levels):
             self.changed.append(f"levels/{name}")
             level, previous = other.progress.levels.get(name, ""), live.progress.levels.get(name, "")
-            self.effects.append(LevelChanged(name, level, previous))
+            self.effects.append(LevelChanged(name, level, previous, self._is_down(name, level, previous)))
         for name in _differing(live.streaks, other.streaks):
             self.changed.append(f"streaks/{name}")
             if (streak := other.streaks.get(name)) is not None:
@@ -160,6 +169,11 @@ class Move:
                 self.effects.append(StreakCounted(name, 0, 0, -1, late=True))
         self.changed += [f"quests/{name}" for name in _differing(live.quests, other.quests)]
         self.changed += [shown for part, shown in _SHOWN.items() if getattr(live, part) != getattr(other, part)]
+
+    def _is_down(self, system: str, level: str, previous: str) -> bool:
+        """Tell whether a level is lower than the one before; none at all is the lowest."""
+        index = next((known.index for known in self._rules.levels if known.id == system), {})
+        return index.get(level, -1) < index.get(previous, -1)
 
     def _tell_mission(self, name: str) -> None:
         held, wanted = self._live.missions.get(name), self._other.state.missions.get(name)

@@ -160,7 +160,7 @@ def _moved(folder: Folder, state: Snapshot, entry: LogEntry, event: Event, out: 
     except OtherVersion as version:
         detail = f"programme version {version} is not to hand any more"
         return opened(state.player, event.id, _NOT_REPEATED, detail)
-    move = Move(folder.rule, folder.rules, state, past, other, event.id)
+    move = Move(folder.rule, folder.rules, state, past, other, entry.at, event.id)
     marks = (*journal.marks[:-1], other.mark) if other.mark is not None else journal.marks
     unwound = replace(
         journal, marks=marks, void=tuple(sorted(out.union(journal.void))), generation=journal.generation + 1
