@@ -26,7 +26,7 @@ _CASE = {
     "id": "case_0f3c5a1d2b4e6f708192a3b4",
     "player_id": "amelia",
     "about": "not_undone",
-    "detail": "properties.round_id=r-7: reserve was asked of budget welcome (1764580000000-0#0@amelia)",
+    "detail": "properties.round_id=r-7: reserve was asked of budget welcome (1764580000000-0#5bea398c1f20.0@amelia)",
     "events": ["m-1", "m-2"],
     "cause": "m-3",
     "at": "2026-11-22T20:10:00.000Z",

@@ -36,7 +36,7 @@ class Taken(Struct, frozen=True, gc=False, array_like=True):
     seen: int = 0  # ``Profile.last_seen_at`` when the turn began
     entry: Entry | None = None
     profile: bytes = b""  # as it is from here on; b"": as the entries leave it
-    grants: tuple[tuple[str, int, str], ...] = ()  # currency, amount, rule: what the CRM gave
+    grants: tuple[tuple[Any, ...], ...] = ()  # currency, amount, rule, budget, key: what the CRM gave
     cause: str = ""  # of the grants
     levels: tuple[tuple[str, str], ...] = ()  # system, level: those that were entered
     debits: tuple[tuple[str, str], ...] = ()  # currency, rule: those that went through

@@ -1,10 +1,15 @@
 """A player asks a keeper: the question goes by relay into the keeper's log, the answer comes back into the player's.
 
 Each way is exactly once (docs/adr/0006), so an ask needs no timeout and no retry, and is answered once.
+
+A turn that is taken again without another (``gamification.rollback``) asks the same under the same id, whatever else it
+asks: ids are made of what is asked, not of how many were before.
 """
 
+from hashlib import blake2b
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from domain.effects import AskedKeeper
@@ -14,6 +19,7 @@ from gamification.working import Turn
 
 OPEN_MAX = 200  # of one player; who asks more must wait for answers
 DONE_MAX = 64  # the last ones answered are kept, for who asks again with the same idempotency key
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
 def may_ask(turn: Turn) -> bool:
@@ -27,7 +33,7 @@ def ask(turn: Turn, keeper: str, op: str, then: str, args: dict[str, Any], data:
     Whoever asks more than ``may_ask`` allows is served all the same: it is for commands to refuse.
     """
     asks: Asks = turn.part("asks")
-    ask_id = _next_id(turn)
+    ask_id = _id_of(turn, keeper, op, args, data or {})
     turn.set_part("asks", replace(asks, open={**asks.open, ask_id: Ask(keeper, op, then, data or {}, turn.at)}))
     turn.relays.append(KeeperAsked(keeper, turn.player, ask_id, op, args, turn.reply_to, turn.cause))
     turn.effects.append(AskedKeeper(ask_id, keeper, op))
@@ -36,19 +42,22 @@ def ask(turn: Turn, keeper: str, op: str, then: str, args: dict[str, Any], data:
 
 def tell(turn: Turn, keeper: str, op: str, args: dict[str, Any]) -> None:
     """Tell a keeper something that it does not answer."""
-    turn.relays.append(KeeperAsked(keeper, turn.player, _next_id(turn), op, args, cause=turn.cause))
+    turn.relays.append(KeeperAsked(keeper, turn.player, _id_of(turn, keeper, op, args, {}), op, args, cause=turn.cause))
 
 
-def _next_id(turn: Turn) -> str:
+def _id_of(turn: Turn, keeper: str, op: str, args: dict[str, Any], data: dict[str, Any]) -> str:
     """Return an id: offsets repeat across partitions, and profiles are merged, so it names the player."""
-    number = sum(isinstance(relay, KeeperAsked) for relay in turn.relays)
-    return f"{turn.offset}#{number}@{turn.player}"
+    what = blake2b(_encode((keeper, op, args, data)), digest_size=6).hexdigest()
+    alike = f"{turn.offset}#{what}."
+    number = sum(isinstance(relay, KeeperAsked) and relay.id.startswith(alike) for relay in turn.relays)
+    return f"{alike}{number}@{turn.player}"
 
 
 def answered(turn: Turn, answer: KeeperAnswered) -> Ask | None:
-    """Take an open ask off; None when the player did not ask (the profile was merged: it is another's)."""
+    """Take an open ask off; None when the player did not ask this (the profile was merged: it is another's)."""
     asks: Asks = turn.part("asks")
-    if (found := asks.open.get(answer.id)) is None:
+    found = asks.open.get(answer.id)
+    if found is None or (found.keeper, found.op) != (answer.keeper, answer.op):
         return None
     rest = {ask_id: other for ask_id, other in asks.open.items() if ask_id != answer.id}
     done = {**asks.done, answer.id: turn.offset}

@@ -23,7 +23,7 @@ from gamification.periods import number_of, starts_at
 
 KIND = "budget"
 TIMER = "budget_look"
-WAITING_MAX = 10_000  # asks of one budget, 35 bytes each and as much as the player's id; beyond it: budget_spent
+WAITING_MAX = 10_000  # asks of one budget, 48 bytes each and as much as the player's id; beyond it: budget_spent
 SERVED_MAX = 500  # of those that wait, in one turn; the next ones a second later
 LOOK_MS = 60_000  # how often a budget for which somebody waits looks whether its amount was raised
 NO_BUDGET = -1  # period of an ask that no budget counts: it was deleted

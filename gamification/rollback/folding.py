@@ -1,6 +1,7 @@
 """The journal folded again: what the player's game is, and what its turns asked for, with some events left out.
 
 An event that is left out still says who the player is (traits, zone, last seen): that is not earned, and not unwound.
+It still joins a run, too: the keeper has given a seat (``gamification.rollback.joins``).
 """
 
 from collections.abc import Callable, Collection
@@ -8,11 +9,12 @@ from dataclasses import dataclass, field, replace
 
 from msgspec.structs import replace as replaced
 
-from domain.entries import Command, Entry, Event, LogEntry, TimerFired
+from domain.entries import Command, Entry, Event, KeeperAsked, LogEntry, TimerFired
 from domain.journal import Correction, Journal, Mark, Taken
 from domain.player import Balance, Score, Scores, Snapshot, with_parts
 from domain.step import Debits, Draws, Grant, Step
 from gamification.levels import keep_level
+from gamification.rollback.joins import with_joins
 from gamification.rollback.recording import mark_of, marked, profile_of
 from gamification.rollback.rules import RollbackRule
 from gamification.rules import Rules
@@ -79,11 +81,16 @@ class Folder:
         if what is None:
             if taken.correction is not None:
                 return Step(_corrected(state, taken.correction))
-            grants = tuple(Grant(currency, amount, rule) for currency, amount, rule in taken.grants)
+            grants = tuple(Grant(*row) for row in taken.grants)
             return self.give(rules, state, taken.at, taken.cause, grants) if grants else Step(state)
         entry = LogEntry(taken.offset, taken.at, what)
-        draws = self.draws.again(taken.offset, Debits(taken.debits, is_all=isinstance(what, Command)))
-        return self.take(rules, state, hollow(entry) if is_out else entry, draws)
+        if not is_out:
+            return self.take(rules, state, entry, self._draws(taken))
+        step = self.take(rules, state, hollow(entry), self._draws(taken))
+        return with_joins(step, state, self.take(rules, state, entry, self._draws(taken)))
+
+    def _draws(self, taken: Taken) -> Draws:
+        return self.draws.again(taken.offset, Debits(taken.debits, is_all=isinstance(taken.entry, Command)))
 
     def _kept(self, rules: Rules, state: Snapshot, taken: Taken) -> Snapshot:
         """Enter the levels that were entered then, where none is ever lowered."""
@@ -141,4 +148,9 @@ def _note(folded: Folded, entry: Entry | None, step: Step[Snapshot]) -> None:
     for group in step.groups:
         folded.groups[group.group] = group.add
     for relay in step.relays:
-        folded.relays[repr(relay)] = relay
+        folded.relays[_name(relay)] = relay
+
+
+def _name(relay: Entry) -> str:
+    """Return what is the same of an ask in both folds: its id, not on whose behalf it is made."""
+    return f"{relay.player}|{relay.id}" if isinstance(relay, KeeperAsked) else repr(relay)

@@ -89,7 +89,7 @@ def on_grants(
     rule: RollbackRule, version: int, before: Snapshot, at: int, cause: str, grants: Iterable[Grant], after: Snapshot
 ) -> Journal:
     """Return the journal with what the CRM gave, and what it made of the profile."""
-    given = tuple((grant.currency, grant.amount, grant.rule) for grant in grants)
+    given = tuple((grant.currency, grant.amount, grant.rule, grant.budget, grant.key) for grant in grants)
     told = _encoder.encode(before.profile)
     taken = Taken("", at, version, 0, None, told, given, cause, entered(before, after))
     return _appended(rule, before, taken)

@@ -5,10 +5,14 @@ import pytest
 from domain.effects import LevelChanged, MissionProgressed, MissionStatus, Posting
 from domain.entries import Command, KeeperAsked, MergeAsked
 from domain.game_effects import CaseClosed, CaseOpened, RolledBack
+from domain.player import all_parts, snapshot_from_parts
+from domain.step import Grant
 from gamification.programme import InvalidProgramme
 from gamification.rollback.unwinding import EARLY_MS
-from tests.gamification.playing import HOUR, MINUTE, kinds, mission, points
+from tests.gamification.playing import HOUR, MINUTE, kinds, mission, points, programme
 from tests.gamification.rollback.rolling import Roller, cases, rolling
+from tests.gamification.tournaments.hall import tournament
+from tests.gamification.town import Town
 
 EARN = {"bet": {"event": "bet_placed", "amount": 10}, "win": {"event": "bet_settled", "amount": 1}}
 LEVELS = {
@@ -130,7 +134,7 @@ def test_a_level_falls_or_stays_with_what_it_gave(policy: str, level: str, balan
     assert ada.snapshot.progress.levels == {"main": level}
     assert ada.balance() == balance
     assert [e for e in effects if isinstance(e, LevelChanged)] == (
-        [LevelChanged("main", "low", "high")] if policy == "lowered" else []
+        [LevelChanged("main", "low", "high", down=True)] if policy == "lowered" else []
     )
     ada.does("bet_placed", round="r9")
     assert ada.balance() == 35, "a level's reward is given once for each time it is reached, and kept once"
@@ -199,8 +203,72 @@ def test_where_another_event_earns_it_now_the_keeper_is_asked_again() -> None:
     ada.does("bet_placed", round="r2")
     ada.takes_back(round="r1")
     asked = [relay for relay in ada.relays if isinstance(relay, KeeperAsked)]
-    assert [relay.id for relay in asked] == ["1-0#0@ada", "2-0#0@ada"]
-    assert list(ada.snapshot.asks.open) == ["2-0#0@ada"]
+    assert [relay.id.partition("#")[0] for relay in asked] == ["1-0", "2-0"]
+    assert list(ada.snapshot.asks.open) == [asked[1].id]
+
+
+@pytest.mark.parametrize("settled", [False, True])
+def test_an_ask_keeps_its_id_whatever_else_is_asked_then(settled: bool) -> None:
+    score = [{"event": "bet_placed", "score": {"sum": "properties.score"}}]
+    town = Town(
+        rolling(
+            tournaments={"race": tournament(events=score)},
+            missions={"two": mission(2, budget="welcome", rewards=[points(10)])},
+            budgets={"welcome": {"amount": 1_000}},
+        )
+    )
+    town.does("ada", "bet_placed", round="r1")
+    town.does("ada", "bet_placed", round="r2", score=5)  # asks the budget and for a seat
+    if settled:
+        town.settle()
+    effects = town.does("ada", "bet_placed", status="rollback", round="r1")
+    assert cases(effects) == ["not_undone"]
+    town.settle()
+    assert town.states["ada"].runs["race@2026-03-02"].status == "scoring"
+    assert town.balance("ada") == 0
+    assert town.states["keeper:tournament:race@2026-03-02"].kept["entrants"] == 1
+
+
+def test_keys_stay_other_ones_when_rollbacks_are_switched_off() -> None:
+    missions = {"daily": mission(1, recurrence="daily", rewards=[points(5)])}
+    ada = Roller(rolling(missions=missions))
+    ada.does("bet_placed", round="r1")
+    ada.takes_back(round="r1")
+    ada.rules = programme(2, missions=missions)
+    ada.does("bet_placed", round="r2")
+    assert ada.balance() == 5
+
+
+def test_a_rollback_that_waits_is_stored_before_anything_is_kept() -> None:
+    ada = Roller(programme(1, earn_rules=EARN))
+    ada.does("bet_placed", round="r0")
+    ada.rules = rolling(version=2, earn_rules=EARN)
+    ada.takes_back(round="r1")
+    assert snapshot_from_parts("ada", 0, all_parts(ada.snapshot)) == ada.snapshot
+
+
+def test_what_a_budget_counts_of_a_journey_is_asked_for_again_in_a_fold() -> None:
+    budget = {"gifts": {"currency": "points", "amount": 5, "when_spent": {"do": "queue"}}}
+    town = Town(rolling(earn_rules=EARN, budgets=budget))
+    for amount, key in ((3, "k1"), (4, "k2")):
+        town.grants("ada", Grant("points", amount, "journeys/hello/gift", "gifts", key))
+        town.settle()
+    town.does("ada", "bet_placed", round="r1")
+    assert cases(town.does("ada", "bet_placed", status="rollback", round="r1")) == []
+    assert town.balance("ada") == 3
+
+
+def test_the_timer_of_a_rollback_that_waits_moves_nothing_else() -> None:
+    first = rolling(earn_rules=EARN, levels=LEVELS)
+    ada = Roller(first)
+    for i in range(2):
+        ada.does("bet_placed", round=f"r{i}")
+    ada.takes_back(round="never")
+    lower = {"main": LEVELS["main"] | {"levels": [{"id": "low", "at": 0}, {"id": "high", "at": 15}]}}
+    ada.rules = rolling(version=2, older={1: first}, earn_rules=EARN, levels=lower)
+    ada.passes(EARLY_MS)
+    assert ada.snapshot.progress.levels == {"main": "low"}
+    assert rolled(ada.takes_back(round="r0"))[0].status == "done"
 
 
 def test_a_profile_that_ends_leaves_nothing_unsaid() -> None:
