@@ -106,6 +106,14 @@ ROUTERS = (
 STATIC = Path(__file__).parent / "static"
 HEADERS_IN = ("Authorization", "Content-Type", "X-Retry-Count", "Prefer", "Idempotency-Key", "If-Match")
 HEADERS_OUT = ("ETag", "Retry-After", "Preference-Applied", REPLAYED)
+# of the live page and the lobby: nothing but their own files, and sockets
+PAGE_HEADERS = {
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self' ws: wss:; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -165,7 +173,7 @@ def console_routes() -> list[Route]:
 
     def route(path: str, file: Path) -> Route:
         async def page(_request: Request) -> Response:
-            return FileResponse(file, headers={"Cache-Control": "no-cache"})
+            return FileResponse(file, headers=PAGE_HEADERS)
 
         return Route(path, page, include_in_schema=False)
 

@@ -7,7 +7,9 @@ import subprocess
 from hashlib import sha256
 from pathlib import Path
 
+import httpx
 import pytest
+from starlette.applications import Starlette
 
 from api.app import STATIC, console_routes
 from gamification.fairness.maths import commitment_of, drawn, without
@@ -95,3 +97,17 @@ def _problems(draws: list[tuple[dict[str, object], str]]) -> list[str]:
     )
     told: list[str] = json.loads(said.stdout)
     return told
+
+
+async def test_pages_run_and_load_nothing_but_their_own_files() -> None:
+    transport = httpx.ASGITransport(Starlette(routes=console_routes()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://page") as client:
+        for path in ("/", "/lobby", "/lobby.js", "/lobby.css"):
+            headers = (await client.get(path)).headers
+            assert "default-src 'none'" in headers["content-security-policy"]
+            assert "frame-ancestors 'none'" in headers["content-security-policy"]
+            assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "no-referrer")
+    for page in STATIC.glob("*.html"):
+        assert not re.search(
+            r"<style|<script(?! type=\"module\" src=)|\s(style|on\w+)=", page.read_text(encoding="utf-8")
+        )
