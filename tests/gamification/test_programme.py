@@ -203,3 +203,10 @@ def test_durations_are_seconds_or_units(written: object, seconds: int) -> None:
 def test_other_durations_are_refused(written: object) -> None:
     with pytest.raises(ValueError, match="expected seconds or a duration"):
         duration_s(written)
+
+
+@pytest.mark.parametrize("written", [10**18, "5215w", "36500d 1s"])
+def test_more_than_a_hundred_years_is_refused(written: object) -> None:
+    assert duration_s("36500d") == 36_500 * 86_400
+    with pytest.raises(ValueError, match="expected at most 100 years"):
+        duration_s(written)
