@@ -40,6 +40,11 @@ def first_time(turn: Turn, system: LevelSystem, level: str) -> bool:
     return True
 
 
+def judged_at(turn: Turn, system: LevelSystem) -> int:
+    """Return when the level is judged; 0: never."""
+    return turn.standings.get(system.id, _NEW).until
+
+
 def watch(turn: Turn, system: LevelSystem) -> None:
     """Begin the period of the level that the player has now; the first level has none, since it is not lost."""
     if system.downgrade == "none":
@@ -67,6 +72,9 @@ def on_timer(turn: Turn, timer: TimerFired) -> None:
     reached = max(0, bisect_right(system.thresholds, measure(turn, system)) - 1)
     if reached < place and system.downgrade != "none":
         level = system.levels[place - 1 if system.downgrade == "one" else reached]
+        entered = (entered.id for entered in system.levels[: place + 1])  # some perhaps before levels could be lost
+        standing = turn.standings.get(system.id, _NEW)
+        turn.set_standing(system.id, replace(standing, paid=tuple(dict.fromkeys((*standing.paid, *entered)))))
         turn.set_level(system.id, level.id)
         turn.effects.append(LevelChanged(system.id, level.id, held, down=True))
     watch(turn, system)

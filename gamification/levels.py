@@ -3,7 +3,7 @@
 from bisect import bisect_right
 
 from domain.effects import LevelChanged
-from gamification.downgrades import first_time, measure, watch
+from gamification.downgrades import first_time, judged_at, measure, watch
 from gamification.rewards import ask_for_message, described, grant, local_text
 from gamification.rules import Level, LevelSystem
 from gamification.working import Turn
@@ -20,6 +20,8 @@ def raise_levels(turn: Turn) -> None:
         moved = False
         for system in turn.rules.levels:
             held = turn.levels.get(system.id)
+            if system.downgrade != "none" and system.index.get(held or "", 0) and not judged_at(turn, system):
+                watch(turn, system)  # entered before levels could be lost
             balance = turn.wallet.get(system.currency)
             if system.window_days:
                 if held in system.index and balance is turn.start.wallet.get(system.currency):

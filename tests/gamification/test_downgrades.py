@@ -122,6 +122,18 @@ def test_the_conditions_that_ask_for_a_level_hear_of_the_fall() -> None:
         assert (held.completed_count if held else 0) == completed
 
 
+def test_levels_entered_before_they_could_be_lost_are_judged_and_not_paid_again() -> None:
+    town = Town(rules())
+    town.gets(200)
+    town.rules = rules(2, downgrade="one")
+    town.gets(1)
+    assert [timer.due for timer in town.timers] == [town.now + 30 * DAY]
+    town.passes(31 * DAY)
+    assert town.level() == "silver"
+    town.gets(200)
+    assert (town.level(), town.balance(ADA, "gems").balance) == ("gold", 15)
+
+
 def test_two_profiles_are_paid_for_a_level_once() -> None:
     town = Town(rules(downgrade="one"))
     for who in (ADA, GUEST):
