@@ -159,7 +159,6 @@ def approve(turn: Turn, args: dict[str, Any]) -> Answered | None:
     if record is None or record.status != "pending" or rule is None:
         return Answered("not_pending")
     if args.get("approve") is False:
-        turn.groups.append(GroupOp(records.pending_of(key), add=False))
         _refuse(turn, key, record, "rejected")
         return Answered("ok", data={"tournament": tournament, "run": run, "status": "refused"})
     if not asking.may_ask(turn):
@@ -233,6 +232,7 @@ def _not_in(turn: Turn, key: str, record: RunRecord, code: str, was: str) -> Ans
 def _refuse(turn: Turn, key: str, record: RunRecord, reason: str) -> None:
     turn.effects.append(TournamentRefused(*records.split(key), reason))
     records.leave(turn, key)
+    turn.groups.append(GroupOp(records.pending_of(key), add=False))
     records.keep(turn, key, replace(record, status="refused", reason=reason))
 
 

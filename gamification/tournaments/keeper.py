@@ -167,13 +167,13 @@ def _passed(keeper: Keeper, kept: Kept, passed: BarrierPassed) -> Kept:
     if len(kept.passed) < passed.of:
         return kept
     rule = rule_of(keeper)
+    if rule is None:
+        return _cancelled(keeper, kept, "not_configured")
     if kept.round == 1:
-        if rule is None:
-            return _cancelled(keeper, kept, "not_configured")
         if rule.registration == "auto" and kept.entrants < rule.min_players:
             return _cancelled(keeper, kept, "too_few_players")
         return _barrier(keeper, kept, 2)
-    kept = replace(kept, status="freezing", passed=[], approval=rule is not None and rule.approval)
+    kept = replace(kept, status="freezing", passed=[], approval=rule.approval)
     return _freeze(keeper, kept, [])
 
 
@@ -182,7 +182,7 @@ def _freeze(keeper: Keeper, kept: Kept, waiting: list[str]) -> Kept:
     room = FREEZE_MAX - len(waiting)
     following = list(islice(boards(keeper.name, kept), kept.frozen, kept.frozen + room))
     rule = rule_of(keeper)
-    most = max(TABLE_MAX, rule.rows if rule else 0)
+    most = max(TABLE_MAX, rule.rows if rule else 0, kept.size if kept.tiers else 0)
     keeper.freezes += [Freeze(board, keeper.id, most) for board in following]
     kept = replace(kept, waiting=[*waiting, *following], frozen=kept.frozen + len(following))
     if kept.waiting:
@@ -197,6 +197,8 @@ def _freeze(keeper: Keeper, kept: Kept, waiting: list[str]) -> Kept:
 def _frozen(keeper: Keeper, kept: Kept, frozen: BoardFrozen) -> Kept:
     if kept.status not in ("freezing", "paying") or frozen.board not in kept.waiting:
         return kept
+    if rule_of(keeper) is None and not kept.paid:
+        return _cancelled(keeper, kept, "not_configured")
     if kept.status == "freezing":
         kept = replace(kept, ranked=kept.ranked + frozen.entrants)
         if not kept.size:
@@ -223,10 +225,11 @@ def _cancelled(keeper: Keeper, kept: Kept, reason: str) -> Kept:
 def _command(keeper: Keeper, kept: Kept, command: Command) -> Kept:
     """Answer an operator: ``cancel_run``, until prizes are paid; ``approve_prizes``, once, when they wait for it."""
     shown = {"tournament": records.split(keeper.name)[0], "run": records.split(keeper.name)[1]}
-    if (rule := rule_of(keeper)) is None:
+    rule = rule_of(keeper)
+    if rule is None and (command.name != "cancel_run" or not kept.status):  # a run of a deleted one can be cancelled
         keeper.effects.append(Answered("tournament_not_found"))
         return kept
-    if not kept.status and run_named(rule.schedule, rule.zone, shown["run"]) is None:
+    if rule is not None and not kept.status and run_named(rule.schedule, rule.zone, shown["run"]) is None:
         keeper.effects.append(Answered("run_not_found"))
         return kept
     if command.name == "cancel_run":

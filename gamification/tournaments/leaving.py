@@ -10,7 +10,7 @@ from domain.game_effects import PrizeWon, TournamentCancelled, TournamentFinishe
 from domain.ids import keeper_id
 from domain.player import Ask
 from domain.runs import RunRecord
-from domain.step import GroupOp, UniqueKey
+from domain.step import BoardScore, GroupOp, UniqueKey
 from gamification import asking
 from gamification.rewards import ask_for_message, described, grant, local_text, rewards_from
 from gamification.tournaments import records
@@ -65,7 +65,11 @@ def on_left(turn: Turn, ask: Ask, answer: KeeperAnswered) -> Answered:
 def _out(turn: Turn, key: str, record: RunRecord) -> None:
     turn.effects.append(TournamentRefused(*records.split(key), "withdrawn"))
     records.leave(turn, key)
-    fresh = RunRecord("withdrawn", version=record.version, starts_at=record.starts_at, ends_at=record.ends_at)
+    version = record.version
+    if version:  # a score of before the start is on the board
+        version += 1
+        turn.scores_out.append(BoardScore(record.board, turn.player, version, None))
+    fresh = RunRecord("withdrawn", version=version, starts_at=record.starts_at, ends_at=record.ends_at)
     records.keep(turn, key, fresh)
 
 

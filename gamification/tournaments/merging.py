@@ -62,8 +62,7 @@ def _take(turn: Turn, key: str, mine: RunRecord | None, theirs: RunRecord) -> No
             records.keep(turn, key, theirs)
         return
     _enter(turn, key, theirs)
-    version = mine.version if mine is not None and mine.board == theirs.board else 0
-    taken = replace(theirs, version=version)
+    taken = replace(theirs, version=mine.version if mine is not None else 0)
     records.keep(turn, key, records.send(turn, key, taken) if taken.status in SEATED else taken)
 
 

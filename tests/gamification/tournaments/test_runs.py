@@ -13,7 +13,7 @@ from domain.game_effects import (
     TournamentJoined,
     TournamentRefused,
 )
-from domain.player import RunRecord
+from domain.player import RunRecord, Snapshot, with_parts
 from domain.step import BoardScore
 from gamification.tournaments import records
 from tests.gamification.playing import DAY, HOUR, MINUTE, MONDAY, NOON, SECOND
@@ -243,6 +243,19 @@ def test_who_withdraws_before_the_start_is_paid_back_and_makes_room() -> None:
     assert answers(world, "bob")[-1] == "already_started"
 
 
+def test_who_withdraws_leaves_the_board_too() -> None:
+    world = paid_race()
+    world.later(NIGHT - 30 * SECOND)
+    world.asks("ada", "register", tournament="race", run="2026-03-03")
+    world.settle()
+    world.does("ada", at=NIGHT + 5 * SECOND, amount=9)  # a clock that is fast
+    world.settle()
+    assert world.table(TOMORROW) == ["ada"]
+    world.asks("ada", "withdraw", tournament="race", run="2026-03-03")
+    world.settle()
+    assert (world.table(TOMORROW), world.record("ada", TOMORROW).version) == ([], 2)
+
+
 def test_an_operator_cancels_a_run_and_all_are_paid_back() -> None:
     world = paid_race()
     for player in ("ada", "bob"):
@@ -282,6 +295,17 @@ def test_an_operator_lets_in_who_waits_for_it() -> None:
     assert world.happened("bob", TournamentRefused)[0].reason == "closed"
 
 
+def test_who_is_let_in_too_late_does_not_wait_any_more() -> None:
+    world = hall(race=tournament(registration="approval"))
+    world.asks("ada", "register", tournament="race")
+    world.settle()
+    world.now = NIGHT + 70 * SECOND
+    world.asks("ada", "approve_registration", tournament="race", run="2026-03-02")
+    world.settle()
+    assert world.record("ada", TODAY).status == "refused"
+    assert not any(world.groups.values())
+
+
 def test_cohorts_fill_one_after_another_each_with_its_prizes() -> None:
     world = hall(race=tournament(cohorts={"size": 2}, prizes=prizes(100)))
     for n, player in enumerate(("ada", "bob", "cay", "dan", "eve"), 1):
@@ -315,6 +339,22 @@ def test_the_first_go_up_a_tier_and_the_last_go_down() -> None:
     assert [world.states[player].runs["race"].tier for player in ("bob", "cay")] == ["silver", "silver"]
 
 
+def test_the_last_go_down_though_cohorts_were_made_smaller_meanwhile() -> None:
+    def of_size(size: int) -> Hall:
+        tiers = {"size": size, "tiers": ["bronze", "silver"], "promote": 1, "demote": 1}
+        return hall(race=tournament(cohorts=tiers))
+
+    world = of_size(14)
+    players = [f"p{n}" for n in range(14)]
+    for amount, player in enumerate(players, 1):
+        world.states[player] = with_parts(Snapshot(player), runs={"race": RunRecord("tier", tier="silver")})
+        world.does(player, amount=amount)
+    world.settle()
+    world.rules = of_size(2).rules
+    world.later(NIGHT + HOUR)
+    assert world.states["p0"].runs["race"].tier == "bronze"
+
+
 def test_a_player_keeps_the_last_runs_only() -> None:
     world = hall(race=tournament())
     for day in range(30):
@@ -336,6 +376,37 @@ def test_a_tournament_that_is_deleted_ends_without_prizes_and_pays_back() -> Non
     world.later(OVER)
     assert (world.balance("ada", "gems"), world.balance("ada")) == (25, 0)
     assert world.happened("ada", TournamentCancelled)[0].reason == "not_configured"
+
+
+def test_one_that_is_deleted_after_its_end_pays_back_too() -> None:
+    for rounds in (1, 2, 3):
+        world = paid_race(prizes=prizes(100))
+        world.asks("ada", "register", tournament="race")
+        world.settle()
+        world.does("ada", amount=5)
+        world.settle()
+        world.fires(OVER)
+        kept = world.states["keeper:tournament:" + TODAY].kept
+        while kept.get("round", 0) < rounds and kept["status"] != "freezing":
+            assert world.one()
+            kept = world.states["keeper:tournament:" + TODAY].kept
+        world.rules = hall().rules
+        world.later(OVER)
+        assert (world.balance("ada", "gems"), world.happened("ada", PrizeWon)) == (25, [])
+
+
+def test_one_that_is_deleted_while_it_waits_for_approval_can_be_cancelled() -> None:
+    world = paid_race(prizes=prizes(100), approval=True)
+    world.asks("ada", "register", tournament="race")
+    world.settle()
+    world.does("ada", amount=5)
+    world.later(OVER)
+    world.rules = hall().rules
+    world.operator(TODAY, "approve_prizes")
+    world.operator(TODAY, "cancel_run")
+    world.settle()
+    assert answers(world, "keeper:tournament:" + TODAY) == ["tournament_not_found", "ok"]
+    assert world.balance("ada", "gems") == 25
 
 
 def test_a_keeper_that_does_not_know_the_tournament_yet_is_asked_again() -> None:
