@@ -29,13 +29,17 @@ def count(turn: Turn, rule: StreakRule, event: Event) -> None:
     streaks: Streaks = turn.part("streaks")
     held = streaks.get(rule.id, NEW)
     if held.marks and held.marks[-1][0] == cycle and has(held.marks[-1], saw) and held.by == rule.by:
-        return
+        if held.zone == zone or at < held.at:
+            return  # in another zone it counts nothing either, but says from where the player flies next
     if rule.where is not None and not rule.where(turn):
         return
     was, held = held, fitted(rule, held)
-    if cycle <= held.base.seen or (cycle < held.cycle and at >= held.at):
-        return  # too long ago; or a day that began again when the player flew west
+    if cycle <= held.base.seen:
+        return  # too long ago
     marks = held.marks
+    if cycle < held.cycle and at >= held.at:  # a day that began again when the player flew west: it counts once
+        turn.set_part("streaks", {**streaks, rule.id: replace(held, zone=zone, at=at)})
+        return
     if at >= held.at:
         marks = _excused(rule, held, marks, at, zone)
         held = replace(held, zone=zone, at=at)

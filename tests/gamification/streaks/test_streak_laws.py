@@ -157,6 +157,16 @@ def _freeze() -> dict[str, object]:
 @settings(max_examples=150)
 @given(st.lists(st.tuples(st.integers(1, 12), st.sampled_from(ZONES)), min_size=1, max_size=30))
 @example([(1, "Etc/GMT+12"), (12, "Pacific/Kiritimati")] * 8)
+@example(  # events that counted nothing were in the zones between
+    [
+        (1, "Africa/Abidjan"),
+        (1, "Australia/ACT"),
+        (11, "Africa/Abidjan"),
+        (12, "Africa/Abidjan"),
+        (12, "America/Adak"),
+        (12, "Pacific/Efate"),
+    ]
+)
 def test_who_plays_every_twelve_hours_wherever_loses_nothing_and_gains_at_most_two_days(
     legs: list[tuple[int, str]],
 ) -> None:
