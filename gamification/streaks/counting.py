@@ -28,9 +28,9 @@ def count(turn: Turn, rule: StreakRule, event: Event) -> None:
     saw = EARLY if rule.grace_ms and rule.cycle_at(at - rule.grace_ms, zone) < cycle else PLAYED
     streaks: Streaks = turn.part("streaks")
     held = streaks.get(rule.id, NEW)
-    if held.marks and held.marks[-1][0] == cycle and has(held.marks[-1], saw) and held.by == rule.by:
-        if held.zone == zone or at < held.at:
-            return  # in another zone it counts nothing either, but says from where the player flies next
+    is_known = held.marks and held.marks[-1][0] == cycle and has(held.marks[-1], saw) and held.by == rule.by
+    if is_known and (held.zone == zone or at < held.at):
+        return  # in another zone it counts nothing either, but says from where the player flies next
     if rule.where is not None and not rule.where(turn):
         return
     was, held = held, fitted(rule, held)
