@@ -35,11 +35,12 @@ class Refused extends Error {
 }
 
 async function call(path, options = {}) {
+  const asked = token;
   let answer;
   try {
     answer = await fetch(path.startsWith("/v1/") ? path : `/v1/me${path}`, {
       ...options,
-      headers: { Authorization: `Bearer ${token}`, ...options.headers },
+      headers: { Authorization: `Bearer ${asked}`, ...options.headers },
       signal: AbortSignal.timeout(12_000),
     });
   } catch {
@@ -47,7 +48,7 @@ async function call(path, options = {}) {
   }
   const body = await answer.json().catch(() => ({}));
   if (answer.ok) return { ...body, status: answer.status };
-  if (answer.status === 401) ask(t("token_ended"));
+  if (answer.status === 401 && [asked, null].includes(stored.get(TOKEN))) ask(t("token_ended")); // not for a token that has been replaced
   throw new Refused(answer.status, body);
 }
 

@@ -122,6 +122,21 @@ def test_who_has_no_token_is_told_what_is_needed_and_a_dead_one_is_said_to_be(ca
         assert [problem for problem in tab.problems if "40" not in problem] == []
 
 
+def test_a_late_refusal_of_the_old_token_does_not_end_the_new_one(casino: Engine, page: Page) -> None:
+    with casino.http() as http:
+        token = http.post(f"/v1/players/{PLAYER}/token", json={}).raise_for_status().json()["token"]
+    page.until("!!document.querySelector('#store button[data-key=mug]')", "the store")
+    page.value(  # in one turn: a new token, a page about to load again, and a call with the old one refused
+        "window.replaced = true; window.fetch = async () => new Response('{}', {status: 401});"
+        f"history.replaceState(null, '', '#token={token}'); dispatchEvent(new HashChangeEvent('hashchange'));"
+        "document.querySelector('#store button[data-key=mug]').click()"
+    )
+    page.until(
+        "!window.replaced && document.querySelector('#state')?.dataset.tone === 'good'", "the page with the new token"
+    )
+    page.until("document.querySelector('#who-name')?.innerText.includes('Oksana')", "the player")
+
+
 def test_the_focus_stays_where_a_player_pressed(page: Page) -> None:
     page.until("!!document.querySelector('#store button[data-key=mug]')", "the store")
     page.value("document.querySelector('#store button[data-key=mug]').focus()")
