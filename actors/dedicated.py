@@ -14,10 +14,11 @@ import msgspec
 
 from actors.beliefs import BeliefVersions
 from actors.models import ModelVersions
-from actors.player import Player, Told, Turns, Versions
+from actors.player import Player, Told, Versions
 from actors.processor import Known
 from actors.programme import ProgrammeVersions
 from actors.settings import MemberSettings
+from actors.turns import Turns
 from domain.entries import LogEntry
 from domain.ids import is_nobody, partition_of
 from domain.player import Snapshot, snapshot_from_parts

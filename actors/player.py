@@ -4,21 +4,15 @@ The same class runs in a host among thousands (``placement: shared``) and alone 
 It knows no store: it folds a batch of its player's entries and answers what must be written.
 """
 
-from msgspec import Struct, field
+from msgspec import Struct
 
-from actors.choices import counted
 from actors.deciding import Told, decide, entry_id
 from actors.recent import told as recent_of
+from actors.turns import Turns, write
 from domain.effects import (
-    ChoiceCounted,
-    ChoiceEnded,
     DuplicateLate,
-    DuplicateProposed,
     Effect,
-    FactTold,
     HistoryRecord,
-    JourneyEntered,
-    Posting,
     Reply,
     SetAside,
     encode_record,
@@ -29,19 +23,16 @@ from domain.entries import (
     Command,
     Entry,
     Event,
-    Fact,
     KeeperAnswered,
     LogEntry,
     MessageRequest,
-    Visited,
     encode_entry,
 )
-from domain.game_effects import CaseClosed, CaseOpened, Redeemed
 from domain.ids import request_id
 from domain.player import Snapshot, changed_parts, with_parts
-from domain.step import BoardScore, Freeze, Step, Toll
+from domain.step import Step
 
-__all__ = ["Player", "Told", "TurnFailed", "Turns", "Versions", "entry_id", "record_turn", "request_id"]
+__all__ = ["Player", "Told", "TurnFailed", "Versions", "entry_id", "record_turn", "request_id"]
 
 
 ASKED = "asked:"  # before an ask's id: where the reply to what a keeper answered is waited for
@@ -49,35 +40,6 @@ ASKED = "asked:"  # before an ask's id: where the reply to what a keeper answere
 
 class TurnFailed(Exception):
     """An entry of the engine's own failed; its partition stops, nothing is skipped."""
-
-
-class Turns(Struct, array_like=True):
-    """What a batch of one player's turns must write. Crosses the process boundary of a dedicated actor."""
-
-    player: str
-    base: int  # version the batch was folded from
-    fields: dict[str, bytes] = field(default_factory=dict)  # changed parts of the snapshot
-    history: list[tuple[str, bytes]] = field(default_factory=list)  # offset, record
-    outputs: list[bytes] = field(default_factory=list)  # for the tower's log
-    keys: list[tuple[str, str]] = field(default_factory=list)  # effect key, cause
-    timers: list[tuple[bool, int, bytes]] = field(default_factory=list)
-    replies: list[tuple[str, bytes]] = field(default_factory=list)  # channel, reply
-    accounts: dict[str, int] = field(default_factory=dict)  # other side of the ledger, by "account:currency"
-    failed: list[tuple[str, str]] = field(default_factory=list)  # offset, error: set aside
-    recent: list[tuple[int, str, str, str]] = field(default_factory=list)  # at, player, what, id: for the live page
-    groups: list[tuple[bool, str]] = field(default_factory=list)  # add, group
-    relays: list[tuple[str, bytes]] = field(default_factory=list)  # player, entry for their log
-    stops: list[str] = field(default_factory=list)  # ``reason`` or ``reason|until``: excluded from this batch on
-    duplicates: list[bytes] = field(default_factory=list)  # probable duplicates, for a person
-    entered: list[str] = field(default_factory=list)  # walks whose visits brought the player into a journey
-    lifts: list[str] = field(default_factory=list)  # reasons that no longer exclude the player; before the stops
-    mutes: list[tuple[bool, str]] = field(default_factory=list)  # set, mark
-    sums: list[tuple[str, int]] = field(default_factory=list)  # field, how much more: of choices that ended
-    scores: list[BoardScore] = field(default_factory=list)
-    freezes: list[Freeze] = field(default_factory=list)
-    tolls: list[Toll] = field(default_factory=list)
-    barriers: list[bytes] = field(default_factory=list)  # entries for each partition's own
-    cases: list[tuple[str, bytes]] = field(default_factory=list)  # id, record for a person; b"": it is over
 
 
 class Versions(Struct, frozen=True, array_like=True):
@@ -151,28 +113,7 @@ class Player:
             turns.barriers += [encode_entry(barrier) for barrier in step.barriers]
         if step.relays:
             turns.relays += [(relayed.player, encode_entry(relayed)) for relayed in step.relays]
-        for effect in step.effects:
-            if isinstance(effect, Posting):
-                account = f"{effect.account}:{effect.currency}"
-                turns.accounts[account] = turns.accounts.get(account, 0) - effect.amount
-            elif isinstance(effect, Redeemed):
-                for account, moved in ((effect.source, -effect.amount), (effect.account, effect.amount)):
-                    name = f"{account}:{effect.currency}"
-                    turns.accounts[name] = turns.accounts.get(name, 0) + moved
-            elif isinstance(effect, FactTold):
-                fact = Fact(state.player, effect.name, effect.value, entry.at, entry_id(what))
-                turns.outputs.append(encode_entry(fact))
-            elif isinstance(effect, DuplicateProposed):
-                turns.duplicates.append(
-                    encode_record(HistoryRecord(entry_id(what), "duplicate_proposed", entry.at, (effect,)))
-                )
-            elif isinstance(effect, CaseOpened | CaseClosed):
-                record = HistoryRecord(entry_id(what), state.player, entry.at, (effect,))
-                turns.cases.append((effect.id, encode_record(record) if isinstance(effect, CaseOpened) else b""))
-            elif isinstance(effect, ChoiceEnded | ChoiceCounted):
-                turns.sums += counted(effect)
-            elif isinstance(effect, JourneyEntered) and isinstance(what, Visited) and effect.journey == what.ref:
-                turns.entered.append(what.walk)
+        write(turns, step.effects, entry)
         # After the facts: what is asked for is judged knowing them. What was asked for before is taken back first.
         turns.outputs += [encode_entry(told_too) for told_too in step.told]
         if step.requests:

@@ -11,10 +11,11 @@ import msgspec
 from msgspec import structs
 
 from actors.partition import PartState, count_entered, with_beliefs, with_model
-from actors.player import Player, Told, TurnFailed, Turns, Versions
+from actors.player import Player, Told, TurnFailed, Versions
 from actors.processor import Folded, Known, PartitionStopped
 from actors.programme import Programme
 from actors.shared import Shared
+from actors.turns import Turns
 from crm.schedule import fired, opened
 from crm.tower.airspace import Airspace, airspace_from_parts
 from crm.tower.airspace import changed_parts as changed_air

@@ -3,7 +3,7 @@
 Of one commit there is one row for each board and one entry for each keeper, however many turns scored or paid.
 """
 
-from actors.player import Turns
+from actors.turns import Turns
 from domain.entries import Contributed, encode_entry
 from domain.ids import partition_of
 from domain.step import BoardScore, Freeze

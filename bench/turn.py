@@ -6,8 +6,9 @@ import pstats
 import time
 from typing import Any
 
-from actors.player import Player, Told, Turns
+from actors.player import Player, Told
 from actors.programme import Programme, compile_programme
+from actors.turns import Turns
 from bench.figures import median
 from bench.options import PLAIN, Options, machine, show
 from bench.programmes import documents_of

@@ -17,8 +17,9 @@ from redis.asyncio import Redis
 from actors.beliefs import BeliefVersions
 from actors.models import ModelVersions
 from actors.partition import RULES_VERSION, PartState, count_entered, decode_part, with_beliefs, with_model
-from actors.player import Player, Told, TurnFailed, Turns
+from actors.player import Player, Told, TurnFailed
 from actors.programme import ProgrammeVersions
+from actors.turns import Turns
 from crm.choices.recorded import recorded
 from domain.decisions import decode_decision, decode_delivery
 from domain.effects import (

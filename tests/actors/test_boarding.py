@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from actors.boarding import Boarding
-from actors.player import Turns
 from actors.shared import Shared
+from actors.turns import Turns
 from domain.entries import Barrier, BoardFrozen, Contributed, TimerFired, decode_entry, encode_entry
 from domain.ids import partition_of
 from domain.step import BoardScore, Freeze, Toll

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from actors.player import Player, Told, Turns
+from actors.player import Player, Told
 from actors.programme import compile_programme
+from actors.turns import Turns
 from crm.addresses import digest_of
 from domain.effects import Answered, Effect, FactTold, MessageWithdrawn, decode_record
 from domain.entries import (

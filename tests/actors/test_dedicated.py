@@ -9,9 +9,10 @@ from redis.asyncio import Redis
 
 from actors import dedicated
 from actors.dedicated import DedicatedPlayer, DedicatedPool
-from actors.player import Turns, Versions
+from actors.player import Versions
 from actors.processor import Known
 from actors.settings import MemberSettings
+from actors.turns import Turns
 from domain.entries import Event, LogEntry
 from domain.ids import partition_of
 from domain.player import Identity, Profile, Snapshot

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from actors.player import Player, Told, Turns
+from actors.player import Player, Told
 from actors.programme import compile_programme
+from actors.turns import Turns
 from domain.effects import FactTold, JourneyEntered, PatternChanged, decode_record
 from domain.entries import Event, LogEntry, MessageRequest, decode_entry
 from domain.habits import Habits

@@ -3,8 +3,9 @@
 from collections import Counter, defaultdict
 from typing import Any
 
-from actors.player import Player, Told, Turns
+from actors.player import Player, Told
 from actors.programme import Programme, compile_programme
+from actors.turns import Turns
 from domain.effects import Effect, Posting, decode_record
 from domain.entries import Entry, Event, Fact, LogEntry, MergeAsked, TimerFired, decode_entry
 from domain.player import Snapshot, all_parts, snapshot_from_parts

@@ -5,8 +5,9 @@ from typing import Any
 
 from msgspec import structs
 
-from actors.player import Player, Turns
+from actors.player import Player
 from actors.programme import compile_programme
+from actors.turns import Turns
 from domain.choices import OpenChoice
 from domain.effects import ChoiceEnded, Chose, Effect, JourneyStepped
 from domain.entries import Event, Landed, LogEntry, MessageRequest, TimerFired, decode_entry
