@@ -14,7 +14,7 @@ from domain.entries import Entry
 from domain.runs import RunRecord
 
 FIELD = "journal"  # of the head; pages and marks are ``journal.<slot>`` and ``journal.m<0 or 1>``
-PAGE = 16  # entries of a sealed page; an open one is written with each commit
+PAGE = 4  # entries of a sealed page; an open one is written with each commit (docs/adr/0013 has the figures)
 
 Page = tuple[bytes, ...]  # encoded ``Taken``
 

@@ -26,9 +26,9 @@ CORRECTED = Taken(
     correction=Correction({"points": 5}, {"race@7": 4}, {"race@7": RunRecord("scoring", "race@7", 3, 5.5, 7, 9)}),
 )
 JOURNAL = Journal(
-    33,
+    9,
     11,
-    (Mark(3, 0, 7, {"wallet": b"\x81"}, {"churn": 0.25}, {"mood": "sad"}), Mark(4, 16, 8)),
+    (Mark(3, 0, 7, {"wallet": b"\x81"}, {"churn": 0.25}, {"mood": "sad"}), Mark(4, 4, 8)),
     ((encode_taken(BET),) * PAGE, (encode_taken(CORRECTED),) * PAGE),
     (encode_taken(BET),),
     (3,),
@@ -52,13 +52,13 @@ TAKEN_BYTES = {
 }
 FIELD_BYTES = {
     "journal": (
-        "9b210b9203040291c47c9da3352d300702069ea56576656e74a3616461a26d31aa6265745f706c616365640781a8726f"
+        "9b090b9203040291c47c9da3352d300702069ea56576656e74a3616461a26d31aa6265745f706c616365640781a8726f"
         "756e645f6964a272378080a5747261636ba0a090a0a0c40090a09192a46d61696ea1629192a6706f696e7473ad737472"
         "65616b732f6461696c7981a5636875726ecb3fe000000000000081a46d6f6f64a4676c6164c0910381b670726f706572"
         "746965732e726f756e645f69643d72379407a26d3901a6636173655f310281a5636875726ecb3fe000000000000081a4"
         "6d6f6f64a4676c616404"
     ),
-    "journal.m0": "96041008808080",
+    "journal.m0": "96040408808080",
     "journal.m1": "9603000781a677616c6c6574c4018181a5636875726ecb3fd000000000000081a46d6f6f64a3736164",
 }
 
@@ -74,13 +74,13 @@ def test_kept_fields_of_the_journal_decode() -> None:
 
 
 def test_a_kept_page_decodes() -> None:
-    kept = bytes.fromhex("9200" + "dc0010" + PAGE * (f"c4{len(encode_taken(BET)):02x}" + TAKEN_BYTES["bet"]))
+    kept = bytes.fromhex("9200" + "94" + PAGE * (f"c4{len(encode_taken(BET)):02x}" + TAKEN_BYTES["bet"]))
     assert written(Journal(), JOURNAL)["journal.0"] == kept
 
 
 def test_what_is_sealed_is_written_once() -> None:
     before = with_parts(Snapshot("ada"), journal=JOURNAL)
-    more = Journal(34, 11, JOURNAL.marks, JOURNAL.sealed, (*JOURNAL.open, encode_taken(BET)), sequence=4)
+    more = Journal(10, 11, JOURNAL.marks, JOURNAL.sealed, (*JOURNAL.open, encode_taken(BET)), sequence=4)
     after = with_parts(before, journal=more)
     fields = changed_parts(before, after)
     assert fields.keys() == {"journal"}
