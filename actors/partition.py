@@ -1,4 +1,4 @@
-"""A partition's own state, committed with every batch that changes it (DESIGN 2.1, rule 3)."""
+"""A partition's own state, committed with every batch that changes it (docs/adr/0002)."""
 
 import msgspec
 from msgspec import Struct, structs

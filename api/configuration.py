@@ -1,4 +1,4 @@
-"""Configuration documents and the life of a programme: draft, diff, publish, roll back (CONTRACT, "Configuration").
+"""Configuration documents and the life of a programme: draft, diff, publish, roll back (docs/programme.md).
 
 A write goes to the draft. Publishing checks the draft as a whole, stores it as a version that never changes, and
 tells every partition; the answer comes when all of them run it.

@@ -119,7 +119,7 @@ class Context:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def look_at_memory(self) -> None:
-        """Note whether the store has room for more (DESIGN 2.1, rule 6)."""
+        """Note whether the store has room for more: intake ends before its memory does."""
         redis: Any = self.redis
         info = await redis.info("memory")
         limit = int(info.get("maxmemory", 0))

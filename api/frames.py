@@ -1,4 +1,4 @@
-"""Feed entries to the frames that a player's socket shows (CONTRACT, "Socket"; ``api.frame_types`` has their types)."""
+"""Feed entries to the frames that a player's socket shows (docs/socket.md; ``api.frame_types`` has their types)."""
 
 from collections.abc import Callable, Container, Iterable
 from typing import Any

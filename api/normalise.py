@@ -1,6 +1,6 @@
 """Segment bodies to domain events. Pure: time, ids and masks are handed in.
 
-Accepted as Segment's clients send it (research/ecosystem.md, section 3), refused as reliability F18 asks. Other
+Accepted as Segment's clients send it (docs/events.md); what no client sends is refused with the field's path. Other
 calls than ``track`` become events of a fixed name: ``identified page_viewed screen_viewed grouped aliased``.
 """
 

@@ -1,6 +1,6 @@
-"""The player's socket ``/v1/ws``: subprotocol ``playtower.v1``, JSON text frames (CONTRACT, "Socket").
+"""The player's socket ``/v1/ws``: subprotocol ``playtower.v1``, JSON text frames (docs/socket.md).
 
-Everything is bounded (reliability S13): frames in 64 KB, 100 messages a minute, hello within 10 s, 64 frames or 1 MB
+Everything is bounded: frames in 64 KB, 100 messages a minute, hello within 10 s, 64 frames or 1 MB
 waiting to go out. A socket that does not read is cut with 1013 within 5 s and delays nobody; it resumes by cursor.
 The token comes in the first message, never in the address; the socket ends with it.
 """

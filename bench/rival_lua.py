@@ -1,6 +1,6 @@
 """The hand-written rival: FastAPI and one Redis Lua script doing a toy programme.
 
-Workload W1 of ``research/oss_peers.md``: ignores a repeated event id; points += amount; level by the square root of
+The least that a game needs: a repeated event id is ignored; points += amount; level by the square root of
 the points; every tenth event completes the mission for 50 points and notifies the player's socket by pub/sub.
 Answers when the store has synced. It has no log, no rules as data, no history, no timers, no second process: what
 an able person writes in an afternoon.

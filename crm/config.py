@@ -1,4 +1,4 @@
-"""Configuration of the CRM as operators write it: ``policies``, ``templates``, ``settings`` (CONTRACT).
+"""Configuration of the CRM as operators write it: ``policies``, ``templates``, ``settings`` (docs/programme.md).
 
 ``KINDS`` lists all kinds of the package; segments, journeys and campaigns have their documents in modules of their own.
 """

@@ -1,4 +1,4 @@
-"""``placements/<slot>``: content of a page's slot, chosen for one player at the moment the page is drawn (CONTRACT).
+"""``placements/<slot>``: content of a page's slot, chosen for one player as the page is drawn (docs/tower.md).
 
 Nothing is queued and nothing waits: the best candidate that may be shown now is shown, else the fallback, else nothing.
 The gate goes first, as for every channel: an excluded player sees a fallback that advertises nothing, or nothing.

@@ -1,6 +1,6 @@
 """Liquid within limits: what a template may do, and how its source is read.
 
-Limits count steps and characters, never milliseconds (DESIGN 2.1, rule 3), so a replay degrades where the live
+Limits count steps and characters, never milliseconds, so a replay degrades where the live
 turn did. python-liquid's own limits leave these open, found by trying: a range of 10^9 is materialised by
 ``reversed`` and by filters; ``replace`` and ``join`` multiply two long texts in one call; loops one after
 another each have the whole allowance; ``now`` and the ``date`` filter read the clock and the host's zone.

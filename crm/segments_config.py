@@ -1,4 +1,4 @@
-"""``segments/<id>`` as operators write it (CONTRACT): who, and for what reason."""
+"""``segments/<id>`` as operators write it (docs/segments.md): who, and for what reason."""
 
 from typing import Annotated, Any
 

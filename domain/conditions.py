@@ -1,4 +1,4 @@
-"""The condition tree (CONTRACT): a question about an event and its player, compiled once into one Python function.
+"""The condition tree (docs/programme.md): a question about an event and its player, compiled once into a function.
 
 Logic is three-valued (Kleene): a field that is missing, or of another kind than the value it is compared with, is
 neither true nor false, and the whole is false unless it is true. Because De Morgan's laws hold, ``not`` is pushed down

@@ -1,6 +1,6 @@
 """What the control tower decided about a request, and what an in-app delivery is.
 
-Both are stored as MessagePack maps and shown as JSON with the same names (CONTRACT: ``/v1/players/{id}/decisions``).
+Both are stored as MessagePack maps and shown as JSON with the same names (``/v1/players/{id}/decisions``).
 """
 
 from typing import Any, Literal

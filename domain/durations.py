@@ -1,4 +1,4 @@
-"""Durations as people write them: seconds, or ``7d 12h 30m`` (CONTRACT)."""
+"""Durations as people write them: seconds, or ``7d 12h 30m``."""
 
 import re
 

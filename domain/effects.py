@@ -1,7 +1,7 @@
 """What a turn caused. Effects are facts of the past for the reader: the ledger, the trace, the socket.
 
 Stored as MessagePack arrays, half the size of maps (a bet moves five missions; a field is only ever added at the
-end, with a default), and shown as JSON by name (CONTRACT: ``{"kind": "points", ...}``).
+end, with a default), and shown as JSON by name (``{"kind": "points", ...}``).
 """
 
 from typing import Any

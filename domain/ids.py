@@ -1,4 +1,4 @@
-"""Ids that entries are routed by, and which partition that is (DESIGN section 2).
+"""Ids that entries are routed by, and which partition that is (docs/identity.md).
 
 An id is the ``userId``, else ``anon:<anonymousId>``. Intake never consults aliases; after a merge the old id forwards.
 """

@@ -1,6 +1,6 @@
 """A player's snapshot: what the actor holds between turns.
 
-Stored as several fields of one hash, only the changed ones are written (DESIGN 2.1, rule 13: snapshots of
+Stored as several fields of one hash, only the changed ones are written (whole snapshots of
 0.3, 3 and 6 KB gave 50,000, 33,000 and 23,000 commits/s). Parts are immutable: a rule that changes one
 returns a new one, so ``is`` tells what changed and a turn that fails leaves the old snapshot whole.
 
@@ -56,7 +56,7 @@ class Balance(Struct, frozen=True, gc=False, array_like=True):
 
 
 class Metric(Struct, frozen=True, gc=False, array_like=True):
-    """A windowed metric as a ring of buckets (DESIGN 2.1, rule 14).
+    """A windowed metric as a ring of buckets (``gamification.metrics``).
 
     ``buckets`` holds (bucket number, value) in ascending order, value being count, sum, max or last;
     bucket number = event time // width. ``values`` is the exact set of a ``unique`` metric up to 256,

@@ -34,7 +34,7 @@ class Debits:
 
 
 class Draws:
-    """Randomness of one entry, the same at every replay (DESIGN 2.1, rule 2).
+    """Randomness of one entry, the same at every replay.
 
     Entry offsets repeat across partitions, so the seed names the store, the partition, the entry and the rule.
 

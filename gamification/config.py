@@ -1,4 +1,4 @@
-"""Configuration of the gamification kinds, as written by people (CONTRACT, "Configuration").
+"""Configuration of the gamification kinds, as written by people (docs/gamification.md, docs/programme.md).
 
 These models are the public shape: strict, frozen, unknown keys refused. ``programme`` turns them into rules.
 """

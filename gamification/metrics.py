@@ -1,8 +1,8 @@
-"""Windowed metrics as rings of buckets (DESIGN 2.1, rule 14). Everything here is event time.
+"""Windowed metrics as rings of buckets: an event costs the same however long the window is.
 
-The window ends at the later of ``now`` and the newest event seen, so a late event neither rewinds a metric nor sees
-one that its successors do not. Bucket edges are UTC; the oldest bucket counts whole or not at all, so a window of
-``7d`` in buckets of a day is seven UTC days, the current one included.
+Everything here is event time (docs/adr/0005). The window ends at the later of ``now`` and the newest event seen, so a
+late event neither rewinds a metric nor sees one that its successors do not. Bucket edges are UTC; the oldest bucket
+counts whole or not at all, so a window of ``7d`` in buckets of a day is seven UTC days, the current one included.
 
 ``since`` has no buckets: it keeps the newest event's time in one, and is exact to the millisecond.
 """

@@ -1,4 +1,4 @@
-"""What a player is shown (CONTRACT, "Reads"): the programme as it stands for one player at a moment.
+"""What a player is shown: the programme as it stands for one player at a moment.
 
 Pure and lazy: a mission whose day, week, window or time limit is over is shown so before any turn has noticed.
 """
@@ -13,6 +13,7 @@ from gamification.missions import is_unlocked
 from gamification.purses import credited
 from gamification.rewards import described
 from gamification.rules import AchievementRule, LevelSystem, MissionRule, Rules
+from gamification.terms import shown as shown_expiry
 
 
 def player_view(rules: Rules, snapshot: Snapshot, now: int) -> dict[str, Any]:
@@ -92,7 +93,7 @@ def _balance(rules: Rules, currency: str, held: Balance) -> dict[str, Any]:
         lots = purse.lots if purse else ()
         shown["pending"] = sum(amount for _, amount, _ in pending)
         shown["available_at"] = pending[0][0] if pending else None
-        shown["expires"] = {"amount": lots[0][1], "at": lots[0][0]} if lots else None
+        shown["expires"] = {"amount": lots[0][1], "at": shown_expiry(lots[0][0])} if lots else None
     return shown
 
 

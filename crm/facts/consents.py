@@ -1,4 +1,4 @@
-"""What the player agreed to, key by key, with time, source and proof (research C9 to C12).
+"""What the player agreed to, key by key, with time, source and proof (docs/tower.md).
 
 A key is a channel, a purpose, or ``<product>/<channel>``. The tower hears plain answers (fact ``consent``) and which of
 them wait for a confirmation (``consent_pending``); the records stay here. Each change is an effect, whose history is

@@ -1,4 +1,4 @@
-"""What goes on with a player, as policies name it: a fresh loss, a failed deposit, a bad mood (MISSION 5.2).
+"""What goes on with a player, as policies name it: a fresh loss, a failed deposit, a bad mood (docs/tower.md).
 
 A context opens with an event and is over with another or after a time, whichever is first; the tower's own clock ends
 it (fact ``context:<id>``: {open, since, until}). Several rules may open and end one context.

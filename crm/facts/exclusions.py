@@ -1,8 +1,8 @@
-"""Why a player must not be contacted: several reasons at once, each with its own end, or none (research C1 to C6).
+"""Why a player must not be contacted: several reasons at once, each with its own end, or none (docs/tower.md).
 
 Adding a reason never allows more, and a shorter one never shortens a longer one of the same reason. A cool-off and an
 operator's own reasons end by themselves at ``until``; the grave ones end only by a readmission, whatever their
-``until`` says (C3). What this module decides reaches the store's stop in the same commit: a claim sees what the tower
+``until`` says. What this module decides reaches the store's stop in the same commit: a claim sees what the tower
 sees.
 """
 

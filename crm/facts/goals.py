@@ -1,4 +1,4 @@
-"""What messages are for: when it happens while one waits or is on its way, nobody wants it any more (MISSION 5.2).
+"""What messages are for: when it happens while one waits or is on its way, nobody wants it any more.
 
 The record ``goals`` is looked at with every event, so it is by event name: name -> request id -> [where, expires_at].
 """

@@ -1,4 +1,4 @@
-"""Words by which a player ends messages when they answer one: any spelling, spacing and politeness (research C12).
+"""Words by which a player ends messages when they answer one: any spelling, spacing and politeness.
 
 English, Ukrainian, Russian, Portuguese, Spanish, German, French, Italian and Polish. The whole answer must say it, not
 a part of it: "stop" ends messages, "when does it stop?" does not.

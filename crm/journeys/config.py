@@ -1,4 +1,4 @@
-"""``journeys``: a graph drawn as a document (CONTRACT, "journeys/welcome"). Durations are seconds or ``7d 12h 30m``.
+"""``journeys``: a graph drawn as a document (docs/journeys.md). Durations are seconds or ``7d 12h 30m``.
 
 The first node is where a walk begins. A node without ``next`` is an end. What the document says of itself is checked
 here and by ``crm.journeys.graph``; what it says of other documents, when the programme is published.

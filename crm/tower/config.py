@@ -1,4 +1,4 @@
-"""``policies/default`` as operators write it (CONTRACT): what the control tower lets through, and when."""
+"""``policies/default`` as operators write it (docs/tower.md): what the control tower lets through, and when."""
 
 from collections.abc import Collection
 from typing import Annotated, Any, Literal

@@ -114,7 +114,7 @@ def weigh(
 ) -> Weighed:
     """Judge one request against one player's airspace.
 
-    In this order, which is the order of the reasons (MISSION 5.2):
+    In this order, which is the order of the reasons (docs/tower.md, "The order of judgement"):
 
     1. expired: ``expires_at`` is not after now; merged: the id lives on under another;
     2. exclusion: only ``legal`` passes, and only with a template that is marked as a legal notice;

@@ -1,7 +1,7 @@
 """What earlier sends leave room for: conflict groups, frequency caps, the minimum gap, fatigue.
 
 A pending send (cleared, its receipt not yet there) counts as sent just now, whenever that is asked: it may go at any
-moment, so nothing is cleared that would break a limit beside it, not even over midnight (reliability 3.7).
+moment, so nothing is cleared that would break a limit beside it, not even over midnight.
 """
 
 from math import log2

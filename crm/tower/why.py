@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Codes of a decision's reasons, in the order in which they are judged (MISSION 5.2)."""
+    """Codes of a decision's reasons, in the order in which they are judged (docs/tower.md)."""
 
     EXPIRED = "expired"
     PLAYER_MERGED = "player_merged"

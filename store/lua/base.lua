@@ -1,5 +1,5 @@
 #!lua name=playtower
--- The commit protocol as one function library (Redis 7 Functions; DESIGN section 2, docs/adr/0002).
+-- The commit protocol as one function library (Redis 7 Functions; docs/adr/0002).
 -- KEYS[1] is nearly always the meta hash of one lane of one partition: "{17}:meta" (players), "{17}:t:meta" (tower) or
 -- "{17}:c:meta" (channels).
 -- Every other key is derived from it, so it carries the same hash tag and lives in the same cluster slot.

@@ -179,7 +179,7 @@ async def test_one_bad_event_does_not_refuse_the_others(api: Api) -> None:
     }  # fmt: skip
 
 
-# --- F18: malformed ---------------------------------------------------------------------------------------------------
+# --- malformed --------------------------------------------------------------------------------------------------------
 
 PROPERTIES = b'{"type":"track","event":"x","userId":"u","messageId":"bad","properties":{"a":%s}}'
 OWN_IDS = ("cmd", "confirm", "consent", "device", "gate", "letter", "msg", "plc")  # of the engine's own events

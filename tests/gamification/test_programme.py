@@ -9,7 +9,7 @@ from gamification.config import KINDS
 from gamification.programme import InvalidProgramme, compile_rules
 from tests.gamification.playing import mission, points
 
-CONTRACT: dict[str, dict[str, dict[str, Any]]] = {
+SHOP: dict[str, dict[str, dict[str, Any]]] = {
     "metrics": {"deposits_7d": {"event": "deposit_completed", "aggregate": "count", "window": "7d"}},
     "earn-rules": {
         "bet-points": {
@@ -60,7 +60,7 @@ CONTRACT: dict[str, dict[str, dict[str, Any]]] = {
 
 
 def test_the_examples_of_the_contract_compile() -> None:
-    rules = compile_rules(4, CONTRACT, timezone="Europe/Lisbon")
+    rules = compile_rules(4, SHOP, timezone="Europe/Lisbon")
     assert (rules.version, rules.timezone) == (4, "Europe/Lisbon")
     assert [rule.id for rule in rules.by_event["bet_placed"].missions] == ["ten-bets"]
     assert rules.currencies == {"points": False, "gems": False}

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,13 @@ _FILE = re.compile(
     r"`((?:actors|api|channels|crm|domain|gamification|playtower|store|examples|tests)/[\w./-]+\.(?:py|lua|yaml|md|parquet))`"
 )
 _DOCUMENT = re.compile(r"\A# ([a-z-]+)/([\w-]+)\n")
+SOURCES = (".py", ".lua", ".js", ".html", ".css", ".md", ".yaml", ".toml")
 WORKPLACE = "/" + "work/"  # not spelled out, so that this file may hold it
+_PAPER = re.compile(
+    r"\b(?:DESIGN|STYLE|CONTRACT|MISSION)(?:\.md| \d|,? section)| \((?:DESIGN|STYLE|CONTRACT|MISSION)[,:)]"
+    r"|\breliability [A-Z]?\d|\bresearch(?:/| [A-Z]\d)|\bissue #?\d"
+)
+_PAGE = re.compile(r"(?<![\w/])docs/[\w/-]+(?:\.md)?")
 HOSTS = re.compile(r"(?:pypi|pythonhosted|npmjs|debian)\.(?:org|com|net)", re.IGNORECASE)
 
 
@@ -171,6 +178,34 @@ def test_no_file_names_the_place_it_was_made_at() -> None:
         if WORKPLACE in text or HOSTS.search(text):
             named.append(path.relative_to(ROOT).as_posix())
     assert named == []
+
+
+def test_no_file_refers_to_a_paper_that_is_not_here() -> None:
+    """Notes of those who wrote it are not shipped: who reads the code has docs/, with the decisions in docs/adr."""
+    found = [
+        f"{name}:{number} says {match[0].strip()!r}; name the page in docs/ that says why, or give the reason itself"
+        for name, number, line in lines_of(*SOURCES)
+        for match in _PAPER.finditer(line)
+    ]
+    assert found == [], "\n".join(found)
+
+
+def test_every_page_that_code_names_is_there() -> None:
+    found = [
+        f"{name}:{number} names {page}, which is not there"
+        for name, number, line in lines_of(*SOURCES)
+        if not name.endswith(".md")  # their links are looked at above
+        for page in _PAGE.findall(line)
+        if not (ROOT / page).exists() and not list((ROOT / page).parent.glob(Path(page).name + "-*.md"))
+    ]
+    assert found == [], "\n".join(found)
+
+
+def lines_of(*suffixes: str) -> Iterator[tuple[str, int, str]]:
+    for path in tracked():
+        if path.suffix in suffixes and path != Path(__file__):
+            name = path.relative_to(ROOT).as_posix()
+            yield from ((name, number, line) for number, line in enumerate(read(path).splitlines(), 1))
 
 
 def test_the_licence_is_whole() -> None:

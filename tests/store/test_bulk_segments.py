@@ -1,4 +1,4 @@
-"""Segments on the stream and over the archive: two ways to the same members, at any time (parity, STYLE section 3)."""
+"""Segments on the stream and over the archive: two ways to the same members, at any time."""
 
 import shutil
 import tempfile

@@ -30,7 +30,7 @@ OWN = {"reason": "audit | of\nJune", "until": NOON + 9}
         pytest.param("player_blocked", {}, "blocked", bar(), "", id="blocked"),
         pytest.param("harm_marker_raised", {}, "harm", bar(), "", id="harm"),
         pytest.param("age_verification_failed", {}, "under_age", bar(), "", id="under age"),
-        pytest.param("player_excluded", SPELLED, "self_exclusion", bar(until=NOON + 1), "", id="C3 too"),
+        pytest.param("player_excluded", SPELLED, "self_exclusion", bar(until=NOON + 1), "", id="in other words"),
         pytest.param("player_excluded", OWN, "audit of June", bar(until=NOON + 9, ends=True), "+", id="one's own"),
         pytest.param("player_excluded", {"reason": 7}, "excluded", bar(), "", id="no reason is one too"),
         pytest.param("player_excluded", {"until": "tomorrow"}, "excluded", bar(), "", id="an end that is none"),

@@ -1,4 +1,4 @@
-"""Answers that end messages, in whatever spelling (C12)."""
+"""Answers that end messages, in whatever spelling."""
 
 import pytest
 

@@ -14,7 +14,7 @@ from domain.errors import Invalid
 from domain.player import Enrolment
 from tests.crm.journeys.traveller import TEXT, delay, field, journey, message, wait
 
-CONTRACT: dict[str, Any] = {
+WELCOME: dict[str, Any] = {
     "entry": {"event": "signed_up", "where": None, "once": True},
     "exit": {"goal": {"event": "deposit_completed"}},
     "nodes": [
@@ -34,9 +34,9 @@ def errors_of(documents: dict[str, Any] | None = None, **journeys: Any) -> list[
     return errors
 
 
-def test_the_example_of_the_contract_compiles() -> None:
-    assert errors_of(welcome=CONTRACT) == []
-    assert validate_document("journeys", "welcome", CONTRACT)["nodes"][1]["timeout_s"] == 86400
+def test_a_welcome_with_a_wait_compiles() -> None:
+    assert errors_of(welcome=WELCOME) == []
+    assert validate_document("journeys", "welcome", WELCOME)["nodes"][1]["timeout_s"] == 86400
 
 
 LOOP = {"id": "b", "kind": "branch", "paths": [{"when": field("now.hour", "gt", 1), "next": "hi"}], "default": "d"}
@@ -156,7 +156,7 @@ def test_every_code_has_words() -> None:
 
 
 def test_what_conditions_may_ask_is_what_a_walk_answers() -> None:
-    compiled = compile_journey("j", JourneyConfig.model_validate(CONTRACT))
+    compiled = compile_journey("j", JourneyConfig.model_validate(WELCOME))
     measures = Measures(compiled, Enrolment(1, 1, "hi", 0, 0), 5)
     assert set(measures) == set(FIELDS)
     assert all(name in measures for name in FIELDS)

@@ -1,4 +1,4 @@
-"""MISSION 5.2, one case a row: what stops a message, in the order in which it is judged.
+"""One case a row: what stops a message, in the order in which it is judged (docs/tower.md).
 
 Every row has one thing wrong, and everything that is judged later, too: the first one is told first.
 """
