@@ -23,10 +23,6 @@ class Counts(Struct, frozen=True):
             self.out_of_order + other.out_of_order,
         )
 
-    @property
-    def clean(self) -> bool:
-        return not (self.lost or self.doubled or self.out_of_order)
-
 
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the smallest value that at least ``share`` (0..1) of the values do not exceed; 0 of none.

@@ -16,7 +16,6 @@ from bench.traffic import Bet, Traffic
 from domain.entries import Event, LogEntry, decode_entry, encode_entry
 from domain.player import Snapshot
 
-ABOUT = "a turn alone: microseconds an event with the casino programme (--profile: where they go)"
 START_MS = 1_700_000_000_000
 
 

@@ -26,7 +26,6 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]+")  # also 
 _BREAKS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u0085\u2028\u2029]")  # of bodies: all controls but tab and newline
 TAG_CHARS = 10  # 50 bits: to forge one takes as many mails
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.-]{1,41}")  # with the tag and ``unsubscribe+`` it fits into LOCAL_MAX
-_DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _UTF8_ATOM = re.compile(
     r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u00a1-\U0010ffff]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u00a1-\U0010ffff]+)*"
 )

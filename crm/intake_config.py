@@ -1,7 +1,7 @@
 """Configuration of what comes in: ``events`` (masks), ``traits`` and ``mappings`` (docs/events.md)."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -124,7 +124,6 @@ class MappingConfig(_Document):
 
 
 KINDS: dict[str, type[BaseModel]] = {"events": EventConfig, "traits": TraitConfig, "mappings": MappingConfig}
-TRAIT_TYPES: tuple[str, ...] = (*get_args(FieldType), "country", "locale", "timezone")
 
 
 def conflicts(documents: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Iterator[str]:

@@ -24,8 +24,6 @@ from domain.runs import RunRecord
 from domain.shop import Shop
 from domain.streaks import QuestProgress, Streak
 
-SCHEMA_VERSION = 1  # of the stored parts; see ``store/upgrade.py``
-
 
 class Profile(Struct, frozen=True, gc=False, array_like=True):
     """Who the player is."""

@@ -51,7 +51,6 @@ class ServeSettings(BaseSettings):
     admin_key: str = ""
     ingest_key: str = ""
     backlog_bound: int = Field(10_000, ge=1)
-    log_level: str = "info"
     archive_dir: Path | None = None  # of the Parquet files; none: below the data directory
     archive_wait: Duration = 300  # seconds an entry waits for others before it is archived
     beliefs_every: Duration = 30  # seconds between looks at what choices taught

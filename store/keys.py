@@ -37,9 +37,6 @@ class Lane:
     def state(self, p: int, player: str) -> str:
         return f"{{{p}}}:{self.prefix}s:{player}"
 
-    def state_prefix(self, p: int) -> str:
-        return f"{{{p}}}:{self.prefix}s:"
-
     def history(self, p: int, player: str) -> str:
         return f"{{{p}}}:{self.prefix}h:{player}"
 

@@ -37,7 +37,6 @@ def _safe(value: str) -> str:
 Liquid = Annotated[str, Field(max_length=65_536)]
 Words = Annotated[dict[Language, Liquid], Field(min_length=1, max_length=64), AfterValidator(_sources)]
 SomeWords = Annotated[dict[Language, Liquid], Field(max_length=64), AfterValidator(_sources)]
-Leaf = Annotated[Liquid, AfterValidator(_source)]
 Address = Annotated[str, Field(max_length=2048), AfterValidator(_safe)]
 Tone = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]

@@ -11,13 +11,11 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
-from crm.facts import facts_of as facts_of
 from crm.tower.config import SENDS_MAX
 from crm.tower.policy import UNCOUNTED, Policy
 from domain.calendar import DAY_MS
 from domain.entries import Fact, MessageRequest
 
-AIRSPACE_SCHEMA_VERSION = 2  # of the stored parts
 SEEN_MAX = 512  # ended requests remembered, so that one that comes again changes nothing
 WAITING_MAX = 100  # messages that wait for one player; beyond, the lowest priority is refused
 CONTEXT = "context:"  # how the names of contexts' facts begin

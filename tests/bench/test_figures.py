@@ -42,7 +42,6 @@ def test_a_ratio_without_a_reference_is_zero() -> None:
 )
 def test_lost_doubled_and_reordered_events_are_told_apart(seen: str, counts: Counts) -> None:
     assert tally(list("abc"), list(seen)) == counts
-    assert counts.clean == (counts == Counts(3))
 
 
 def test_counts_add_up() -> None:
