@@ -27,3 +27,4 @@ class RunRecord(Struct, frozen=True, gc=False, array_like=True):
     rank: int = 0  # in the final table, where it was told
     tier: str = ""
     reason: str = ""  # of a refusal or cancellation
+    paid: tuple[tuple[int, int], ...] = ()  # terms of the price, of a currency that expires (``gamification.terms``)

@@ -20,6 +20,8 @@ class Purchase(Struct, frozen=True, gc=False, array_like=True):
     until: int = 0  # ms: of one that is granting, when it fails unless it is confirmed; 0: no limit
     granted_at: int = 0  # ms
     gave: tuple[tuple[str, int], ...] = ()  # (currency, amount) posted when it was granted; a refund takes these
+    paid: tuple[tuple[int, int], ...] = ()  # terms of the price, of a currency that expires (``gamification.terms``)
+    lots: tuple[tuple[str, int], ...] = ()  # (currency, ms when it expires) of the lots that ``gave`` made
 
 
 class Bought(Struct, frozen=True, gc=False, array_like=True):

@@ -20,6 +20,7 @@ from domain.game_effects import CreditLimited, CreditPending, RewardRefused
 from domain.player import Balance, Purse, Snapshot
 from gamification.room import Room
 from gamification.rules import AMOUNT_MAX, PurseRule
+from gamification.terms import GRACE_DAYS, Terms, restored
 
 if TYPE_CHECKING:
     from gamification.working import Turn
@@ -75,24 +76,51 @@ def put_aside(turn: "Turn", options: PurseRule, amount: int, rule: str) -> Liter
 
 
 def moved(
-    turn: "Turn", options: PurseRule, held: Balance, amount: int, balance: int, earned: int, account: str
+    turn: "Turn", options: PurseRule, held: Balance, amount: int, balance: int, earned: int, account: str, lot: int = 0
 ) -> Purse | None:
     """Return the purse after ``amount`` was posted, which leaves ``balance`` and raised ``lifetime`` by ``earned``.
 
-    A credit first fills a debt; the rest is a lot. What comes back joins the lot that expires first; where none is
-    left it is a new one.
+    A credit first fills a debt; the rest is a lot. What comes back without terms joins the lot that expires first;
+    where none is left it is a new one.
+
+    Args:
+        lot: Of a debit that takes a credit back: when the lot expires that the credit made. It is taken from first.
     """
-    purse = _armed(turn, options.currency, _changed(turn, options, held, amount, balance, earned, account))
+    purse = _armed(turn, options.currency, _changed(turn, options, held, amount, balance, earned, account, lot))
     return None if purse == _EMPTY else purse
 
 
+def come_back(turn: "Turn", options: PurseRule, amount: int, terms: Terms) -> Purse | None:
+    """Return the purse when ``amount`` comes back with its terms; ``expire`` takes what is over, and sets the timer.
+
+    Of a debt that it fills, what expires first is gone first. What does not expire any more comes back without a term.
+    """
+    held = turn.wallet.get(options.currency, _NOTHING)
+    purse = held.purse or _EMPTY
+    if not (expires := _expiry(options, turn.at, turn.zone)):
+        return held.purse
+    grace = min(expires, _begins(local_day(turn.at, turn.zone) + GRACE_DAYS + 1, turn.zone))
+    otherwise = purse.lots[0][0] if purse.lots else expires
+    debt = min(amount, max(0, -held.balance))
+    lots = purse.lots
+    for at, left in _spent(restored(terms, amount, turn.at, grace, otherwise), debt):
+        lots = _added(lots, at, left)
+    return replace(purse, lots=lots)
+
+
+def expiry_of(turn: "Turn", currency: str) -> int:
+    """Return when the lot expires that a credit makes now; 0: it makes none."""
+    options = turn.rules.purses.get(currency)
+    return _expiry(options, turn.at, turn.zone) if options is not None else 0
+
+
 def _changed(
-    turn: "Turn", options: PurseRule, held: Balance, amount: int, balance: int, earned: int, account: str
+    turn: "Turn", options: PurseRule, held: Balance, amount: int, balance: int, earned: int, account: str, lot: int = 0
 ) -> Purse:
     purse = held.purse or _EMPTY
     lots = purse.lots
     if amount < 0:
-        lots = _spent(lots, -amount)
+        lots = _taken_back(lots, -amount, lot) if lot else _spent(lots, -amount)
     elif expires := _expiry(options, turn.at, turn.zone):
         fresh = min(amount, max(0, balance))
         at = lots[0][0] if lots and account in RETURNS else expires
@@ -130,10 +158,11 @@ def settle(turn: "Turn", currency: str) -> None:
             after = _changed(turn, options, held, amount, balance, amount, "issued")
             turn.set_balance(currency, Balance(balance, lifetime, after))
             turn.effects.append(Posting(currency, amount, balance, rule, turn.rules.version, "issued", "available"))
-    _expire(turn, currency)
+    expire(turn, currency)
 
 
-def _expire(turn: "Turn", currency: str) -> None:
+def expire(turn: "Turn", currency: str) -> None:
+    """Take what has expired, and set the timer for what is due next."""
     held = turn.wallet[currency]
     purse = held.purse or _EMPTY
     over = sum(left for at, left in purse.lots if at <= turn.at)
@@ -194,6 +223,13 @@ def _spent(lots: Lots, amount: int) -> Lots:
         lots = ((at, left - amount), *lots[1:]) if left > amount else lots[1:]
         amount -= left
     return lots
+
+
+def _taken_back(lots: Lots, amount: int, at: int) -> Lots:
+    """Take from the lot that expires then, and what it does not have from the first."""
+    part = min(amount, next((left for when, left in lots if when == at), 0))
+    rest = tuple((when, left - part if when == at else left) for when, left in lots if when != at or left > part)
+    return _spent(rest, amount - part)
 
 
 def _with(pending: Pending, row: tuple[int, int, str], currency: str) -> Pending:

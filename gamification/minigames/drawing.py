@@ -16,6 +16,7 @@ from gamification.ledger import give_back, hold, redeem
 from gamification.minigames import attempts, calendars, keeper, plays, seeds
 from gamification.minigames.plays import Pending
 from gamification.minigames.rules import MinigameRule
+from gamification.terms import Terms
 from gamification.working import Turn
 
 THEN = "minigame_reserved"
@@ -61,12 +62,16 @@ def _play(turn: Turn, game: MinigameRule, zone: str, client_seed: str | None) ->
         return Answered("no_attempts", data={"next_at": attempts.next_at(before, game, turn.at, zone) or None})
     games, spin = taken
     currency, amount = ("", 0) if spin else game.price  # a spin was given: it costs nothing
-    if amount and (code := hold(turn, currency, amount, f"minigames/{game.id}", game.version)) != "ok":
-        return Answered(code)
+    terms: Terms = ()
+    if amount:
+        code, terms = hold(turn, currency, amount, f"minigames/{game.id}", game.version)
+        if code != "ok":
+            return Answered(code)
     turn.set_part("games", games)
     epoch, nonce, mine = seeds.use(turn, game.id, zone, client_seed)
     own = {"actor": turn.player, "epoch": epoch, "nonce": nonce, "client_seed": mine}
-    return _draw(turn, plays.begun(turn, game, table) | own | {"spin": spin, "price": [currency, amount], "out": []})
+    paid = {"spin": spin, "price": [currency, amount]} | ({"terms": [list(row) for row in terms]} if terms else {})
+    return _draw(turn, plays.begun(turn, game, table) | own | paid | {"out": []})
 
 
 def on_reserved(turn: Turn, asked: Ask, answer: KeeperAnswered) -> Answered | None:
@@ -121,7 +126,9 @@ def _failed(turn: Turn, pending: Pending) -> Answered:
     turn.set_part("games", games)
     currency, amount = pending["price"]
     if amount:
-        give_back(turn, currency, amount, f"minigames/{pending['game']}", pending["version"], "prizes_out")
+        terms = tuple((int(at), int(part)) for at, part in pending.get("terms", ()))
+        name = f"minigames/{pending['game']}"
+        give_back(turn, currency, amount, name, pending["version"], "prizes_out", terms=terms)
     plays.fail(turn, pending)
     return Answered("prizes_out")
 

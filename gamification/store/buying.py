@@ -18,6 +18,7 @@ from gamification.rules import Reward
 from gamification.store import granting, records
 from gamification.store.rules import ItemRule
 from gamification.store.stock import item_of, keeper_for
+from gamification.terms import Terms
 from gamification.working import Turn
 
 THEN = "stock_reserved"
@@ -31,10 +32,14 @@ def buy(turn: Turn, args: dict[str, Any]) -> Answered | None:
     if code := refusal(turn, rule):
         return Answered(code)
     price = rule.price_at(turn.at, turn)
-    if price and (outcome := ledger.hold(turn, rule.currency, price, f"rewards/{rule.id}", rule.version)) != "ok":
-        return Answered(outcome, data={"item": rule.id, "price": price, "currency": rule.currency})
+    paid: Terms = ()
+    if price:
+        outcome, paid = ledger.hold(turn, rule.currency, price, f"rewards/{rule.id}", rule.version)
+        if outcome != "ok":
+            return Answered(outcome, data={"item": rule.id, "price": price, "currency": rule.currency})
+    version = turn.rules.version
     purchase = Purchase(
-        records.new_id(turn), rule.id, "asked", turn.at, rule.currency, price, "", 1, "", turn.rules.version
+        records.new_id(turn), rule.id, "asked", turn.at, rule.currency, price, version=version, paid=paid
     )
     records.count(turn, rule.id, 1, turn.at)
     if rule.stock is None:

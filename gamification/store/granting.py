@@ -13,6 +13,7 @@ from domain.game_effects import RewardRefused
 from domain.shop import Purchase
 from gamification import ledger
 from gamification.asking import tell
+from gamification.purses import expiry_of
 from gamification.rewards import ask_for_message, described, give, local_text
 from gamification.store import records
 from gamification.store.rules import ItemRule
@@ -66,7 +67,8 @@ def grant(turn: Turn, rule: ItemRule, purchase: Purchase) -> Purchase:
         for currency, amount in give(turn, rule.gives, name, purchase.version, account):
             gave[currency] = gave.get(currency, 0) + amount
     if gave and not purchase.rule:
-        purchase = replace(purchase, gave=tuple(gave.items()))
+        lots = tuple((currency, at) for currency in gave if (at := expiry_of(turn, currency)))
+        purchase = replace(purchase, gave=tuple(gave.items()), lots=lots)
         records.keep(turn, purchase)
     item = {"id": rule.id, "name": local_text(rule.name, turn.profile.locale, rule.id), "gives": described(rule.gives)}
     ask_for_message(turn, rule.message, f"{name}/{purchase.id}", {"purchase": {"id": purchase.id, "item": item}})
@@ -76,14 +78,15 @@ def grant(turn: Turn, rule: ItemRule, purchase: Purchase) -> Purchase:
 def fail(turn: Turn, purchase: Purchase, reason: str) -> Purchase:
     """Give price and stock back; the purchase counts against no limit."""
     if purchase.price:
-        ledger.give_back(turn, purchase.currency, purchase.price, f"rewards/{purchase.item}", purchase.version, reason)
+        name = f"rewards/{purchase.item}"
+        ledger.give_back(turn, purchase.currency, purchase.price, name, purchase.version, reason, terms=purchase.paid)
     if purchase.reserved:
         tell(turn, keeper_for(purchase.item), "release", {"amount": purchase.amount})
     if purchase.rule:
         turn.effects.append(RewardRefused(purchase.rule, reason, rewards=(("item", purchase.item, purchase.amount),)))
     else:
         records.count(turn, purchase.item, -purchase.amount, purchase.at)
-    return _over(turn, replace(purchase, status="failed", reason=reason, reserved=False))
+    return _over(turn, replace(purchase, status="failed", reason=reason, reserved=False, paid=()))
 
 
 def _over(turn: Turn, purchase: Purchase) -> Purchase:

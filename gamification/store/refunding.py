@@ -34,12 +34,21 @@ def refund(turn: Turn, args: dict[str, Any]) -> Answered:
     _take(turn, purchase)
     name = f"rewards/{purchase.item}"
     if purchase.price:
-        ledger.give_back(turn, purchase.currency, purchase.price, name, purchase.version, "refund", ledger.REDEEMED)
+        ledger.give_back(
+            turn,
+            purchase.currency,
+            purchase.price,
+            name,
+            purchase.version,
+            "refund",
+            ledger.REDEEMED,
+            purchase.paid,
+        )
     if purchase.reserved:
         tell(turn, keeper_for(purchase.item), "put_back", {"amount": purchase.amount})
     records.count(turn, purchase.item, -purchase.amount, purchase.at)
     reason = str(args.get("reason") or "refund")[:300]
-    purchase = replace(purchase, status="refunded", reason=reason, reserved=False)
+    purchase = replace(purchase, status="refunded", reason=reason, reserved=False, paid=(), lots=())
     records.change(turn, purchase)
     return _answer(purchase)
 
@@ -56,11 +65,16 @@ def _refusal(turn: Turn, rule: ItemRule | None, purchase: Purchase) -> str:
 
 
 def _take(turn: Turn, purchase: Purchase) -> None:
-    """Take the currencies that were given then, whatever the item gives now; what else it gave cannot be taken."""
+    """Take the currencies that were given then, whatever the item gives now; what else it gave cannot be taken.
+
+    Each is taken from the lot that it made, and what is not there any more from what expires first.
+    """
+    lots = dict(purchase.lots)
     for currency, amount in purchase.gave:
         there = max(0, turn.wallet.get(currency, Balance()).balance)
         if taken := min(amount, there):
-            ledger.post(turn, currency, -taken, f"rewards/{purchase.item}", purchase.version, BOUGHT, "refund")
+            name = f"rewards/{purchase.item}"
+            ledger.post(turn, currency, -taken, name, purchase.version, BOUGHT, "refund", lots.get(currency, 0))
 
 
 def _answer(purchase: Purchase) -> Answered:

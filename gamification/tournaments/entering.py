@@ -17,6 +17,7 @@ from domain.player import Ask
 from domain.runs import RunRecord
 from domain.step import GroupOp
 from gamification import asking, ledger
+from gamification.terms import Terms
 from gamification.tournaments import records
 from gamification.tournaments.rules import KEEPER, KIND, TournamentRule
 from gamification.tournaments.scoring import counts, scored
@@ -114,9 +115,12 @@ def register(turn: Turn, args: dict[str, Any]) -> Answered | None:
     if refused := _refused(turn, rule):
         return Answered(refused)
     version = rule.version
-    if rule.price and (why := ledger.hold(turn, rule.currency, rule.price, f"{KIND}/{rule.id}", version)) != "ok":
-        return Answered(why)
-    record = replace(record_for(rule, run, turn.at), currency=rule.currency, price=rule.price)
+    paid: Terms = ()
+    if rule.price:
+        why, paid = ledger.hold(turn, rule.currency, rule.price, f"{KIND}/{rule.id}", version)
+        if why != "ok":
+            return Answered(why)
+    record = replace(record_for(rule, run, turn.at), currency=rule.currency, price=rule.price, paid=paid)
     if held is not None:
         record = replace(record, version=held.version)
     op = "apply" if rule.registration == "approval" else "join"

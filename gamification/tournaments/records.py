@@ -101,8 +101,8 @@ def pay_back(turn: Turn, key: str, record: RunRecord, reason: str) -> RunRecord:
         return record
     source = ledger.HELD if record.status == "asked" else ledger.REDEEMED
     rule = f"{KIND}/{split(key)[0]}"
-    ledger.give_back(turn, record.currency, record.price, rule, turn.rules.version, reason, source)
-    return replace(record, price=0)
+    ledger.give_back(turn, record.currency, record.price, rule, turn.rules.version, reason, source, record.paid)
+    return replace(record, price=0, paid=())
 
 
 def open_runs(snapshot: Snapshot) -> dict[str, RunRecord]:

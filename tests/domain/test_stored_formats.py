@@ -22,6 +22,8 @@ from domain.player import (
     snapshot_from_parts,
     with_parts,
 )
+from domain.runs import RunRecord
+from domain.shop import Purchase, Shop
 from tests.domain.stored import (
     CHOICE_RECORD,
     CRM_RECORD,
@@ -265,6 +267,24 @@ def test_entries_written_before_a_field_was_added_still_decode() -> None:
 def test_only_changed_parts_are_written() -> None:
     before = with_parts(Snapshot("ada"), **PARTS)
     assert changed_parts(before, with_parts(before, air={"excluded": False})).keys() == {"air"}
+
+
+def test_what_was_paid_is_kept_with_its_terms() -> None:
+    purchase = Purchase("p1", "mug", "granted", 7, paid=((9, 5), (0, 2)), lots=(("gems", 11),))
+    parts = {"shop": Shop((purchase,)), "runs": {"race@7": RunRecord("asked", paid=((9, 5),))}}
+    kept = {
+        "shop": "9291dc0010a27031a36d7567a76772616e74656407a000a001a000c2000090929209059200029192a467656d730b80",
+        "runs": (
+            "81a6726163654037dc0012a561736b6564a000cb0000000000000000000000000000cb0000000000000000cb00000000"
+            "00000000a00000a0a091920905"
+        ),
+    }
+    assert snapshot_from_parts("ada", 9, {name: bytes.fromhex(data) for name, data in kept.items()}) == with_parts(
+        Snapshot("ada", 9), **parts
+    )
+    nobody = Snapshot("ada")
+    written = changed_parts(nobody, with_parts(nobody, **parts))
+    assert {name: data.hex() for name, data in written.items()} == kept
 
 
 def test_a_wallet_and_a_progress_with_their_later_fields_decode() -> None:

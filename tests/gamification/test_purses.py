@@ -174,7 +174,7 @@ def test_what_comes_back_is_not_made_younger() -> None:
     town.passes(DAY // 2)
     town.earns(5)
     turn = Turn(town.rules, town.states[ADA], town.now, "c")
-    assert ledger.hold(turn, "gems", 2, "store", 1) == "ok"
+    assert ledger.hold(turn, "gems", 2, "store", 1)[0] == "ok"
     ledger.give_back(turn, "gems", 2, "store", 1, "refund")
     purse = turn.wallet["gems"].purse
     assert purse is not None
