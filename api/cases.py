@@ -10,10 +10,10 @@ from api.auth import Principal, require
 from api.commands import Prefer, asked
 from api.context import Context, Ctx
 from api.idempotency import IdempotencyKey
-from api.pages import Cursor, Limit, answers, instant, page
+from api.pages import Cursor, Limit, answers, instant, page_of_hashes
 from api.persons import owner_of
 from domain.effects import decode_record
-from domain.errors import BadRequest, NotFound
+from domain.errors import NotFound
 from domain.game_effects import CaseOpened
 from store.keys import cases, cases_over
 
@@ -53,21 +53,9 @@ class ResolutionBody(BaseModel):
     responses=answers({"items": [_CASE], "next": None, "over": 0}, 400, 401, 403, 503),
 )
 async def list_cases(context: Ctx, _: PlayersReader, limit: Limit = 50, cursor: Cursor = None) -> dict[str, Any]:
-    partition, after = _position(context, cursor)
-    over = await _over(context)
-    items: list[dict[str, Any]] = []
-    while partition < context.partitions:
-        key = cases(partition)
-        names = sorted(name for name in await context.redis.hkeys(key) if name > after)
-        wanted = names[: limit - len(items)]
-        records = await context.redis.hmget(key, wanted) if wanted else []
-        items += [_shown(record) for record in records if record is not None]
-        if len(names) > len(wanted):
-            return page(items, f"{partition}.{wanted[-1].decode()}") | {"over": over}
-        partition, after = partition + 1, b""
-        if len(items) == limit:
-            return page(items, f"{partition}." if partition < context.partitions else None) | {"over": over}
-    return page(items) | {"over": over}
+    keys = [cases(p) for p in range(context.partitions)]
+    found = await page_of_hashes(context.redis, keys, limit, cursor, lambda _, record: _shown(record))
+    return found | {"over": await _over(context)}
 
 
 @router.post(
@@ -117,15 +105,6 @@ async def _over(context: Context) -> int:
     for p in range(context.partitions):
         pipe.hget(cases_over(p), "cases")
     return sum(int(count or 0) for count in await pipe.execute())
-
-
-def _position(context: Context, cursor: str | None) -> tuple[int, bytes]:
-    if cursor is None:
-        return 0, b""
-    partition, dot, after = cursor.partition(".")
-    if not dot or not (partition.isascii() and partition.isdigit()) or int(partition) >= context.partitions:
-        raise BadRequest(f"expected `next` of an earlier page as the cursor, got {cursor[:60]!r}", code="bad_cursor")
-    return int(partition), after.encode()
 
 
 def _shown(data: bytes) -> dict[str, Any]:

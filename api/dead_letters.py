@@ -14,12 +14,12 @@ from api.context import Context, Ctx
 from api.idempotency import IdempotencyKey
 from api.intake import json_response, read_body
 from api.names import snake_case
-from api.pages import instant, page
+from api.pages import bad_cursor, instant, page
 from api.replays import Replays, event_of, read_letter
 from api.values import parse_time
 from domain.dispatch import decode_dispatch
 from domain.entries import decode_entry
-from domain.errors import BadRequest, Busy, Conflict, NotFound
+from domain.errors import Busy, Conflict, NotFound
 from store.dead_letters import DeadLetter, Replay
 from store.ports import Verdict
 
@@ -190,7 +190,7 @@ async def _found(
     try:
         return await context.dead_letters.find(cursor, limit, wanted, replayed=replayed)
     except ValueError as error:
-        raise BadRequest(f"the cursor {cursor!r} is not one of ours", code="bad_cursor") from error
+        raise bad_cursor(cursor or "") from error
 
 
 async def _newest(
@@ -199,7 +199,7 @@ async def _newest(
     try:
         letters, following = await context.dead_letters.page(cursor, limit)
     except ValueError as error:
-        raise BadRequest(f"the cursor {cursor!r} is not one of ours", code="bad_cursor") from error
+        raise bad_cursor(cursor or "") from error
     replays = await context.dead_letters.replays([letter.id for letter in letters])
     return list(zip(letters, replays, strict=True)), following
 

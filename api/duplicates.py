@@ -7,9 +7,9 @@ from fastapi import APIRouter, Depends
 
 from api.auth import Principal, require
 from api.context import Ctx
-from api.pages import Cursor, Limit, answers, instant, page
+from api.pages import Cursor, Limit, answers, bad_cursor, instant, page
 from domain.effects import DuplicateProposed, decode_record
-from domain.errors import BadRequest, NotFound
+from domain.errors import NotFound
 from store.keys import duplicates
 
 router = APIRouter(prefix="/v1/duplicates", tags=["Identity"])
@@ -85,9 +85,7 @@ def _shown(place: Place, data: bytes) -> dict[str, Any]:
 def _place(cursor: str, partitions: int) -> Place:
     found = _ID.fullmatch(cursor)
     if found is None or int(found[1]) >= partitions:
-        raise BadRequest(
-            f"expected a cursor that an earlier page gave as `next`, got {cursor[:60]!r}", code="bad_cursor"
-        )
+        raise bad_cursor(cursor)
     return int(found[2]), int(found[3]), int(found[1])
 
 

@@ -1,7 +1,7 @@
 """Lists by cursor, times as text, and the answers that many endpoints document alike."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Query
@@ -40,6 +40,50 @@ def page_by_name(
     """Return one page of items sorted by name; the cursor is the last name of the page before."""
     rest = [item for item in items if cursor is None or name(item) > cursor]
     return rest[:limit], name(rest[limit - 1]) if len(rest) > limit else None
+
+
+async def page_of_hashes(
+    redis: Redis,
+    keys: Sequence[str],
+    limit: int,
+    cursor: str | None,
+    shown: Callable[[str, bytes], Any],
+) -> dict[str, Any]:
+    """Return one page of what one hash of each partition holds, in the order of partitions and names.
+
+    What is taken out between two pages makes none skip another.
+
+    Raises:
+        BadRequest: the cursor is not one of ours.
+    """
+    partition, after = _place(cursor, len(keys))
+    items: list[Any] = []
+    while partition < len(keys):
+        names = sorted(name for name in await redis.hkeys(keys[partition]) if name > after)
+        wanted = names[: limit - len(items)]
+        records = await redis.hmget(keys[partition], wanted) if wanted else []
+        for name, record in zip(wanted, records, strict=True):
+            if record is not None:  # taken out a moment ago
+                items.append(shown(name.decode(), record))
+        if len(names) > len(wanted):
+            return page(items, f"{partition}.{wanted[-1].decode()}")
+        partition, after = partition + 1, b""
+        if len(items) == limit:
+            return page(items, f"{partition}." if partition < len(keys) else None)
+    return page(items)
+
+
+def _place(cursor: str | None, partitions: int) -> tuple[int, bytes]:
+    if cursor is None:
+        return 0, b""
+    partition, dot, after = cursor.partition(".")
+    if not dot or not (partition.isascii() and partition.isdigit()) or int(partition) >= partitions:
+        raise bad_cursor(cursor)
+    return int(partition), after.encode()
+
+
+def bad_cursor(cursor: str) -> BadRequest:
+    return BadRequest(f"expected a cursor that an earlier page gave as `next`, got {cursor[:60]!r}", code="bad_cursor")
 
 
 async def page_of_stream(
@@ -82,9 +126,7 @@ def _position(cursor: str | None) -> tuple[str, int]:
         return "+", 0
     found = _OFFSET.fullmatch(cursor)
     if found is None:
-        raise BadRequest(
-            f"expected a cursor that an earlier page gave as `next`, got {cursor[:60]!r}", code="bad_cursor"
-        )
+        raise bad_cursor(cursor)
     return found[1], int(found[2])
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from msgspec import Struct, field
 
 from api.context import Context
-from api.pages import CHUNK, CHUNKS_MAX, LAST, Entries, Older, page, page_of_stream
+from api.pages import CHUNK, CHUNKS_MAX, LAST, Entries, Older, bad_cursor, page, page_of_stream
 from api.past import past_of
-from domain.errors import BadRequest, Conflict, NotFound
+from domain.errors import Conflict, NotFound
 from domain.ids import partition_of
 from domain.player import Snapshot
 from store.keys import Lane
@@ -201,7 +201,5 @@ def _position(cursor: str | None) -> _Position:
     offset, _, taken = at.partition(".")
     ms, _, n = offset.partition("-")
     if not all(part.isascii() and part.isdigit() and len(part) <= 19 for part in (ms, n, taken, place or "0")):
-        raise BadRequest(
-            f"expected a cursor that an earlier page gave as `next`, got {cursor[:60]!r}", code="bad_cursor"
-        )
+        raise bad_cursor(cursor)
     return _Position(offset, int(taken), int(place or "0"))

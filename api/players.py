@@ -11,7 +11,7 @@ from msgspec import structs
 
 from api.auth import OwnPlayer, Principal, require
 from api.context import Context, Ctx
-from api.pages import CHUNK, Cursor, Limit, answers, instant, page
+from api.pages import CHUNK, Cursor, Limit, answers, bad_cursor, instant, page
 from api.persons import page_of_person
 from api.views import (
     known_player,
@@ -29,7 +29,6 @@ from crm.tower.airspace import airspace_from_parts
 from domain.decisions import Outcome as DecisionOutcome
 from domain.decisions import decode_decision, decode_delivery
 from domain.effects import decode_record
-from domain.errors import BadRequest
 from domain.ids import NOBODY, partition_of
 from domain.player import Profile, Snapshot, snapshot_from_parts
 from store.gates import read_stops
@@ -253,7 +252,7 @@ everyone = APIRouter(prefix="/v1/players", tags=["Players"])
 )
 async def list_players(context: Ctx, _: PlayersReader, limit: Limit = 50, cursor: Cursor = None) -> dict[str, Any]:
     if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 19):
-        raise BadRequest(f"expected `next` of an earlier page as the cursor, got {cursor[:60]!r}", code="bad_cursor")
+        raise bad_cursor(cursor)
     found: dict[bytes, str] = {}
     position = int(cursor or 0)
     for _step in range(SCANS_MAX):

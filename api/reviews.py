@@ -11,12 +11,12 @@ from api.auth import Principal, require
 from api.commands import Prefer, asked
 from api.context import Context, Ctx
 from api.idempotency import IdempotencyKey
-from api.pages import Cursor, Limit, answers, instant, page
+from api.pages import Cursor, Limit, answers, instant, page_of_hashes
 from api.persons import owner_of
 from api.request_ids import request_partition
 from crm.tower.why import explain
 from domain.decisions import decode_decision
-from domain.errors import BadRequest, Conflict, NotFound
+from domain.errors import Conflict, NotFound
 from domain.ids import partition_of
 from store.keys import TOWER, requests, reviews
 
@@ -62,22 +62,8 @@ class ReviewBody(BaseModel):
     responses=answers({"items": [_WAITING], "next": None}, 400, 401, 403, 503),
 )
 async def list_reviews(context: Ctx, _: MessagesReader, limit: Limit = 50, cursor: Cursor = None) -> dict[str, Any]:
-    partition, after = _position(context, cursor)
-    items: list[dict[str, Any]] = []
-    while partition < context.partitions:
-        key = reviews(partition)
-        names = sorted(name for name in await context.redis.hkeys(key) if name > after)
-        wanted = names[: limit - len(items)]
-        records = await context.redis.hmget(key, wanted) if wanted else []
-        for name, record in zip(wanted, records, strict=True):
-            if record is not None:  # decided a moment ago
-                items.append(_shown(name.decode(), record))
-        if len(names) > len(wanted):
-            return page(items, f"{partition}.{wanted[-1].decode()}")
-        partition, after = partition + 1, b""
-        if len(items) == limit:
-            return page(items, f"{partition}." if partition < context.partitions else None)
-    return page(items)
+    keys = [reviews(p) for p in range(context.partitions)]
+    return await page_of_hashes(context.redis, keys, limit, cursor, _shown)
 
 
 @router.post(
@@ -127,15 +113,6 @@ async def _was_put_to_a_person(context: Context, player: str, request_id: str) -
         if decision.request_id == request_id and decision.outcome == "escalated":
             return True
     return False
-
-
-def _position(context: Context, cursor: str | None) -> tuple[int, bytes]:
-    if cursor is None:
-        return 0, b""
-    partition, dot, after = cursor.partition(".")
-    if not dot or not (partition.isascii() and partition.isdigit()) or int(partition) >= context.partitions:
-        raise BadRequest(f"expected `next` of an earlier page as the cursor, got {cursor[:60]!r}", code="bad_cursor")
-    return int(partition), after.encode()
 
 
 def _shown(request_id: str, record: bytes) -> dict[str, Any]:
