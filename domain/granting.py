@@ -6,7 +6,7 @@ the platform said comes back as a command of the player (``confirm_grant``), as 
 the purchase's at every try, so a platform that knows it grants once.
 """
 
-from domain.dispatch import Dispatch
+from domain.dispatch import Dispatch, Lane
 from domain.entries import Command, GrantAsked
 
 CHANNEL = "webhook"
@@ -38,6 +38,11 @@ def dispatch_of(asked: GrantAsked, now: int) -> Dispatch:
 def is_grant(dispatch: Dispatch) -> bool:
     """Tell whether a dispatch asks for a grant."""
     return dispatch.source == SOURCE and dispatch.channel == CHANNEL
+
+
+def may_hold_grants(channel: str, lane: Lane) -> bool:
+    """Tell whether grants wait in a line: no budget or rate of a policy, which is marketing's, holds it up."""
+    return channel == CHANNEL and lane == "urgent"
 
 
 def told(player: str, purchase: str, status: str, reason: str) -> Command:

@@ -6,6 +6,8 @@ from typing import Any
 
 from actors.courier import pacing
 from actors.courier.closing import BUDGET_SPENT, OPEN, Closure, next_day
+from domain.dispatch import Lane
+from domain.granting import may_hold_grants
 from store.ports import Queue
 
 SPEND_ANY = 1_000_000_000  # a budget counts urgent messages, and never stops them
@@ -62,12 +64,15 @@ class Budgets:
                 budget.spent_at = 0
                 self.refund(channel, granted)
 
-    async def room(self, channel: str, lane: str, room: int, now: int) -> int:
-        """Take what so many messages of a lane need; how many may be claimed."""
+    async def room(self, channel: str, lane: Lane, room: int, now: int) -> int:
+        """Take what so many messages of a lane need; how many may be claimed.
+
+        Where grants wait, which are paid for, the rate does not hold; what the connector may take still does.
+        """
         budget = self._all.get(channel)
         if budget is None or room <= 0:
             return room
-        if budget.per_s is not None:
+        if budget.per_s is not None and not may_hold_grants(channel, lane):
             budget.pace = pacing.aged(budget.pace, now)
             if (asked := pacing.wanted(budget.pace, now, room)) > 0:
                 granted, wait_ms = await self._queue.take(
@@ -87,12 +92,12 @@ class Budgets:
         budget.spent_at = 0 if granted else now
         return granted
 
-    def used(self, channel: str, lane: str, room: int, count: int) -> None:
+    def used(self, channel: str, lane: Lane, room: int, count: int) -> None:
         """Note that of so much room so much was used; the rest goes back."""
         budget = self._all.get(channel)
         if budget is not None:
             budget.reach[lane] = min(REACH_MAX, 2 * room) if count >= room else max(1, count)
-        if budget is not None and budget.per_s is not None:
+        if budget is not None and budget.per_s is not None and not may_hold_grants(channel, lane):
             budget.pace = pacing.used(budget.pace, count, room)
         self.refund(channel, room - count)
 

@@ -35,6 +35,7 @@ from actors.courier.sending import Sending
 from actors.courier.settling import Settling
 from actors.courier.successor import Successor
 from actors.ownership import CONTROL_EVERY_MS, LEASE_MS, RENEW_EVERY_MS, Heartbeat, Ownership
+from domain.dispatch import Lane
 from store.keys import CHANNELS
 from store.lives import Life, Lives
 from store.ports import Claim, LaneStore, Queue, Refused, Token, Unavailable, Verdict, Waiting, in_all
@@ -262,7 +263,7 @@ class Courier(Ownership):
             self._places |= {(partition, *room): place for room, place in zip(rooms, nexts, strict=False)}
             await self._take(claims, token)
 
-    async def _pass(self, lane: str, now: int) -> bool:
+    async def _pass(self, lane: Lane, now: int) -> bool:
         """Fill the rooms of one kind of lines; True when all of some channel's room was used."""
         due = {room: waits.due for room, waits in in_all(self._waiting).items() if waits.due}
         rooms = await self._rooms.open(lane, due, now)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from actors.courier import pacing
 from actors.courier.budgets import Budgets
 from actors.courier.providers import Provider, Providers
+from domain.dispatch import Lane
+from domain.granting import may_hold_grants
 from store.ports import Queue
 
 UNCONNECTED_MS = 5_000  # a tower may run a version that we have not read yet
@@ -18,7 +20,7 @@ class Rooms:
         self._queue = queue
         self._providers = providers
         self._budgets = budgets
-        self._lane = ""  # of the pass
+        self._lane: Lane = "urgent"  # of the pass
         self._offered: dict[str, int] = {}  # by connector
         self._free: dict[str, int] = {}  # by connector: places, for which there may have been too few tokens
         self._unconnected: dict[str, int] = {}  # channel -> ms, since when messages wait for none of its connectors
@@ -27,7 +29,7 @@ class Rooms:
         ] = {}  # lane -> channels for which messages wait, and that had no room in the pass
         self.more_at = 0  # ms, when a connector that has none left gets a token; 0: none waits for one
 
-    async def open(self, lane: str, due: Mapping[tuple[str, str], int], now: int) -> dict[str, int]:
+    async def open(self, lane: Lane, due: Mapping[tuple[str, str], int], now: int) -> dict[str, int]:
         """Return how many of those that are due to claim, by channel; tokens for them have been taken."""
         self._offered.clear()
         self._lane = lane
@@ -42,7 +44,7 @@ class Rooms:
                 shut.append(channel)
         return rooms
 
-    async def _room(self, channel: str, lane: str, due: int, now: int) -> int:
+    async def _room(self, channel: str, lane: Lane, due: int, now: int) -> int:
         if not self._providers.is_usable(channel):
             since = self._unconnected.setdefault(channel, now)
             return min(due, DRAIN_MAX) if now - since >= UNCONNECTED_MS else 0
@@ -50,13 +52,15 @@ class Rooms:
         total, providers = 0, self._providers.of(channel)
         for provider in providers:
             provider.room = self._offered[provider.id] = 0
-        for provider in preferred(providers, now):
+        # a grant names its connector, which may be the last in order
+        chosen = working(providers, now) if may_hold_grants(channel, lane) else preferred(providers, now)
+        for provider in chosen:
             provider.room = await self._take(provider, lane, due, now)
             self._offered[provider.id] = provider.room
             total += provider.room
         return await self._budgets.room(channel, lane, min(total, due), now)
 
-    async def _take(self, provider: Provider, lane: str, due: int, now: int) -> int:
+    async def _take(self, provider: Provider, lane: Lane, due: int, now: int) -> int:
         limits = provider.limits
         places = pacing.places(provider.in_flight, limits.in_flight_max, urgent=lane == "urgent")
         free = self._free[provider.id] = min(provider.free(now, places), due)
@@ -80,6 +84,11 @@ class Rooms:
                 provider.room = 0
 
 
+def working(providers: list[Provider], now: int) -> list[Provider]:
+    """Return the connectors that may be used now, in their order."""
+    return [one for one in providers if one.adapter is not None and one.breaker.room(now, 1)]
+
+
 def preferred(providers: list[Provider], now: int) -> list[Provider]:
     """Return the connectors to use now, of a channel's in their order.
 
@@ -87,9 +96,8 @@ def preferred(providers: list[Provider], now: int) -> list[Provider]:
     addresses that none of the lower ones can send to.
     """
     chosen: list[Provider] = []
-    for provider in providers:
-        if provider.adapter is None or not provider.breaker.room(now, 1):
-            continue
+    for provider in working(providers, now):
+        assert provider.adapter is not None
         kinds = provider.adapter.address_kinds
         if not any(
             other.adapter is not None

@@ -10,11 +10,11 @@ from actors.courier.budgets import Budgets
 from actors.courier.landing import Landed, Outcome, Try
 from actors.courier.parcels import Links, parcel_of
 from actors.courier.providers import Log, Provider, Providers
-from actors.courier.rooms import UNCONNECTED_MS
+from actors.courier.rooms import UNCONNECTED_MS, preferred
 from actors.courier.settling import Settling
 from channels.ports import Rejected, Result, Sent, Unclear
 from crm.addresses import Address
-from domain.granting import is_grant
+from domain.granting import is_grant, may_hold_grants
 from domain.reading import CHANNEL as READING
 from store.reach import Reached
 
@@ -74,6 +74,8 @@ class Sending:
                 return landing.put_back(held, known_at) if now < known_at else landing.unwanted(held, now)
         if is_grant(dispatch):
             return self._of_grant(held, now)
+        if may_hold_grants(dispatch.channel, dispatch.lane):  # every connector has room there
+            providers = preferred(providers, now) or providers
         if not self._providers.is_usable(dispatch.channel):
             return landing.returned(held, now, "channel_not_available")
         if now - held.at > HELD_MAX_MS and now >= min(dispatch.send_until, dispatch.expires_at):

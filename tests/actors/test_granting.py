@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from actors.player import Player, Told
 from actors.programme import compile_programme
@@ -151,6 +152,54 @@ def test_when_the_platform_never_takes_it_the_price_is_back() -> None:
     zoya.take(command, START + 60_000)
     assert (zoya.purchase.status, zoya.points) == ("failed", 100)
     assert zoya.purchase.reason.endswith("503")
+
+
+def webhook(request: str, player: str) -> Dispatch:
+    """Return a message that a journey sends to the platform: service, so in the grants' lane."""
+    until = START + 600_000
+    return Dispatch(request, player, "webhook", "service", "t", {}, START, until, until, source="journeys/j")
+
+
+PLATFORM, OTHER = DOCUMENTS["connectors"]["platform"], DOCUMENTS["connectors"]["other"]
+
+
+def test_no_budget_nor_rate_of_the_policy_holds_a_grant_and_the_connectors_own_does() -> None:
+    async def story() -> tuple[int, int]:
+        post = Office()
+        post.documents["policies"] = {"default": {"channels": {"webhook": {"per_day": 0, "per_s": 0.001}}}}
+        slow = {"rate_per_s": 1, "burst": 1}
+        free, paced = (Provider(answers(Sent()), kinds=frozenset(), is_idempotent=True) for _ in range(2))
+        post.connector("platform", free, **PLATFORM)
+        post.connector("other", paced, **(OTHER | slow))
+        (grant,), _ = Zoya().tower(asked)
+        post.clear(*(replace(grant, id=f"g{n}", player=f"zoya{n}") for n in range(20)))
+        post.clear(*(replace(grant, id=f"o{n}", player=f"bob{n}", template="other") for n in range(20)))
+        post.start()
+        await asyncio.sleep(10)
+        return len(free.parcels), len(paced.parcels)
+
+    asked = Zoya().buys()
+    sent, paced = run(story)
+    assert sent == 20
+    assert 5 <= paced <= 13, "its provider's capacity"
+
+
+def test_a_grant_goes_by_its_connector_wherever_that_stands_in_order_and_other_webhooks_by_the_first() -> None:
+    async def story() -> tuple[list[str], list[str]]:
+        post = Office()
+        first, last = (Provider(answers(Sent()), kinds=frozenset(), is_idempotent=True) for _ in range(2))
+        post.connector("other", first, **(OTHER | {"order": 1}))
+        post.connector("platform", last, **(PLATFORM | {"order": 2}))
+        (grant,), _ = Zoya().tower(asked)
+        post.clear(grant, *(webhook(f"r{n}", f"p{n}") for n in range(30)))
+        post.start()
+        await asyncio.sleep(30)
+        return first.ids, last.ids
+
+    asked = Zoya().buys()
+    others, grants = run(story)
+    assert grants == [asked.id]
+    assert sorted(others) == sorted(f"r{n}" for n in range(30))
 
 
 def test_who_is_excluded_is_granted_nothing_and_pays_nothing() -> None:
