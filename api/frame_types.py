@@ -181,7 +181,7 @@ class Raffle(Told, tag="raffle"):
     """Tickets were given or taken back, or a ticket won."""
 
     raffle: str
-    status: str  # tickets, or of a win: won, given, claimed, expired
+    status: str  # tickets, or of a win: won, claimed, expired
     run: str | UnsetType = UNSET
     amount: int | UnsetType = UNSET
     held: int | UnsetType = UNSET

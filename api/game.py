@@ -56,6 +56,9 @@ class PlayerCommand(Struct, frozen=True):
     description: str = ""
 
 
+_PURCHASE = {"purchase": "pur_YW1lbGlh_0c1f2e3d4b5a697887", "item": "free-spins", "price": 10}
+_PLAY = {"play": "1764580000000-0@amelia", "minigame": "wheel", "prize": "ten-gems"}
+_GEMS = [{"currency": "gems", "amount": 10}]
 _SPENT = {"kind": "points", "currency": "gems", "amount": -10, "balance_after": 40}
 _COMMANDS = (
     PlayerCommand(
@@ -92,7 +95,7 @@ _COMMANDS = (
         "buy",
         "item",
         "Buy an item",
-        {"purchase": "1764580000000-0@amelia", "item": "free-spins", "status": "granted"},
+        {**_PURCHASE, "currency": "gems", "status": "granted"},
         (_SPENT,),
         description="What a platform has to grant is `granting` until it has said so.",
     ),
@@ -102,7 +105,7 @@ _COMMANDS = (
         "refund",
         "purchase",
         "Give a purchase back",
-        {"purchase": "1764580000000-0@amelia", "item": "free-spins", "status": "refunded"},
+        {**_PURCHASE, "status": "refunded"},
     ),
     PlayerCommand(
         "POST",
@@ -110,7 +113,13 @@ _COMMANDS = (
         "play",
         "minigame",
         "Play: the prize is drawn, and given when the play is acknowledged",
-        {"play": "1764580000000-0@amelia", "minigame": "wheel", "prize": "ten-gems"},
+        {
+            **_PLAY,
+            "lose": False,
+            "rewards": _GEMS,
+            "draw": "1764580000000-0.0@amelia",
+            "acknowledge_by": 1764580180000,
+        },
         body=PlayBody,
     ),
     PlayerCommand(
@@ -132,7 +141,7 @@ _COMMANDS = (
         "acknowledge",
         "play",
         "Acknowledge a play: its prize is given now, and not when its time is over",
-        {"play": "1764580000000-0@amelia", "status": "acknowledged"},
+        {**_PLAY, "rewards": _GEMS},
     ),
     PlayerCommand(
         "POST",
@@ -140,7 +149,7 @@ _COMMANDS = (
         "claim_win",
         "win",
         "Take what was won in a raffle",
-        {"win": "monthly@m24321.0", "status": "claimed"},
+        {"win": "monthly@m24321.0", "raffle": "monthly", "prize": "gems", "rewards": _GEMS},
     ),
 )
 
@@ -309,7 +318,7 @@ async def approve_prizes(
     summary="The platform has granted a reward, or could not",
     description="What was asked for by a signed webhook, whose `id` is the purchase's. A failed grant gives the price "
     "back. The same again changes nothing.",
-    responses=_decided({"purchase": "1764580000000-0@amelia", "status": "granted"}),
+    responses=_decided({"purchase": _PURCHASE["purchase"], "status": "granted"}),
 )
 async def confirm_grant(
     purchase: str, body: GrantBody, context: Ctx, caller: PlayersWriter, key: IdempotencyKey, prefer: Prefer = None

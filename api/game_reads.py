@@ -97,7 +97,7 @@ READS = (
         "purchases",
         "What the player bought or was given of the store, newest first",
         {
-            "id": "1764580000000-0@amelia",
+            "id": "pur_YW1lbGlh_0c1f2e3d4b5a697887",
             "item": "free-spins",
             "amount": 1,
             "status": "granted",
