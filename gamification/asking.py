@@ -27,13 +27,25 @@ def may_ask(turn: Turn) -> bool:
     return len(turn.part("asks").open) < OPEN_MAX
 
 
-def ask(turn: Turn, keeper: str, op: str, then: str, args: dict[str, Any], data: dict[str, Any] | None = None) -> str:
+def ask(
+    turn: Turn,
+    keeper: str,
+    op: str,
+    then: str,
+    args: dict[str, Any],
+    data: dict[str, Any] | None = None,
+    *,
+    is_one: bool = False,
+) -> str:
     """Ask; return the ask's id. ``Room.answers[then]`` goes on with the answer, which finds ``data``.
 
     Whoever asks more than ``may_ask`` allows is served all the same: it is for commands to refuse.
+
+    Args:
+        is_one: Whatever the args say it is the same ask: one seat, also where another tier would be asked for now.
     """
     asks: Asks = turn.part("asks")
-    ask_id = _id_of(turn, keeper, op, args, data or {})
+    ask_id = _id_of(turn, keeper, op, {} if is_one else args, data or {})
     turn.set_part("asks", replace(asks, open={**asks.open, ask_id: Ask(keeper, op, then, data or {}, turn.at)}))
     turn.relays.append(KeeperAsked(keeper, turn.player, ask_id, op, args, turn.reply_to, turn.cause))
     turn.effects.append(AskedKeeper(ask_id, keeper, op))

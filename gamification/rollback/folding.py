@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from msgspec.structs import replace as replaced
 
-from domain.entries import Command, Entry, Event, KeeperAsked, LogEntry, TimerFired
+from domain.entries import Command, Entry, Event, GrantAsked, KeeperAsked, LogEntry, TimerFired
 from domain.journal import Correction, Journal, Mark, Taken
 from domain.player import Balance, Score, Scores, Snapshot, with_parts
 from domain.step import Debits, Draws, Grant, Step
@@ -37,6 +37,7 @@ class Folded:
     timers: dict[TimerFired, bool | None] = field(default_factory=dict)  # set, cleared, None: it fired
     groups: dict[str, bool] = field(default_factory=dict)
     relays: dict[str, Entry] = field(default_factory=dict)
+    told: dict[str, Entry] = field(default_factory=dict)  # grants asked of the platform, by purchase
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,9 @@ def _note(folded: Folded, entry: Entry | None, step: Step[Snapshot]) -> None:
         folded.groups[group.group] = group.add
     for relay in step.relays:
         folded.relays[_name(relay)] = relay
+    for told in step.told:
+        if isinstance(told, GrantAsked):
+            folded.told[told.id] = told
 
 
 def _name(relay: Entry) -> str:

@@ -20,6 +20,7 @@ from gamification.rollback.folding import Folded
 from gamification.rollback.recording import GAME_PARTS
 from gamification.rollback.rules import RollbackRule
 from gamification.rules import MissionRule, Rules
+from gamification.store.stock import item_of
 
 RESPENT = "respent"
 WRITTEN_OFF = "written_off"
@@ -46,6 +47,7 @@ class Move:
         self.timers: list[TimerOp] = []
         self.groups: list[GroupOp] = []
         self.relays: list[Entry] = []
+        self.told: list[Entry] = []
         self.scores: list[BoardScore] = []
         self.left: list[str] = []  # what cannot be undone, for a person
         self.written_off: dict[str, int] = {}
@@ -81,6 +83,7 @@ class Move:
         self._set_timers()
         self._regroup()
         self._relay()
+        self._grant()
         return with_parts(live, **parts)
 
     def _post(self) -> dict[str, Balance]:
@@ -225,8 +228,19 @@ class Move:
         self.relays += [entry for name, entry in other.items() if name not in past]
         self.left += [said for name, entry in past.items() if name not in other and (said := _said(entry))]
 
+    def _grant(self) -> None:
+        """Ask the platform for what only the other fold grants; of what only the past one did a person is told."""
+        past, other = self._past.told, self._other
+        self.told += [entry for name, entry in other.told.items() if name not in past]
+        kept = {purchase.id for purchase in other.state.shop.purchases}
+        for purchase in self._live.shop.purchases:
+            item = item_of(self._rules, purchase.item)
+            if purchase.id not in kept and purchase.status in _GRANTS and (item is None or item.is_outside):
+                self.left.append(f"{purchase.item} is {_GRANTS[purchase.status]} by the platform ({purchase.id})")
+
 
 _UNTOUCHED = object()
+_GRANTS = {"granting": "being granted", "granted": "granted"}
 
 
 def _differing(one: dict[str, Any], other: dict[str, Any]) -> Iterable[str]:

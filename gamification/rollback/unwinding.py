@@ -196,5 +196,6 @@ def _step(move: Move, key: str, event: Event, events: tuple[str, ...]) -> Step[S
         tuple(move.timers),
         groups=tuple(move.groups),
         relays=tuple(move.relays),
+        told=tuple(move.told),
         scores=tuple(move.scores),
     )

@@ -39,7 +39,7 @@ def buy(turn: Turn, args: dict[str, Any]) -> Answered | None:
             return Answered(outcome, data={"item": rule.id, "price": price, "currency": rule.currency})
     version = turn.rules.version
     purchase = Purchase(
-        records.new_id(turn), rule.id, "asked", turn.at, rule.currency, price, version=version, paid=paid
+        records.new_id(turn, rule.id), rule.id, "asked", turn.at, rule.currency, price, version=version, paid=paid
     )
     records.count(turn, rule.id, 1, turn.at)
     if rule.stock is None:
@@ -71,7 +71,9 @@ def give_item(turn: Turn, reward: Reward, rule: str, version: int) -> None:
         reason = "item_not_found" if item is None else "too_many_asks"
         turn.effects.append(RewardRefused(rule, reason, rewards=(("item", reward.ref, reward.amount),)))
         return
-    purchase = Purchase(records.new_id(turn), item.id, "asked", turn.at, "", 0, "", reward.amount, rule, version)
+    purchase = Purchase(
+        records.new_id(turn, item.id, rule), item.id, "asked", turn.at, "", 0, "", reward.amount, rule, version
+    )
     if item.stock is None:
         granting.begin(turn, item, purchase, is_new=True)
     else:

@@ -2,6 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import blake2b
+from itertools import count as count_up
 
 from msgspec.structs import replace
 
@@ -18,13 +19,17 @@ _OPEN = frozenset({"asked", "granting"})
 _PERIODS: tuple[Period, ...] = ("day", "week", "month")
 
 
-def new_id(turn: Turn) -> str:
-    """Return the id of a purchase: it says whose it is, so that the platform can name it alone (``player_of``)."""
-    number = len(turn.part("shop").purchases)
-    mark = blake2b(
-        f"{turn.player}|{turn.offset}|{number}|{len(turn.effects)}".encode(errors="replace"), digest_size=9
-    ).hexdigest()
-    return f"pur_{urlsafe_b64encode(turn.player.encode(errors='replace')).decode().rstrip('=')}_{mark}"
+def new_id(turn: Turn, item: str, rule: str = "") -> str:
+    """Return the id of a purchase: it says whose it is, so that the platform can name it alone (``player_of``).
+
+    It is made of what is bought and by what, not of how much happened before: folded again without another event
+    (``gamification.rollback``) it is the same, and what the platform says of it finds it.
+    """
+    known = {purchase.id for purchase in turn.part("shop").purchases}
+    head = f"pur_{urlsafe_b64encode(turn.player.encode(errors='replace')).decode().rstrip('=')}"
+    name = f"{turn.player}|{turn.offset}|{turn.at}|{turn.cause}|{item}|{rule}"
+    marks = (blake2b(f"{name}|{n}".encode(errors="replace"), digest_size=9).hexdigest() for n in count_up())
+    return next(purchase for mark in marks if (purchase := f"{head}_{mark}") not in known)
 
 
 def player_of(purchase: str) -> str:

@@ -92,7 +92,7 @@ def ask_to_join(turn: Turn, rule: TournamentRule, run: str, record: RunRecord, o
     }
     records.keep(turn, key, record)
     records.enter(turn, key)
-    asking.ask(turn, keeper_id(KEEPER, key), op, JOINED, args, {"key": key, **data})
+    asking.ask(turn, keeper_id(KEEPER, key), op, JOINED, args, {"key": key, **data}, is_one=True)
 
 
 def register(turn: Turn, args: dict[str, Any]) -> Answered | None:

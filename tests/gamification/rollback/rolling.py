@@ -41,6 +41,7 @@ class Roller:
         self.board: dict[str, tuple[int, float | None, int]] = {}
         self.written: list[int] = []  # bytes, by turn
         self.relays: list[Any] = []
+        self.told: list[Any] = []
 
     def fold(self, row: Row) -> list[Any]:
         """Take one row; what it did."""
@@ -66,6 +67,7 @@ class Roller:
         self.snapshot = step.state
         self.effects += step.effects
         self.relays += step.relays
+        self.told += step.told
         for key in step.keys:
             assert self.keys.setdefault(key.key, key.cause) == key.cause, f"{key.key} would stop the partition"
         for op in step.timers:
