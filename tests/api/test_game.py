@@ -1,16 +1,23 @@
 """The game over HTTP: what a player asks of streaks, wheels, tournaments and the store, and what is shown of them."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
+from actors.programme import compile_programme
 from api.app import create_app
 from api.game import _COMMANDS
 from api.game_reads import READS
 from api.settings import Settings
+from domain.games import Games, Play, Win
+from domain.player import Snapshot
+from domain.shop import Purchase, Shop
 from gamification import rooms
+from gamification.view import player_view
+from playtower.programme_files import read_programme
 from tests.api.world import PROGRAMME, TOKEN_SECRET, World, world_of
 from tests.conftest import Server
 
@@ -83,7 +90,21 @@ def test_the_game_is_documented() -> None:
         assert path.count("{") == len(named), f"{method} {path} documents {named}"
 
 
+def test_the_examples_of_the_lists_have_the_fields_that_are_shown() -> None:
+    games = Games(plays=(Play("1-0@amelia", "wheel", "drawn"),), wins=(Win("r@m1.0", "r", "mug", 1, "won", 9, (), 1),))
+    shop = Shop(purchases=(Purchase("pur_1", "mug", "granted", 1),))
+    seen = player_view(
+        compile_programme(1, read_programme(CASINO)).rules, Snapshot("amelia", games=games, shop=shop), NOW
+    )
+    for read in READS:
+        fields = {name for item in seen[read.part] if item.get("type") != "calendar" for name in item}
+        assert set(read.example) - AT_THE_GATEWAY == fields, read.part
+
+
 PREFIXES = ("/v1/me", "/v1/players/{id}")
+CASINO = Path(__file__).parents[2] / "examples/programmes/casino/programme"
+NOW = 1_764_580_000_000
+AT_THE_GATEWAY = {"commitment"}  # it knows the store's seed
 GAME = "Game"
 
 
