@@ -293,7 +293,7 @@ async def approve_registration(
 @operators.post(
     "/tournaments/{tournament}/runs/{run}/cancellation",
     summary="Cancel a run: buy-ins come back",
-    description="Until its prizes are paid. 409 `too_late` after that.",
+    description="Until its prizes are being paid: from then on 409 `too_late`.",
     responses=_decided({**_RUN, "status": "cancelled"}),
 )
 async def cancel_run(

@@ -73,6 +73,36 @@ def test_the_second_price_comes_back() -> None:
     assert world.shown(TOMORROW)["entrants"] == 1
 
 
+@pytest.mark.parametrize("tables", [{}, {"cohorts": {"size": 2}}])
+@pytest.mark.parametrize("scores_again", [False, True])
+def test_who_withdrew_with_a_score_and_becomes_one_with_another_in_the_run_is_on_its_board(
+    tables: dict[str, Any], scores_again: bool
+) -> None:
+    """What took the player off the board has a version; scores that come with the merge are sent above it."""
+    world = buy_in(**tables)
+    paid(world, "ada", ANON)
+    world.settle()
+    for player, amount in (("ada", 9), (ANON, 5)):
+        world.does(player, at=NIGHT + MINUTE, amount=amount)
+        world.settle()
+    assert score(world, "ada", world.record("ada", TOMORROW).board) == 9
+    world.asks("ada", "withdraw", tournament="race", run="2026-03-03")
+    world.settle()
+    left = world.record("ada", TOMORROW)
+    assert (left.status, left.version) == ("withdrawn", 2)
+    assert all(board.rows["ada"].score is None for board in world.boards.values() if "ada" in board.rows)
+    world.merge(ANON, "ada")
+    world.settle()
+    if scores_again:
+        world.does("ada", at=NIGHT + 2 * MINUTE, amount=1)
+        world.settle()
+    record = world.record("ada", TOMORROW)
+    assert (record.status, record.version > left.version) == ("scoring", True)
+    assert score(world, "ada", record.board) == record.score == (6 if scores_again else 5)
+    assert (world.balance("ada", "gems"), world.accounts["redeemed"]) == (10, 10), "one seat was paid for"
+    assert world.shown(TOMORROW)["entrants"] == 1
+
+
 @given(seed=st.integers(0, 2**32), cancelled=st.booleans())
 def test_however_a_merge_meets_the_answers_one_seat_is_left_and_no_money_is_lost(seed: int, cancelled: bool) -> None:
     rng = Random(seed)

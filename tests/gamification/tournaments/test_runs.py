@@ -123,6 +123,34 @@ def test_prizes_that_need_approval_wait_for_it_and_are_paid_once() -> None:
     assert answers(world, f"keeper:tournament:{TODAY}") == ["ok", "not_awaiting_approval"]
 
 
+@pytest.mark.parametrize(
+    ("step", "approval", "said"),
+    [
+        ("closing", False, "ok"),
+        ("freezing", False, "too_late"),
+        ("finished", False, "too_late"),
+        ("freezing", True, "ok"),
+        ("awaiting_approval", True, "ok"),
+        ("paying", True, "too_late"),
+        ("finished", True, "too_late"),
+    ],
+)
+def test_it_is_too_late_to_cancel_once_nothing_more_stops_the_prizes(step: str, approval: bool, said: str) -> None:
+    world = hall(race=tournament(prizes=prizes(100), approval=approval))
+    world.does("ada", amount=5)
+    world.settle()
+    while world.shown(TODAY)["step"] != step:
+        if not world.one() and not world.fires(OVER):
+            world.operator(TODAY, "approve_prizes")
+    world.operator(TODAY, "cancel_run")
+    world.later(OVER)
+    assert answers(world, f"keeper:tournament:{TODAY}")[-1] == said
+    assert world.balance("ada") == (0 if said == "ok" else 100)
+    world.operator(TODAY, "cancel_run")
+    world.settle()
+    assert answers(world, f"keeper:tournament:{TODAY}")[-1] == ("run_cancelled" if said == "ok" else "too_late")
+
+
 def test_fewer_than_the_least_players_cancel_an_open_run_at_its_end() -> None:
     world = hall(race=tournament(prizes=prizes(100), players={"min": 2}))
     world.does("ada", amount=5)
