@@ -256,3 +256,18 @@ def message(
     return Dispatch(
         request, player, channel, purpose, "hello", content, cleared_at=now, **(given | more)
     )  # fmt: skip
+
+
+def answers(*results: Result) -> Do:
+    """Answer one after the other, the last one for ever."""
+    left = list(results)
+
+    async def do(_: Parcel) -> Result:
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return do
+
+
+async def never(_: Parcel) -> Result:
+    await asyncio.Event().wait()
+    raise AssertionError("nobody sets it")

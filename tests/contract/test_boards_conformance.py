@@ -7,8 +7,8 @@ import pytest
 from domain.entries import BoardFrozen
 from domain.step import BoardScore, Freeze
 from store.boards import Boards
+from tests.contract.desk import side
 from tests.contract.sides import ModelSide, RealSide, Side
-from tests.contract.test_store_conformance import side
 
 __all__ = ["side"]  # the fixture: each implementation
 

@@ -3,10 +3,10 @@
 import pytest
 
 from store.ports import Verdict
+from tests.contract.desk import side
 from tests.contract.field import ANN, BOB, SMS, Field, body, dispatch
 from tests.contract.script import HOUR
 from tests.contract.sides import START, Side
-from tests.contract.test_store_conformance import side
 
 __all__ = ["side"]  # the fixture: each implementation
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from store.ports import Claim, Claimed, InFlight, Refused, Settlement, Token, Verdict, Waiting
+from tests.contract.desk import side
 from tests.contract.field import ANN, BOB, SMS, Field, body, dispatch
 from tests.contract.script import HOUR
 from tests.contract.sides import START, Side
-from tests.contract.test_store_conformance import side
 
 __all__ = ["side"]  # the fixture: each implementation
 

@@ -1,73 +1,18 @@
 """One suite for every store: the function library on real servers, and the model that the simulation runs on."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from domain.entries import Landed, TimerFired, encode_entry
 from store.intake import DEDUPE_BUCKET_MS
-from store.ports import Appended, Claim, Commit, Grant, Incoming, LaneStore, Refused, Token, Verdict, Write
-from tests.conftest import Server, binary_of
-from tests.contract.script import HOUR, KEEP, Hands, Script, incoming
-from tests.contract.sides import START, ModelSide, RealSide, Side
+from store.ports import Appended, Commit, Incoming, Refused, Token, Verdict, Write
+from tests.conftest import binary_of
+from tests.contract.desk import ANN, BOB, TTL, Desk, offset_of, side, timer
+from tests.contract.script import HOUR, KEEP, incoming
+from tests.contract.sides import START, Side
 
-ANN, BOB = "ann", "bob"  # both in partition 0 of 1
-TTL = 2_000
-
-
-@pytest.fixture(params=["model", "server"])
-async def side(request: pytest.FixtureRequest, any_server: Server, any_redis: Redis) -> AsyncIterator[Side]:
-    """Each implementation; the model once, not once a server."""
-    if request.param == "server":
-        yield await RealSide.of(any_redis)
-    elif any_server.socket != request.getfixturevalue("server").socket:
-        pytest.skip("the model needs no second server")
-    else:
-        yield ModelSide()
-
-
-@dataclass
-class Desk:
-    """One partition, seen through its intake and both lanes."""
-
-    side: Side
-    bound: int = 0
-    clock: str = "store"
-
-    def __post_init__(self) -> None:
-        self.players: LaneStore = self.side.lane("players", self.clock)
-        self.tower: LaneStore = self.side.lane("tower", self.clock)
-        self.intake = self.side.intake(bound=self.bound, keep_ms=KEEP, clock=self.clock, partitions=1)
-
-    async def send(self, *events: str | Incoming, player: str = ANN) -> list[Appended | Verdict]:
-        return await self.intake.append([e if isinstance(e, Incoming) else incoming(e, player) for e in events])
-
-    async def sent(self, *events: str) -> list[str]:
-        """Append and return the offsets."""
-        return [offset_of(answer) for answer in await self.send(*events)]
-
-    async def own(self, owner: str = "host-1", nonce: str = "n1", ttl_ms: int = TTL) -> Grant:
-        return await self.players.acquire(0, owner, nonce, ttl_ms)
-
-    async def commit(self, token: Token, start: str, end: str, **parts: Any) -> Verdict:
-        ((verdict, _),) = await self.players.commit([(token, Commit(start, end, **parts))])
-        return verdict
-
-    async def log(self, lane: str = "players") -> list[Any]:
-        store = self.players if lane == "players" else self.tower
-        return (await store.read({0: "0-0"}, 1_000, 0)).get(0, [])
-
-
-def offset_of(answer: Appended | Verdict) -> str:
-    assert isinstance(answer, Appended)
-    return answer.offset
-
-
-def timer(ref: str, due: int) -> tuple[bool, int, bytes]:
-    return True, due, encode_entry(TimerFired(ANN, "held", ref, due))
+__all__ = ["side"]  # the fixture: each implementation
 
 
 def test_the_suite_runs_on_a_redis_too_when_the_machine_has_one() -> None:
@@ -539,56 +484,3 @@ async def test_timers_of_a_store_with_the_logs_clock_wait_for_its_log(side: Side
     token = (await desk.own()).token
     await desk.commit(token, "0-0", end, timers=[timer("due", 2_000), timer("not yet", 2_001)])
     assert await desk.players.fire([token], 9) == [1]
-
-
-# Ten thousand calls, the same to both
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("clock", ["store", "log"])
-async def test_ten_thousand_random_calls_have_the_same_answers_and_end_in_the_same_state(
-    any_redis: Redis, clock: str
-) -> None:
-    real, model = await RealSide.of(any_redis), ModelSide()
-    script, real_hands, model_hands = Script(20_31, clock), Hands(clock), Hands(clock)
-    for p in (0, 1):
-        for player in ("p1", "p4", "p6"):
-            await real.says_hello(p, player)
-            await model.says_hello(p, player)
-    seen: dict[str, int] = {}
-    for n in range(5_000):
-        plan = script.plan(model_hands)
-        told = [await script.call(side, hands, plan) for side, hands in ((real, real_hands), (model, model_hands))]
-        assert told[0] == told[1], f"call {n}: {plan}"
-        for word in _verdicts(told[0]):
-            seen[word] = seen.get(word, 0) + 1
-        if n % 500 == 499:
-            for p in (0, 1):
-                assert await real.dump(p) == await model.dump(p), f"after call {n}"
-    broken = [await _half_commit(side, hands) for side, hands in ((real, real_hands), (model, model_hands))]
-    assert broken[0] == broken[1]
-    for word in ("OK", "ALREADY", "FENCED", "STALE", "CONFLICT", "DUPEFFECT", "STOPPED", "HELD", "BACKLOG"):
-        assert seen.get(word, 0) >= 10, f"the calls hardly met {word}: {seen}"
-    for word in ("claimed", "claimed again", "excluded", "muted", "withdrawn", "late"):
-        assert seen.get(word, 0) >= 5, f"the couriers hardly met {word}: {seen}"
-
-
-async def _half_commit(side: Side, hands: Hands) -> Any:
-    """Commit with a history record out of order, which fails after the snapshots were written."""
-    await hands.append(side, 0, [incoming(f"last-{i}", player, at=START) for i in range(4) for player in (ANN, "cleo")])
-    lane, (first, _, start, end) = side.lane("players", hands.clock), hands.offsets["players", 0][-4:]
-    await side.set_clock(START + 100 * HOUR)
-    token = (await lane.acquire(0, "host-9", "n", 0)).token
-    here = hands.at["players", 0]
-    ahead = Commit(here, start, history=[("late", end, b"h")])
-    bad = Commit(start, end, writes=[Write("new", 0, 1, {})], history=[("late", first, b"h")], dead=[b"never"])
-    told = [(await lane.commit([(token, commit)]))[0][0] for commit in (ahead, bad)]
-    return told, await side.dump(0)
-
-
-def _verdicts(told: Any) -> list[str]:
-    if isinstance(told, Verdict):
-        return [told.value]
-    if isinstance(told, Claim):
-        return [told.refused.partition(":")[0] or ("claimed" if not told.tries else "claimed again")]
-    return [word for part in told for word in _verdicts(part)] if isinstance(told, list | tuple) else []

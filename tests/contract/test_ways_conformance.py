@@ -9,9 +9,9 @@ from domain.dispatch import Dispatch
 from domain.entries import TimerFired, encode_entry
 from store.keys import TOWER
 from store.ports import QUEUED_MAX, Commit, Outgoing, Token, Verdict, Visit, Walk, Write, decode_walk, encode_walk
+from tests.contract.desk import ANN, BOB, Desk, side, timer
 from tests.contract.script import HOUR, incoming
 from tests.contract.sides import START, Side
-from tests.contract.test_store_conformance import ANN, BOB, Desk, side, timer
 
 __all__ = ["side"]  # the fixture: each implementation
 
