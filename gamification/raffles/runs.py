@@ -4,8 +4,8 @@
 second of an only draw. The kind is in the name, so a run whose raffle is drawn by another from now on, or is no more,
 keeps its own time: the name alone tells it.
 
-A run's seed has a number and not a name. Day numbers come to where month numbers are (24,314 is February 2026, and the
-26th of July 2036), so from 24,000 on (17th of September 2035) days and weeks are counted apart: a seed that was shown
+A run's seed has a number and not a name. Day numbers come to where month numbers are (24,314 is March 2026, and the
+27th of July 2036), so from 24,000 on (17th of September 2035) days and weeks are counted apart: a seed that was shown
 is never drawn with again.
 """
 
