@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from domain.effects import Posting
 from domain.game_effects import RewardRefused
-from gamification.budgets.keeper import Kept, read
+from gamification.budgets.keeper import WAITING_MAX, Kept, read
 from tests.gamification.playing import DAY, points, programme
 from tests.gamification.town import Town
 
@@ -97,6 +97,7 @@ def test_10_000_claims_at_once_against_1_000() -> None:
     assert given_in(town) == amount
     kept = budget(town, "welcome")
     assert (kept.reserved, kept.confirmed, kept.left) == (0, amount, 0)
-    assert len(kept.waiting) == claims - amount
+    refused = [e for effects in town.effects.values() for e in effects if isinstance(e, RewardRefused)]
+    assert (len(kept.waiting), len(refused)) == (WAITING_MAX, claims - amount - WAITING_MAX), "nobody is forgotten"
     town.later(town.now + DAY)
     assert given_in(town) == 2 * amount, "the next day has room for as many, and no more"

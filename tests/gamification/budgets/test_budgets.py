@@ -6,6 +6,7 @@ import pytest
 
 from domain.effects import Posting
 from domain.game_effects import BudgetAlert, RewardRefused, RewardWaiting
+from domain.player import changed_parts
 from domain.step import Grant
 from gamification.budgets.keeper import WAITING_MAX, read
 from gamification.programme import InvalidProgramme
@@ -191,6 +192,35 @@ def test_the_line_is_bounded_and_beyond_it_the_reward_is_refused() -> None:
     town.replaces(WELCOME, kept=kept)
     bets(town, "bob")
     assert town.happened("bob", RewardRefused)[0].reason == "budget_spent"
+
+
+def test_a_full_line_is_written_with_every_commit_so_it_is_at_most_128_kb() -> None:
+    town = Town(season(40, when_spent={"do": "queue"}))
+    bets(town, "ada")
+    ids = [[f"1772438400000-{n}#abcdef012345.0@player-{n:010}", 40] for n in range(WAITING_MAX - 1)]
+    town.replaces(WELCOME, kept=town.states[WELCOME].kept | {"waiting": ids})
+    before = town.states[WELCOME]
+    bets(town, "bob")
+    written = sum(map(len, changed_parts(before, town.states[WELCOME]).values()))
+    assert 1_000 * 50 < written <= 128 * 1_024
+    assert len(read(town.states[WELCOME].kept).waiting) == WAITING_MAX
+
+
+def test_a_line_that_was_longer_before_is_served_to_its_end_and_in_order() -> None:
+    town = Town(season(40, when_spent={"do": "queue"}), stores=False)
+    bets(town, "ada", "bob")
+    (bob,) = read(town.states[WELCOME].kept).waiting
+    longer = [*([f"{n}-0#0@old", 40] for n in range(WAITING_MAX + 700)), bob]
+    town.replaces(WELCOME, kept=town.states[WELCOME].kept | {"waiting": longer})
+    bets(town, "cleo")
+    assert town.happened("cleo", RewardRefused)[0].reason == "budget_spent"
+    town.rules = season(40 * (len(longer) + 1), 2, when_spent={"do": "queue"})
+    town.later(town.now + 2 * MINUTE)
+    kept = read(town.states[WELCOME].kept)
+    assert (kept.waiting, kept.left, town.balance("bob")) == ([], 0, 40)
+    assert [said.id for said in town.said if said.op == "reserve" and said.code == "ok"][1:] == [
+        ask for ask, _ in longer
+    ]
 
 
 @pytest.mark.parametrize(
