@@ -1,16 +1,17 @@
 """Currencies that are held back, expire and are limited; the ledger's sums stay true at every moment."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.calendar import day_starts_at
-from domain.effects import Answered, Effect, Posting
+from domain.calendar import as_ms, day_starts_at
+from domain.effects import BOUGHT, Answered, Effect, Posting
 from domain.entries import Command, Event, TimerFired
 from domain.game_effects import CreditLimited, CreditPending, RewardRefused
-from domain.player import Balance, Purse
+from domain.player import Balance, Purse, Snapshot, with_parts
 from gamification import ledger, purses
 from gamification.programme import InvalidProgramme
 from gamification.rules import AMOUNT_MAX, Rules
@@ -97,6 +98,25 @@ def test_credits_of_a_step_are_one_and_what_a_person_gives_is_there_at_once() ->
     assert town.gems() == 7
 
 
+def test_beyond_the_most_that_wait_credits_join_the_last_and_none_is_available_too_early() -> None:
+    several = purses.PENDING_MAX + 3
+    earn = {f"r{n:03}": {"event": "bet_placed", "currency": "gems", "amount": 1} for n in range(several)}
+    town = Town(programme(currencies={"gems": {"pending": "24h"}}, earn_rules=earn))
+    town.earns(0)
+    assert len(town.purse().pending) == purses.PENDING_MAX
+    assert town.purse().pending[-1] == (NOON + DAY, 4, "currencies/gems")
+    town.now += HOUR
+    town.earns(0)
+    assert town.purse().pending[-1] == (NOON + DAY + HOUR, 4 + several, "currencies/gems")
+
+
+def test_no_more_waits_than_there_will_be_room_for() -> None:
+    town = Town(rules(pending="1h"))
+    town.earns(AMOUNT_MAX)
+    town.earns(1)
+    assert [row[1] for row in town.purse().pending] == [AMOUNT_MAX]
+
+
 # expiry
 
 
@@ -147,6 +167,40 @@ def test_the_end_of_the_month_or_year_is_that_of_the_players_calendar(ends: str,
     town.take(Event(ADA, "e0", "login", NOON, traits={"timezone": zone}))
     town.earns(5)
     assert town.purse().lots == ((at, 5),)
+
+
+@pytest.mark.parametrize(("month", "following"), [(11, (2026, 12)), (12, (2027, 1))])
+def test_the_last_months_of_a_year_end_as_the_others_do(month: int, following: tuple[int, int]) -> None:
+    town = Town(rules(expires={"at": "month_end"}))
+    town.now = as_ms(datetime(2026, month, 15, tzinfo=UTC))
+    town.earns(5)
+    assert town.purse().lots == ((as_ms(datetime(*following, 1, tzinfo=UTC)), 5),)
+
+
+def test_a_lot_that_is_spent_or_taken_back_whole_is_no_lot_any_more() -> None:
+    town = Town(rules(expires="2d"))
+    town.earns(5)
+    town.passes(DAY)
+    town.earns(7)
+    first, second = town.purse().lots
+    turn = Turn(town.rules, town.states[ADA], town.now, "c")
+    assert ledger.post(turn, "gems", -7, "rewards/pack", 1, BOUGHT, "refund", second[0]) == "ok"
+    kept = turn.wallet["gems"].purse
+    assert kept is not None
+    assert kept.lots == (first,)
+    town.pays(5)
+    assert town.purse().lots == (second,)
+
+
+def test_lots_beyond_the_most_become_one_and_keep_their_sum() -> None:
+    lots = tuple((NOON + 2 * DAY + n * HOUR, 1) for n in range(purses.LOTS_MAX))
+    town = Town(rules(expires="300d"))
+    town.states[ADA] = with_parts(Snapshot(ADA), wallet={"gems": Balance(len(lots), len(lots), Purse(lots))})
+    town.earns(1)
+    after = town.purse().lots
+    assert len(after) == purses.LOTS_MAX
+    assert after[:2] == ((lots[1][0], 2), lots[2]), "the first two, at the later moment"
+    assert sum(left for _, left in after) == town.gems()
 
 
 def test_what_was_there_before_the_currency_expired_stays_and_is_spent_last() -> None:
@@ -236,6 +290,24 @@ def test_what_passes_the_limit_of_the_day_is_not_given_and_told() -> None:
     town.passes(DAY)
     town.earns(8)
     assert town.gems() == 68
+
+
+def test_a_limit_that_was_lowered_below_what_was_earned_takes_nothing() -> None:
+    town = Town(rules(max_per_day=10))
+    town.earns(8)
+    town.rules = rules(2, max_per_day=5)
+    assert town.earns(3) == [CreditLimited("gems", 3, 5, "earn-rules/bets")]
+    assert town.gems() == 8
+
+
+def test_of_two_profiles_only_what_was_earned_on_the_newest_day_counts_against_it() -> None:
+    town = Town(rules(max_per_day=10))
+    town.earns(8, GUEST)
+    town.passes(DAY)
+    town.earns(3)
+    town.meets()
+    town.earns(9)
+    assert town.gems() == 8 + 10
 
 
 def test_the_day_is_the_events_in_the_players_zone_and_a_late_one_is_charged_to_the_newest() -> None:
