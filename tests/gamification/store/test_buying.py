@@ -252,6 +252,26 @@ def test_a_refund_takes_what_was_given_whatever_the_item_gives_now() -> None:
     assert (town.balance("ada"), town.balance("ada", "gems")) == (1_000, 0)
 
 
+def test_a_refund_fills_no_stock_that_it_took_nothing_from() -> None:
+    town = rich(shop(gems=item(refundable_within="24h")))
+    first = buy(town)
+    town.rules = shop(2, gems=item(refundable_within="24h", stock=1))
+    town.asks("ada", "refund", purchase=first.data["purchase"])
+    town.settle()
+    assert (town.balance("ada"), left(town)) == (1_000, 1)
+
+
+def test_an_item_that_was_a_reward_is_not_refunded_and_makes_no_room() -> None:
+    town = rich(shop(gems=item(limit={"max": 1}, refundable_within="24h")))
+    assert buy(town).code == "ok"
+    town.does("ada", "gifted")
+    gift = town.states["ada"].shop.purchases[-1].id
+    for by_operator in (False, True):
+        refused = town.asks("ada", "refund", purchase=gift, by_operator=by_operator)
+        assert refused == [Answered("purchase_not_found")]
+    assert buy(town).code == "limit_reached"
+
+
 def test_an_item_as_a_reward_is_free_and_asks_the_stock() -> None:
     town = rich(shop(gems=item(stock=1, limit={"max": 1})), "ada", "bob")
     town.does("ada", "gifted")
