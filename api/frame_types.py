@@ -177,6 +177,15 @@ class Seed(Told, tag="seed"):
     commitment: str
 
 
+class Spins(Told, tag="spins"):
+    """Spins of a mini-game were given, or taken back."""
+
+    minigame: str
+    amount: int
+    held: int
+    rule: str
+
+
 class Raffle(Told, tag="raffle"):
     """Tickets were given or taken back, or a ticket won."""
 
@@ -315,6 +324,7 @@ DELTAS: tuple[type[Told], ...] = (
     Play,
     Draw,
     Seed,
+    Spins,
     Raffle,
     Jackpot,
     Rollback,

@@ -166,6 +166,7 @@ MADE: dict[type, Callable[[Any], Told]] = {
     game_effects.SeedRevealed: lambda e: frames.Seed(
         of=e.of, ref=e.ref, number=e.number, seed=e.seed, commitment=e.commitment
     ),
+    game_effects.SpinsChanged: lambda e: frames.Spins(minigame=e.minigame, amount=e.amount, held=e.held, rule=e.rule),
     game_effects.TicketsChanged: lambda e: frames.Raffle(
         raffle=e.raffle, status="tickets", run=e.run, amount=e.amount, held=e.held, reason=e.reason or UNSET
     ),

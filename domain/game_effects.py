@@ -115,6 +115,15 @@ class PlayChanged(Struct, frozen=True, gc=False, tag="play", tag_field="kind", a
     acknowledge_by: int = 0  # ms
 
 
+class SpinsChanged(Struct, frozen=True, gc=False, tag="spins", tag_field="kind", array_like=True):
+    """Spins of a mini-game were given, or taken back by a rollback; a play tells of the one that it uses itself."""
+
+    minigame: str
+    amount: int  # what was added: less than was to be given where the most is held
+    held: int  # afterwards
+    rule: str = ""  # missions/welcome, rollback/..., merged
+
+
 class TicketsChanged(Struct, frozen=True, gc=False, tag="tickets", tag_field="kind", array_like=True):
     """Tickets of a raffle were given, or taken back because the run's list is full."""
 
@@ -324,6 +333,7 @@ GameEffect = (
     | Drawn
     | SeedRevealed
     | PlayChanged
+    | SpinsChanged
     | TicketsChanged
     | WinChanged
     | TicketsListed

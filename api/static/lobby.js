@@ -175,7 +175,7 @@ function drawAll() {
 
 const CHANGES = { // type of a delta -> the parts that it changes
   mission: ["missions", "quests"], reward: ["missions"], achievement: [], level: ["me", "store"], segment: ["me", "store"],
-  streak: ["streaks"], quest: ["quests"], tournament: ["tournaments"], purchase: ["purchases", "store"], play: ["minigames"],
+  streak: ["streaks"], quest: ["quests"], tournament: ["tournaments"], purchase: ["purchases", "store"], play: ["minigames"], spins: ["minigames"],
   raffle: ["raffles"], jackpot: ["jackpots"], rollback: ["me"],
   credit: ["me"], leaderboard: ["board", "jackpots"], // a bet that scores also went into the pots
 };
@@ -226,6 +226,7 @@ function told(delta) {
     case "purchase": return [nameIn(held.store, delta.item), t(`purchase_${delta.status}`)];
     case "play": case "draw": case "seed": return null; // the wheel says it itself
     case "tournament": return [nameIn(held.tournaments, delta.tournament), delta.rank ? t("place", { n: number(delta.rank) }) : plain(delta.status)];
+    case "spins": return [nameIn(held.minigames, delta.minigame), `${delta.amount < 0 ? "−" : "+"}${number(Math.abs(delta.amount))} ${t("reward_spins")}`];
     case "jackpot": return [nameIn(held.jackpots, delta.jackpot), `+${number(delta.amount)} ${currencyName(delta.currency ?? "points")}`];
     case "raffle": return [nameIn(held.raffles, delta.raffle), delta.status === "tickets" ? t("tickets", { n: number(delta.held) }) : plain(delta.status)];
     default: return [plain(delta.type), plain(delta.status ?? "")];

@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from domain.calendar import local_day, local_week
+from domain.game_effects import SpinsChanged
 from domain.games import Games
 from domain.player import Snapshot
 from gamification.minigames.rules import MinigameRule
@@ -63,11 +64,13 @@ def given_back(games: Games, game: str, *, spin: bool) -> Games:
     return replace(games, used=games.used | {game: (mark, max(0, count - 1))})
 
 
-def give_spins(turn: Turn, reward: Reward, _rule: str, _version: int) -> None:
+def give_spins(turn: Turn, reward: Reward, rule: str, _version: int) -> None:
     """Give attempts as a reward."""
     games: Games = turn.part("games")
-    held = min(games.spins.get(reward.ref, 0) + reward.amount, SPINS_MAX)
+    before = games.spins.get(reward.ref, 0)
+    held = min(before + reward.amount, SPINS_MAX)
     turn.set_part("games", replace(games, spins=games.spins | {reward.ref: held}))
+    turn.effects.append(SpinsChanged(reward.ref, held - before, held, rule))
 
 
 def joined_used(mine: Games, theirs: Games) -> dict[str, tuple[int, int]]:

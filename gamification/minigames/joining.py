@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from domain.game_effects import SpinsChanged
 from domain.games import Games
 from domain.player import Snapshot
 from gamification.minigames import attempts, plays
@@ -27,6 +28,9 @@ def join(turn: Turn, source: Snapshot) -> None:
         game: min(mine.spins.get(game, 0) + theirs.spins.get(game, 0), attempts.SPINS_MAX)
         for game in (*mine.spins, *theirs.spins)
     }
+    for game, held in spins.items():
+        if added := held - mine.spins.get(game, 0):
+            turn.effects.append(SpinsChanged(game, added, held, "merged"))
     both = sorted((*mine.plays, *theirs.plays), key=lambda play: play.at)
     for play in theirs.plays:
         if play.status == "drawn":

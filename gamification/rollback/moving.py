@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from domain.effects import UNEARNED, AchievementReached, Effect, LevelChanged, MissionProgressed, MissionStatus, Posting
 from domain.entries import Entry, KeeperAsked, TimerFired
-from domain.game_effects import LeaderboardMoved, StreakCounted
+from domain.game_effects import LeaderboardMoved, SpinsChanged, StreakCounted
 from domain.ids import keeper_of
 from domain.journal import Correction
 from domain.player import Asks, Balance, Snapshot, with_parts
@@ -170,6 +170,9 @@ class Move:
                 self.effects.append(StreakCounted(name, streak.count, streak.best, streak.cycle, late=True))
             else:
                 self.effects.append(StreakCounted(name, 0, 0, -1, late=True))
+        for name in _differing(live.games.spins, other.games.spins):
+            held = other.games.spins.get(name, 0)
+            self.effects.append(SpinsChanged(name, held - live.games.spins.get(name, 0), held, self._cause))
         self.changed += [f"quests/{name}" for name in _differing(live.quests, other.quests)]
         self.changed += [shown for part, shown in _SHOWN.items() if getattr(live, part) != getattr(other, part)]
 

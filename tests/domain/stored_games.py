@@ -33,6 +33,7 @@ from domain.game_effects import (
     RewardWaiting,
     RolledBack,
     SeedRevealed,
+    SpinsChanged,
     StreakCounted,
     StreakFreezes,
     StreakMissed,
@@ -235,6 +236,10 @@ GAME_EFFECTS: dict[str, tuple[Effect, str]] = {  # as the only effect of a recor
             "94a26d31aa6265745f706c61636564059197a4706c6179a7352d3040616461a5776865656ca5647261776ea467656d73"
             "a9352d302e304061646109"
         ),
+    ),
+    "spins": (
+        SpinsChanged("wheel", -2, 3, "rollback/r1"),
+        ("94a26d31aa6265745f706c61636564059195a57370696e73a5776865656cfe03ab726f6c6c6261636b2f7231"),
     ),
     "tickets": (
         TicketsChanged("monthly", "7", -2, 3, "list_full"),

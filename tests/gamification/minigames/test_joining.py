@@ -6,7 +6,7 @@ from msgspec import structs
 
 from domain.effects import Answered
 from domain.entries import KeeperAnswered, MergeAsked, Merged
-from domain.game_effects import Drawn, PlayChanged
+from domain.game_effects import Drawn, PlayChanged, SpinsChanged
 from domain.games import Games
 from domain.player import all_parts
 from domain.step import Draws
@@ -39,6 +39,18 @@ def test_a_play_that_waits_is_given_to_the_person_once() -> None:
     assert {timer.player for timer in where.timers} == {"ada"}
     where.later(NOON + HOUR)
     assert (where.balance("ada"), where.balance(DEVICE)) == (10, 0)
+
+
+def test_spins_of_both_add_up_and_the_person_is_told() -> None:
+    spins = {"tasks": [{"id": "t", "event": "got_spins", "count": 1}], "recurrence": "on_completion",
+             "rewards": [{"kind": "spins", "minigame": "wheel", "amount": 2}]}  # fmt: skip
+    where = Lottery(programme(minigames={"wheel": {"prizes": [TEN]}}, missions={"spins": spins}))
+    where.does("ada", "got_spins")
+    for _ in range(2):
+        where.does(DEVICE, "got_spins")
+    merge(where)
+    assert where.states["ada"].games.spins == {"wheel": 6}
+    assert where.happened("ada", SpinsChanged)[1:] == [SpinsChanged("wheel", 4, 6, "merged")]
 
 
 def test_attempts_of_both_count_together() -> None:

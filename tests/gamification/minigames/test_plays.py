@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from domain.effects import Answered, Posting
 from domain.entries import Event, KeeperAsked
-from domain.game_effects import Drawn, PlayChanged, Redeemed, SeedRevealed
+from domain.game_effects import Drawn, PlayChanged, Redeemed, SeedRevealed, SpinsChanged
 from domain.step import Draws
 from gamification.fairness.proof import problems, seed_of
 from gamification.minigames.viewing import view
@@ -153,6 +153,7 @@ def test_spins_are_used_first_and_cost_nothing() -> None:
     where.asks("ada", "adjust", currency="points", amount=30)
     where.does("ada", "got_spins")
     assert where.states["ada"].games.spins == {"wheel": 2}
+    assert where.happened("ada", SpinsChanged) == [SpinsChanged("wheel", 2, 2, "missions/give-spins")]
     assert [code(where) for _ in range(4)] == ["ok", "ok", "ok", "no_attempts"]
     assert where.balance("ada") == 0, "the third was paid for"
     assert not where.states["ada"].games.spins

@@ -4,7 +4,7 @@ import pytest
 
 from domain.effects import LevelChanged, MissionProgressed, MissionStatus, Posting
 from domain.entries import Command, KeeperAsked, MergeAsked
-from domain.game_effects import CaseClosed, CaseOpened, RolledBack
+from domain.game_effects import CaseClosed, CaseOpened, RolledBack, SpinsChanged
 from domain.player import all_parts, snapshot_from_parts
 from domain.step import Grant
 from gamification.programme import InvalidProgramme
@@ -33,6 +33,17 @@ def test_a_round_is_unwound_with_its_bet_and_its_win() -> None:
     assert rolled(effects) == [RolledBack("e4", "properties.round=r1", "done", ("e1", "e2"))]
     assert ada.balance() == 10
     assert effects[-1] == Posting("points", -11, 10, "rollback/e4", 1, "rolled_back")
+
+
+def test_spins_that_are_taken_back_are_told() -> None:
+    prize = {"id": "ten", "weight": 1, "rewards": [points(10)]}
+    given = mission(1, recurrence="on_completion", rewards=[{"kind": "spins", "minigame": "wheel", "amount": 2}])
+    ada = Roller(rolling(missions={"bets": given}, minigames={"wheel": {"prizes": [prize]}}))
+    ada.does("bet_placed", round="r1")
+    ada.does("bet_placed", round="r2")
+    effects = ada.takes_back(round="r1")
+    assert [e for e in effects if isinstance(e, SpinsChanged)] == [SpinsChanged("wheel", -2, 2, "rollback/e3")]
+    assert ada.snapshot.games.spins == {"wheel": 2}
 
 
 def test_one_transaction_is_unwound_where_the_rollback_names_it() -> None:
