@@ -18,7 +18,7 @@ from domain.errors import Busy, Conflict, StoreDown
 from domain.ids import partition_of
 from domain.player import Snapshot, snapshot_from_parts
 from store.intake import buckets
-from store.keys import PLAYERS
+from store.keys import PLAYERS, archived
 from store.ports import Appended, Incoming, Unavailable, Verdict
 
 _canonical = msgspec.msgpack.Encoder(order="deterministic")
@@ -82,10 +82,20 @@ class PlayerRef:
         return record
 
     async def ask_again(self, command: Command, *, timeout_s: float = 5.0) -> tuple[HistoryRecord | None, bool]:
-        """Ask as ``ask`` does; tell besides whether the command had been asked before."""
+        """Ask as ``ask`` does; tell besides whether the command had been asked before.
+
+        Raises:
+            Conflict: it had been, and the store has let go of what it answered (``answer_gone``).
+        """
         deadline = asyncio.get_running_loop().time() + timeout_s
         told = await self.tell(command)
         record = await self.applied(told.offset, timeout_s, again=told.duplicate)
+        if record is not None and not record.id and told.duplicate and await self._is_let_go(told.offset):
+            raise Conflict(
+                "it was done, and what it answered is no longer in the store; GET /v1/players/{id}/history, or the "
+                "player's state, tells what came of it",
+                code="answer_gone",
+            )
         return record and await self._answered(record, told.offset, deadline, again=told.duplicate), told.duplicate
 
     async def _answered(
@@ -161,6 +171,11 @@ class PlayerRef:
         if reached and not is_after(offset, reached.decode()):
             return HistoryRecord("", "", 0, ())  # applied, without any effect
         return None
+
+    async def _is_let_go(self, offset: str) -> bool:
+        """Tell whether records of that time are the archive's, and no longer in the store."""
+        reached = await self._players.redis.hget(archived(self.partition), f"{PLAYERS.name}:trimming")
+        return reached is not None and not is_after(offset, reached.decode())
 
     async def state(self) -> Snapshot:
         """Return the snapshot of the last commit (version 0: never seen)."""

@@ -8,8 +8,7 @@ from api.pages import Entries, Older
 from domain.ids import partition_of
 from store.archive.files import place
 from store.archive.reading import ArchiveGap, decisions_before, records_before
-from store.archive.source import archived
-from store.keys import PLAYERS, TOWER, Lane
+from store.keys import PLAYERS, TOWER, Lane, archived
 from store.ports import Unavailable
 
 _READERS: dict[str, Callable[..., list[tuple[str, bytes]]]] = {

@@ -54,10 +54,9 @@ from ml.turn import Scorer
 from playtower.audit_boards import BoardAudit
 from store.archive.files import place
 from store.archive.reading import ArchiveGap, decided_requests, log_rows
-from store.archive.source import archived
 from store.beliefs import BeliefsStore
 from store.identity import Identity, read_identity
-from store.keys import PLAYERS, TOWER, Lane, choice_sums, group, outbox
+from store.keys import PLAYERS, TOWER, Lane, archived, choice_sums, group, outbox
 from store.models import Models
 from store.programmes import Programmes
 

@@ -212,6 +212,15 @@ def cases_over(p: int) -> str:
     return f"{{{p}}}:cases-over"
 
 
+def archived(p: int) -> str:
+    """Hash: how far the archive holds the partition's logs, and how far the store let go (``store.archive.source``)."""
+    return f"{{{p}}}:archived"
+
+
+def archived_decisions(p: int) -> str:
+    return f"{{{p}}}:archived:decisions"
+
+
 def requests(p: int) -> str:
     return f"{{{p}}}:requests"
 

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from domain.entries import read_entry
 from store.archive.files import place
 from store.archive.rows import Raw
-from store.keys import ARCHIVIST, PLAYERS, TOWER, Lane
+from store.keys import ARCHIVIST, PLAYERS, TOWER, Lane, archived, archived_decisions
 
 LANES = (PLAYERS, TOWER)
 PAGE = 1_000  # entries read at once
@@ -59,14 +59,6 @@ class Reached(Struct, frozen=True):
     def waiting(self) -> int:
         """Return how many committed entries the archive lacks."""
         return max(1, self.done - self.archived) if place(self.committed) > place(self.cursor) else 0
-
-
-def archived(p: int) -> str:
-    return f"{{{p}}}:archived"
-
-
-def archived_decisions(p: int) -> str:
-    return f"{{{p}}}:archived:decisions"
 
 
 class Source:

@@ -11,9 +11,10 @@ from api.commands import answer_of
 from api.problems import refused
 from domain.effects import Answered, HistoryRecord
 from domain.errors import Conflict
+from domain.ids import partition_of
 from domain.player import Identity, Snapshot, all_parts
 from store.gates import read_stops
-from store.keys import PLAYERS
+from store.keys import PLAYERS, archived
 from tests.api.world import World, world_of
 from tests.conftest import Server
 
@@ -53,6 +54,19 @@ async def test_an_adjustment_answers_with_its_effects_and_the_same_key_answers_t
     other = {**GOODWILL, "amount": 8}
     reused = await world.http.post("/v1/players/amelia/adjustments", json=other, headers=key("k1"))
     assert (reused.status_code, reused.json()["code"]) == (409, "idempotency_mismatch")
+
+
+async def test_an_answer_that_the_store_let_go_of_is_not_made_up(world: World) -> None:
+    path, ada = "/v1/players/amelia/adjustments", partition_of("amelia", world.context.partitions)
+    refused_once = await world.http.post(path, json=GOODWILL | {"amount": -8}, headers=key("k1"))
+    assert (refused_once.status_code, refused_once.json()["code"]) == (409, "insufficient_balance")
+    ((offset, _),) = await world.redis.xrevrange(PLAYERS.history(ada, "amelia"), count=1)
+    await world.redis.delete(PLAYERS.history(ada, "amelia"))
+    await world.redis.hset(archived(ada), f"{PLAYERS.name}:trimming", offset)
+    again = await world.http.post(path, json=GOODWILL | {"amount": -8}, headers=key("k1"))
+    assert (again.status_code, again.json()["code"]) == (409, "answer_gone")
+    fresh = await world.http.post(path, json=GOODWILL, headers=key("k2"))
+    assert fresh.status_code == 200, "what is asked for the first time has its answer"
 
 
 @pytest.mark.parametrize(
