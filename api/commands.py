@@ -17,7 +17,7 @@ from api.auth import OwnPlayer, Principal, require
 from api.context import Context, Ctx
 from api.idempotency import REPLAYED, IdempotencyKey
 from api.pages import answers, wait_of
-from api.persons import HOPS_MAX, MOVED, owner_of
+from api.persons import HOPS_MAX, MOVED, checked, owner_of
 from api.problems import OWN_MEMBERS, refused
 from api.views import shown_effects, shown_stops
 from api.visible import for_player
@@ -26,7 +26,7 @@ from domain.calendar import as_ms
 from domain.effects import Answered, HistoryRecord, SetAside
 from domain.entries import Command, encode_entry
 from domain.errors import Conflict, EngineError, Invalid, NotFound
-from domain.ids import is_nobody, partition_of
+from domain.ids import partition_of
 from store.gates import read_stops
 from store.keys import in_flight
 
@@ -206,9 +206,7 @@ async def asked(
         Invalid: the id is one of the engine's own, which no player has.
         EngineError: the turn refused the command; its code is the problem's.
     """
-    if is_nobody(player):
-        raise Invalid(f"expected a player, {player.partition(':')[0]}: is the engine's", code="bad_id")
-    return await asked_of(context, player, name, args, key, source, prefer)
+    return await asked_of(context, checked(player), name, args, key, source, prefer)
 
 
 async def asked_of(

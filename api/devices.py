@@ -20,6 +20,7 @@ from api.context import Context, Ctx
 from api.masks import check_id
 from api.pace import Pace
 from api.pages import answers
+from api.persons import checked
 from api.receipts import append_event
 from channels.secrets import SecretMissing, read_secret
 from channels.web_push import read_key
@@ -183,6 +184,6 @@ async def _told(
 ) -> JSONResponse:
     kind, value = body.named
     properties = {"kind": kind, "value": value, **more}
-    event = Event(player, f"device:{new_id()}", name, context.clock.now_ms(), properties, source=source)
+    event = Event(checked(player), f"device:{new_id()}", name, context.clock.now_ms(), properties, source=source)
     await append_event(context, event)
     return JSONResponse({"accepted": True, "kind": kind, "device": digest_of(value)}, status_code=202)

@@ -13,7 +13,7 @@ from api.idempotency import REPLAYED
 from api.masks import check_id
 from api.pages import CHUNK, CHUNKS_MAX, LAST, answers, instant
 from api.past import past_of
-from api.persons import owner_of
+from api.persons import checked, owner_of
 from api.request_ids import request_partition
 from api.views import shown_decision
 from crm.fields import Channel, Product, Purpose, Where
@@ -101,6 +101,7 @@ async def request_message(
     if not key:
         raise BadRequest("expected an Idempotency-Key header, or idempotency_key", code="idempotency_key_required")
     check_id(key, "Idempotency-Key")
+    checked(body.player_id)
     await _check_template(context, body.template)
     now, expires_at = context.clock.now_ms(), as_ms(body.expires_at) if body.expires_at else None
     ref = context.players.ref(body.player_id)

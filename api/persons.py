@@ -12,8 +12,8 @@ from msgspec import Struct, field
 from api.context import Context
 from api.pages import CHUNK, CHUNKS_MAX, LAST, Entries, Older, bad_cursor, page, page_of_stream
 from api.past import past_of
-from domain.errors import Conflict, NotFound
-from domain.ids import partition_of
+from domain.errors import Conflict, Invalid, NotFound
+from domain.ids import is_nobody, partition_of
 from domain.player import Snapshot
 from store.keys import Lane
 
@@ -53,8 +53,20 @@ async def snapshot_of(context: Context, player_id: str, *, own: bool = False) ->
 MOVED = "the id of this token has become part of another profile: ask with a token of that player"
 
 
+def checked(player_id: str) -> str:
+    """Return the id of a player.
+
+    Raises:
+        Invalid: it is one of the engine's own (a keeper's, a key's), which no player has.
+    """
+    if is_nobody(player_id):
+        raise Invalid(f"expected a player, {player_id.partition(':')[0]}: is the engine's", code="bad_id")
+    return player_id
+
+
 async def owner_of(context: Context, player_id: str) -> str:
-    """Return the id under which an id lives on: itself, unless it was merged."""
+    """Return the id under which a player's id lives on: itself, unless it was merged."""
+    checked(player_id)
     for _ in range(HOPS_MAX):
         owner = (await context.players.ref(player_id).state()).identity.merged_into
         if not owner:

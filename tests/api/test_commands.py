@@ -141,6 +141,26 @@ async def test_an_exclusion_is_in_force_when_it_answers(world: World) -> None:
     assert past.status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/players/keeper:budget:x/exclusion", {"reason": "self_exclusion"}),
+        ("DELETE", "/v1/players/keeper:budget:x/exclusion", None),
+        ("GET", "/v1/players/key:x/exclusion", None),
+        ("POST", "/v1/players/keeper:budget:x/adjustments", GOODWILL),
+        ("POST", "/v1/players/keeper:budget:x/devices", {"kind": "fcm", "token": "t" * 20}),
+        ("POST", "/v1/messages", {"player_id": "keeper:budget:x", "template": "welcome", "purpose": "reward"}),
+    ],
+)
+async def test_what_is_the_engines_own_is_no_player(
+    idle: World, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    told = await idle.http.request(method, path, json=body, headers=key("k1"))
+    assert (told.status_code, told.json()["code"]) == (422, "bad_id"), told.text
+    assert "expected a player" in told.json()["detail"]
+    assert not await idle.redis.exists(PLAYERS.log(partition_of("keeper:budget:x", idle.context.partitions)))
+
+
 async def test_an_exclusion_with_sends_on_their_way_is_draining(idle: World) -> None:
     p = idle.context.players.ref("amelia").partition
     await idle.redis.hset(f"{{{p}}}:infl:amelia", "send-1", "x")
