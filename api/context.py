@@ -35,6 +35,7 @@ from store.programmes import Documents, Programmes
 from store.tasks import end
 
 LOOK_EVERY_S = 1.0  # at the programme and at the store's memory
+STORE_CONNECTIONS = 100  # of a gateway; calls beyond wait for each other, up to the time a command may take
 
 
 class LiveProgramme:
@@ -129,7 +130,7 @@ class Context:
 @contextlib.asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Context]:
     """Connect, wait for the store, start what runs beside the requests; end all of it afterwards."""
-    redis = connect(settings.redis_url, timeout_s=settings.store_timeout_s)
+    redis = connect(settings.redis_url, timeout_s=settings.store_timeout_s, connections=STORE_CONNECTIONS)
     identity = await _identity(redis, settings.identity_timeout_s)
     keep_ms = (settings.lateness_max_s + settings.dedupe_extra_s) * 1000
     intake = Intake(redis, identity.partitions, bound=settings.backlog_bound, keep_ms=keep_ms, clock=identity.clock)

@@ -4,7 +4,9 @@ redis-py 8 retries commands by itself after a connection error, which would run 
 (measured): its retries are off here, and only idempotent functions are repeated, by hand.
 """
 
-from redis.asyncio import Redis
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -30,14 +32,24 @@ TRANSIENT = (
 _TRANSIENT_WORDS = ("BUSY", "LOADING", "TRYAGAIN", "MISCONF", "OOM", "READONLY")
 
 
-def connect(url: str, *, timeout_s: float = 5.0) -> Redis:
+def connect(url: str, *, timeout_s: float = 5.0, connections: int = 0) -> Redis:
     """Return a client of ``redis://``, ``rediss://`` or ``unix://`` with no retries of its own.
 
     Args:
         timeout_s: Of one command; a blocking read asks for less than that.
+        connections: At most so many; a command more waits for one to be free, up to ``timeout_s``. 0: redis-py's own
+            bound (100), beyond which a command fails at once.
     """
-    return Redis.from_url(
-        url, protocol=2, retry=Retry(NoBackoff(), 0), socket_timeout=timeout_s, socket_connect_timeout=timeout_s
+    options: dict[str, Any] = {
+        "protocol": 2,
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+    }
+    if not connections:
+        return Redis.from_url(url, **options)
+    return Redis.from_pool(
+        BlockingConnectionPool.from_url(url, max_connections=connections, timeout=timeout_s, **options)
     )
 
 
