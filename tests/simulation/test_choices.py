@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-import actors.player
 import actors.reducers
+import actors.turns
 from actors.choices import counted
 from actors.partition import PartState, decode_part
 from domain.effects import ChoiceCounted, ChoiceEnded, Chose
@@ -61,7 +61,7 @@ def test_the_simulation_sees_an_outcome_that_is_not_counted(monkeypatch: pytest.
     def forgetful(ended: ChoiceEnded | ChoiceCounted) -> list[tuple[str, int]]:
         return [] if ended.outcome == "rewarded" else counted(ended)
 
-    monkeypatch.setattr(actors.player, "counted", forgetful)
+    monkeypatch.setattr(actors.turns, "counted", forgetful)
     with pytest.raises(AssertionError, match="the history has"):
         World(1, mix=Mix(), chooses=True).run()
 
