@@ -3,7 +3,7 @@
 
 import { $, currencyName, el, nameCurrencies, show } from "./lobby_dom.js";
 import { showCalendar, showHero, showMissions, showPots, showQuests, showStreaks } from "./lobby_player.js";
-import { keyOf, showRace, showRaces } from "./lobby_races.js";
+import { isOver, keyOf, showRace, showRaces } from "./lobby_races.js";
 import { forgetRefusals, showPurchases, showStore } from "./lobby_store.js";
 import { noteDraw, showWheel } from "./lobby_wheel.js";
 import { LANGUAGES, currentLanguage, local, moment, number, plain, refusal, setLanguage, t } from "./lobby_words.js";
@@ -113,7 +113,10 @@ const PARTS = { // name -> how it is read, how it is drawn
     showCalendar(held.minigames.find((game) => game.type === "calendar"), doors);
   }],
   tournaments: [lists("tournaments"), () => {
-    if (!held.tournaments.some((race) => keyOf(race) === held.race)) held.race = held.tournaments.length ? keyOf(held.tournaments[0]) : null;
+    if (!held.tournaments.some((race) => keyOf(race) === held.race)) {
+      const first = held.tournaments.find((race) => !isOver(race)) ?? held.tournaments[0];
+      held.race = first ? keyOf(first) : null;
+    }
     showRaces(held.tournaments, doors, choose);
     if (held.race) soon("board");
   }],

@@ -6,10 +6,13 @@ import { local, moment, number, plain, refusal, t } from "./lobby_words.js";
 const path = encodeURIComponent;
 export const keyOf = (race) => `${race.id}@${race.run}`;
 
+export const isOver = (race) => race.ends_at <= Date.now() || ["finished", "cancelled"].includes(race.status);
+
+/** Runs that go on or are to come first; those that are over say so, since the next of the same name stands beside them. */
 export function showRaces(races, { held }, choose) {
-  fill("races", races, (race) => {
-    const later = race.starts_at > Date.now() ? ` (${moment(race.starts_at)})` : "";
-    const chip = keyed(el("button", { type: "button", textContent: local(race.name, race.id) + later }), keyOf(race));
+  fill("races", [...races].sort((one, other) => isOver(one) - isOver(other)), (race) => {
+    const when = isOver(race) ? ` (${t("ended", { date: moment(race.ends_at) })})` : race.starts_at > Date.now() ? ` (${moment(race.starts_at)})` : "";
+    const chip = keyed(el("button", { type: "button", textContent: local(race.name, race.id) + when }), keyOf(race));
     chip.setAttribute("aria-pressed", String(keyOf(race) === held.race));
     chip.addEventListener("click", () => choose(keyOf(race)));
     return chip;
@@ -21,7 +24,7 @@ export function showRace(race, board, { doing, again }) {
   if (!race) return;
   const rows = board?.items ?? [];
   $("race-rank").replaceChildren(board?.rank ? el("strong", { textContent: t("my_rank", { n: number(board.rank), of: number(board.entrants) }) }) : t("not_ranked"));
-  $("race-facts").textContent = [race.me?.tier ? t("tier", { name: plain(race.me.tier) }) : "", race.ends_at ? t("ends", { date: moment(race.ends_at) }) : ""].filter(Boolean).join(" · ");
+  $("race-facts").textContent = [race.me?.tier ? t("tier", { name: plain(race.me.tier) }) : "", race.ends_at ? t(isOver(race) ? "ended" : "ends", { date: moment(race.ends_at) }) : ""].filter(Boolean).join(" · ");
   fill("race-doors", door(race, doing, again), (part) => part);
   let before = 0;
   $("rows").replaceChildren(...rows.flatMap((row) => {

@@ -78,6 +78,7 @@ const TEXTS = {
   not_ranked: ["You have no score yet", "У вас ще немає рахунку", "У вас ещё нет счёта"],
   no_rows: ["Nobody has a score yet.", "Рахунку ще ніхто не має.", "Счёта ещё ни у кого нет."],
   ends: ["ends {date}", "до {date}", "до {date}"],
+  ended: ["ended {date}", "завершено {date}", "завершено {date}"],
   tier: ["tier {name}", "ліга: {name}", "лига: {name}"],
   register: ["Take part", "Узяти участь", "Участвовать"],
   register_for: ["Take part for {price}", "Узяти участь за {price}", "Участвовать за {price}"],

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,33 @@ def test_the_focus_stays_where_a_player_pressed(page: Page) -> None:
     page.click("#store button[data-key=mug]")
     page.until("document.querySelector('#said').dataset.tone === 'bad'", "the refusal")
     assert page.value("document.activeElement.dataset.key") == "mug"
+
+
+def test_the_end_of_a_run_is_seen_and_its_prize_comes_by_itself(casino: Engine, page: Page) -> None:
+    now = datetime.now(UTC)
+    sprint = {
+        "name": {"en": "Sprint"},
+        "schedule": {
+            "from": (now - timedelta(minutes=1)).isoformat(),
+            "until": (now + timedelta(seconds=15)).isoformat(),
+        },
+        "events": [{"event": "bet_placed", "score": {"count": True}}],
+        "settle": 1,
+        "prizes": [{"from": 1, "until": 1, "rewards": [{"kind": "spins", "minigame": "wheel", "amount": 2}]}],
+    }
+    casino.publish({"tournaments": {"sprint": sprint}})
+    plays(casino, "bet_placed", "bet_placed", said="sprint")
+    chip = "[...document.querySelectorAll('#races button')].find((one) => one.innerText.startsWith('Sprint'))"
+    page.until(f"!!{chip}", "the sprint")
+    page.value(f"{chip}.click()")
+    page.until("document.querySelector('#race-facts').innerText.startsWith('ends')", "its end to come")
+    feed = "document.querySelector('#deltas').innerText"
+    page.until(f"{feed}.includes('place 1')", "the place", within_s=40.0)
+    assert "Finished" in page.text("#deltas")
+    page.until(f"{feed}.includes('+2 spins')", "the prize")
+    page.until(f"{chip}.innerText.includes('ended')", "the run to be over")
+    page.until("document.querySelector('#race-facts').innerText.startsWith('ended')", "the table of the end")
+    assert "number 1 of 1" in page.text("#race-rank")
+    first = page.value("document.querySelector('#races button').innerText")
+    assert "ended" not in first, "what goes on comes first"
+    assert page.problems == []
