@@ -142,5 +142,8 @@ async def test_the_pots_are_shown_and_a_hit_is_paid_and_proved(world: World) -> 
     drawn = await read(world, f"/draws/{daily['winners'][0]['draw']}", "amelia")
     assert (drawn["commitment"], drawn["matches"]) == (pots["daily"]["commitment"], True)
     assert verify(drawn) == []
-    paid = await world.until("/v1/players/amelia", lambda told: told["balances"]["points"]["balance"])
-    assert paid["balances"]["points"]["balance"] == 110
+    both = 110 + 110  # her own pot is paid in the turn of the bet, the shared one when its keeper has answered
+    await world.until("/v1/players/amelia", lambda told: told["balances"]["points"]["balance"] == both)
+    history = (await world.http.get("/v1/players/amelia/history")).json()["items"]
+    paid = [e for record in history for e in record["effects"] if e["kind"] == "points"]
+    assert sorted((e["rule"], e["amount"]) for e in paid) == [("jackpots/daily", 110), ("jackpots/mine", 110)]
