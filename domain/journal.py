@@ -123,10 +123,10 @@ def encode_taken(taken: Taken) -> bytes:
 
 def written(before: Journal, after: Journal) -> dict[str, bytes]:
     """Return the stored fields that differ: the head, and what was sealed or marked since."""
-    head = _Head(
+    head = (  # a ``_Head``, which is stored as its fields: none is made for every commit
         after.next,
         after.slots,
-        tuple(mark.sequence for mark in after.marks),
+        tuple([mark.sequence for mark in after.marks]),
         len(after.sealed),
         after.open,
         after.void,
@@ -137,15 +137,16 @@ def written(before: Journal, after: Journal) -> dict[str, bytes]:
         after.sequence,
     )
     fields = {FIELD: _encoder.encode(head)}
-    held = before.marks
-    for mark in after.marks:
-        if not any(mark is other for other in held):
-            fields[f"{FIELD}.m{mark.sequence % 2}"] = _encoder.encode(mark)
+    if after.marks is not before.marks:
+        for mark in after.marks:
+            if not any(mark is other for other in before.marks):
+                fields[f"{FIELD}.m{mark.sequence % 2}"] = _encoder.encode(mark)
     if after.sealed and after.sealed is not before.sealed:
-        known = _pages(before)
-        for number, page in _pages(after).items():
-            if number not in known:
-                fields[f"{FIELD}.{number % after.slots}"] = _encoder.encode((number, page))
+        last = (after.next - len(after.open)) // PAGE
+        fresh = max(last - len(after.sealed), (before.next - len(before.open)) // PAGE)  # numbers only rise
+        for number in range(fresh, last):
+            page = after.sealed[number - last]
+            fields[f"{FIELD}.{number % after.slots}"] = _encoder.encode((number, page))
     return fields
 
 

@@ -86,6 +86,12 @@ def moved(
     Args:
         lot: Of a debit that takes a credit back: when the lot expires that the credit made. It is taken from first.
     """
+    purse = held.purse or _EMPTY
+    if not (purse.lots or purse.pending or options.expires_ms or options.ends):  # nothing falls due
+        if not options.window_days or earned <= 0:
+            return held.purse
+        credits = _credited(purse.credits, local_day(turn.at, turn.zone), earned, options.window_days)
+        return Purse((), (), purse.day, credits, purse.armed)
     purse = _armed(turn, options.currency, _changed(turn, options, held, amount, balance, earned, account, lot))
     return None if purse == _EMPTY else purse
 

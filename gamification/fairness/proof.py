@@ -1,6 +1,7 @@
 """What proves a draw: its record, and whether the seed that was shown gives what was recorded."""
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from domain.game_effects import Drawn, SeedRevealed
@@ -78,6 +79,7 @@ def _pot(record: Drawn, seed: bytes) -> list[str]:
     return [] if is_first and threshold <= facts["after"] else [f"the pot did not pass {threshold} here"]
 
 
+@lru_cache(maxsize=4096)  # every contribution to a pot asks for the same one
 def threshold_of(seed: bytes, least: int, most: int) -> int:
     """Return the amount that a pot is hit at: each whole number from ``least`` to ``most`` is as likely."""
     return least + number_below(most - least + 1, seed, THRESHOLD, 0)

@@ -131,7 +131,7 @@ def entered(before: Snapshot, after: Snapshot) -> tuple[tuple[str, str], ...]:
 
 
 def _debits(effects: tuple[Effect, ...]) -> tuple[tuple[str, str], ...]:
-    return tuple((e.currency, e.rule) for e in effects if isinstance(e, Posting) and e.amount < 0)
+    return tuple([(e.currency, e.rule) for e in effects if type(e) is Posting and e.amount < 0])
 
 
 def is_same_person(before: Profile, after: Profile) -> bool:
