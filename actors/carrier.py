@@ -15,6 +15,7 @@ from domain.entries import Visited, encode_entry
 from store.ports import Commit, Token, Verdict, Visit, Walk, Ways
 
 CARRY_MAX = 256  # entries of one outbox in one pass
+PATIENCE_MS = 50  # scores and tolls wait for those of other partitions, which takes 3 % off what an event costs
 RETRY_MS = 250  # entries whose destination did not answer wait so long
 VISITS_MAX = 64  # of one walk at once: what a live event may find before it in its log
 VISITS_ROUND = 128  # most of all walks in one round of the member
@@ -49,6 +50,8 @@ class Carrier:
         self._partitions = partitions
         self._tokens: dict[int, Token] = {}
         self._outboxes: set[int] = set()  # partitions whose outbox may hold something
+        self._is_hurried = False  # one of them may hold what somebody waits for
+        self._carried_at = 0  # ms
         self._held: set[int] = set()  # partitions with entries whose destination did not answer
         self._retry_at = 0  # ms
         self._unread: set[int] = set()  # partitions whose walks must be looked up
@@ -61,7 +64,7 @@ class Carrier:
     @property
     def is_busy(self) -> bool:
         """Tell whether there is more to do at once, so that the member should not wait for entries."""
-        return bool(self._outboxes) or self._is_walking
+        return self._is_hurried or self._is_walking
 
     def owns(self, tokens: Mapping[int, Token]) -> None:
         """Learn what is owned now; of a partition that is newly owned nothing is known."""
@@ -70,6 +73,7 @@ class Carrier:
         fresh = {partition for partition, token in tokens.items() if self._tokens.get(partition) != token}
         self._tokens = dict(tokens)
         self._outboxes |= fresh
+        self._is_hurried |= bool(fresh)
         self._forget(lambda course: course.partition in fresh or course.partition not in tokens)
         self._unread = (self._unread | fresh) & tokens.keys()
 
@@ -77,6 +81,7 @@ class Carrier:
         """Learn that a commit left something to do."""
         if commit.relays:
             self._outboxes.add(partition)
+            self._is_hurried |= not commit.is_patient
         if commit.walks:
             self._unread.add(partition)
 
@@ -90,9 +95,10 @@ class Carrier:
         if self._held and not 0 < self._retry_at - now <= RETRY_MS:
             self._outboxes |= self._held
             self._held.clear()
-        if not self._outboxes:
+        if not self._outboxes or (not self._is_hurried and 0 <= now - self._carried_at < PATIENCE_MS):
             return 0
         asked, self._outboxes = sorted(self._outboxes), set()  # a step goes on meanwhile, and what it leaves is noted
+        self._is_hurried, self._carried_at = False, now
         try:
             found = await self._ways.outbox(asked, CARRY_MAX)
             ready = await self._boarding.done(found)
@@ -101,12 +107,15 @@ class Carrier:
                 await self._ways.relayed(until)
         except BaseException:
             self._outboxes.update(asked)
+            self._is_hurried = True
             raise
         if failed := {p for p, count in there.items() if count < len(found[p])}:
             self._held |= failed
             self._retry_at = now + RETRY_MS
         # A full page may have others behind it.
-        self._outboxes |= {p for p in found if p not in failed and len(found[p]) >= CARRY_MAX}
+        if full := {p for p in found if p not in failed and len(found[p]) >= CARRY_MAX}:
+            self._outboxes |= full
+            self._is_hurried = True
         return sum(there.values())
 
     async def walk(self) -> int:

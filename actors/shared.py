@@ -39,6 +39,7 @@ class Shared:
         Answers to barriers come last: a keeper that hears one has heard before what the same turns asked and paid.
         """
         scores = [(BOARD, encode_scores(list(rows.values()))) for rows in self._scores.values()]
+        commit.is_patient = not (commit.relays or self._freezes or self._barriers or self._passed)
         if scores:
             commit.relays = [*scores, *commit.relays]
         commit.relays += [

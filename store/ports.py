@@ -147,6 +147,7 @@ class Commit(Struct):
     tallies: list[tuple[str, str, int]] = field(default_factory=list)  # (tower) UTC day, field, how many more
     sums: list[tuple[str, int]] = field(default_factory=list)  # field of ``store.keys.choice_sums``, how much more
     cases: list[tuple[str, bytes]] = field(default_factory=list)  # case id, record for a person; b"": it is over
+    is_patient: bool = False  # nobody waits for its relays: not stored
 
 
 class Walk(Struct, array_like=True):

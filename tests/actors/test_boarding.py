@@ -131,3 +131,26 @@ def test_a_commit_leaves_scores_first_and_answers_to_barriers_last() -> None:
     assert (frozen[0], decode_freeze(frozen[1])) == (FREEZE, Freeze(CUP, KEEPER, 3))
     assert [to for to, _ in barriers] == [0, 1]
     assert passed == (0, b"passed")
+
+
+@pytest.mark.parametrize(
+    ("turns", "is_patient"),
+    [
+        (Turns("ann", 0, scores=[score("ann", 1)], tolls=[Toll(KEEPER, 5, "e1")]), True),
+        (Turns("ann", 0, freezes=[Freeze(CUP, KEEPER, 3)]), False),
+        (Turns("ann", 0, barriers=[encode_entry(Barrier(KEEPER, "run"))]), False),
+    ],
+)
+def test_scores_and_tolls_alone_may_wait(turns: Turns, is_patient: bool) -> None:
+    commit = Commit("0-0", "1-0")
+    shared = Shared()
+    shared.add(turns)
+    shared.write(commit, PARTITIONS)
+    assert commit.is_patient is is_patient
+
+
+def test_an_ask_may_not_wait() -> None:
+    shared, commit = Shared(), Commit("0-0", "1-0", relays=[(1, b"an ask")])
+    shared.add(Turns("ann", 0, scores=[score("ann", 1)]))
+    shared.write(commit, PARTITIONS)
+    assert not commit.is_patient

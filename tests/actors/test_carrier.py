@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from actors.carrier import (
+    PATIENCE_MS,
     RETRY_MS,
     ROUND_MS,
     VISITS_LEAST,
@@ -154,6 +155,30 @@ async def test_what_a_commit_left_goes_where_it_belongs_in_one_pass(house: House
     assert not house.store.of(0).out.ids
     assert house.ways.calls == {"outbox": 1, "relay": 1}
     assert not house.carrier.is_busy
+
+
+async def test_what_nobody_waits_for_is_carried_together_a_little_later(house: House) -> None:
+    await house.carrier.carry()
+    house.commit(0, relays=[(1, entry("a"))], is_patient=True)
+    house.now += PATIENCE_MS - 1
+    assert (await house.carrier.carry(), house.carrier.is_busy) == (0, False)
+    house.commit(1, relays=[(0, entry("b"))], is_patient=True)
+    house.now += 1
+    assert (await house.carrier.carry(), house.arrived(0), house.arrived(1)) == (2, ["b"], ["a"])
+
+
+async def test_what_somebody_waits_for_takes_along_what_waits_before_it(house: House) -> None:
+    await house.carrier.carry()
+    house.commit(0, relays=[(1, entry("score"))], is_patient=True)
+    house.commit(0, relays=[(1, entry("asked"))])
+    assert (house.carrier.is_busy, await house.carrier.carry(), house.arrived(1)) == (True, 2, ["score", "asked"])
+
+
+async def test_a_clock_that_is_set_back_makes_nobody_more_patient(house: House) -> None:
+    await house.carrier.carry()
+    house.commit(0, relays=[(1, entry("a"))], is_patient=True)
+    house.now -= MINUTE
+    assert await house.carrier.carry() == 1
 
 
 async def test_what_a_step_leaves_while_an_outbox_is_read_is_carried_next(house: House) -> None:
