@@ -50,8 +50,8 @@ class Carrier:
         self._partitions = partitions
         self._tokens: dict[int, Token] = {}
         self._outboxes: set[int] = set()  # partitions whose outbox may hold something
-        self._is_hurried = False  # one of them may hold what somebody waits for
-        self._carried_at = 0  # ms
+        self._hurried: set[int] = set()  # those of them that may hold what somebody waits for
+        self._carried_at = 0  # ms, when all of them were carried
         self._held: set[int] = set()  # partitions with entries whose destination did not answer
         self._retry_at = 0  # ms
         self._unread: set[int] = set()  # partitions whose walks must be looked up
@@ -64,7 +64,7 @@ class Carrier:
     @property
     def is_busy(self) -> bool:
         """Tell whether there is more to do at once, so that the member should not wait for entries."""
-        return self._is_hurried or self._is_walking
+        return bool(self._hurried) or self._is_walking
 
     def owns(self, tokens: Mapping[int, Token]) -> None:
         """Learn what is owned now; of a partition that is newly owned nothing is known."""
@@ -73,7 +73,7 @@ class Carrier:
         fresh = {partition for partition, token in tokens.items() if self._tokens.get(partition) != token}
         self._tokens = dict(tokens)
         self._outboxes |= fresh
-        self._is_hurried |= bool(fresh)
+        self._hurried |= fresh
         self._forget(lambda course: course.partition in fresh or course.partition not in tokens)
         self._unread = (self._unread | fresh) & tokens.keys()
 
@@ -81,7 +81,8 @@ class Carrier:
         """Learn that a commit left something to do."""
         if commit.relays:
             self._outboxes.add(partition)
-            self._is_hurried |= not commit.is_patient
+            if not commit.is_patient:
+                self._hurried.add(partition)
         if commit.walks:
             self._unread.add(partition)
 
@@ -95,10 +96,13 @@ class Carrier:
         if self._held and not 0 < self._retry_at - now <= RETRY_MS:
             self._outboxes |= self._held
             self._held.clear()
-        if not self._outboxes or (not self._is_hurried and 0 <= now - self._carried_at < PATIENCE_MS):
+        if is_all := not 0 <= now - self._carried_at < PATIENCE_MS:
+            self._carried_at = now
+        asked = sorted(self._outboxes if is_all else self._hurried)
+        if not asked:
             return 0
-        asked, self._outboxes = sorted(self._outboxes), set()  # a step goes on meanwhile, and what it leaves is noted
-        self._is_hurried, self._carried_at = False, now
+        self._outboxes -= set(asked)  # a step goes on meanwhile, and what it leaves is noted
+        self._hurried.clear()
         try:
             found = await self._ways.outbox(asked, CARRY_MAX)
             ready = await self._boarding.done(found)
@@ -107,7 +111,7 @@ class Carrier:
                 await self._ways.relayed(until)
         except BaseException:
             self._outboxes.update(asked)
-            self._is_hurried = True
+            self._hurried.update(asked)
             raise
         if failed := {p for p, count in there.items() if count < len(found[p])}:
             self._held |= failed
@@ -115,7 +119,7 @@ class Carrier:
         # A full page may have others behind it.
         if full := {p for p in found if p not in failed and len(found[p]) >= CARRY_MAX}:
             self._outboxes |= full
-            self._is_hurried = True
+            self._hurried |= full
         return sum(there.values())
 
     async def walk(self) -> int:

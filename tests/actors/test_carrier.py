@@ -160,11 +160,12 @@ async def test_what_a_commit_left_goes_where_it_belongs_in_one_pass(house: House
 async def test_what_nobody_waits_for_is_carried_together_a_little_later(house: House) -> None:
     await house.carrier.carry()
     house.commit(0, relays=[(1, entry("a"))], is_patient=True)
+    house.commit(1, relays=[(0, entry("b"))])
     house.now += PATIENCE_MS - 1
-    assert (await house.carrier.carry(), house.carrier.is_busy) == (0, False)
-    house.commit(1, relays=[(0, entry("b"))], is_patient=True)
+    assert (await house.carrier.carry(), house.carrier.is_busy) == (1, False), "the other goes alone"
+    house.commit(1, relays=[(0, entry("c"))], is_patient=True)
     house.now += 1
-    assert (await house.carrier.carry(), house.arrived(0), house.arrived(1)) == (2, ["b"], ["a"])
+    assert (await house.carrier.carry(), house.arrived(0), house.arrived(1)) == (2, ["b", "c"], ["a"])
 
 
 async def test_what_somebody_waits_for_takes_along_what_waits_before_it(house: House) -> None:
