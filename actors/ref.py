@@ -17,7 +17,7 @@ from domain.entries import Command, Event, encode_entry
 from domain.errors import Busy, Conflict, StoreDown
 from domain.ids import partition_of
 from domain.player import Snapshot, snapshot_from_parts
-from store.intake import buckets
+from store.intake import buckets, command_buckets
 from store.keys import PLAYERS, archived
 from store.ports import Appended, Incoming, Unavailable, Verdict
 
@@ -59,8 +59,8 @@ class PlayerRef:
             Conflict: the id was used before with other content.
             StoreDown: no answer; a retry with the same id is safe.
         """
-        sent_at = entry.occurred_at if isinstance(entry, Event) else None
-        bucket, other = buckets(sent_at, self._players.clock.now_ms())
+        sent_at, now = entry.occurred_at if isinstance(entry, Event) else None, self._players.clock.now_ms()
+        bucket, other = command_buckets(now) if sent_at is None else buckets(sent_at, now)
         incoming = Incoming(self.id, entry.id, fingerprint(entry), bucket, encode_entry(entry), other, sent_at or 0)
         try:
             (answer,) = await self._players.appender.append([incoming])

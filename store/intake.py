@@ -17,6 +17,7 @@ from store.ports import Appended, Incoming, Unavailable, Verdict
 from store.redis_lane import verdict_of
 
 DEDUPE_BUCKET_MS = 12 * 3_600_000
+COMMAND_BUCKETS = 6  # before the present one: three days, as docs/idempotency.md promises
 _pack = msgpack.Packer(use_bin_type=False).pack
 
 
@@ -129,6 +130,15 @@ def buckets(sent_at: int | None, now: int) -> tuple[str, str]:
         return str(sent_at // DEDUPE_BUCKET_MS), ""
     bucket = now // DEDUPE_BUCKET_MS
     return str(bucket), str(bucket - 1)
+
+
+def command_buckets(now: int) -> tuple[str, str]:
+    """Return the dedupe buckets of a command: that of its arrival, and those that a first one may be in.
+
+    A command has no time of its own and is asked again for days, so all of the promise is looked through.
+    """
+    bucket = now // DEDUPE_BUCKET_MS
+    return str(bucket), " ".join(str(bucket - back) for back in range(1, COMMAND_BUCKETS + 1))
 
 
 def _row(entry: Incoming) -> list[object]:

@@ -60,14 +60,14 @@ class Grant(Struct, frozen=True):
 
 
 class Incoming(Struct, frozen=True):
-    """An entry for the log. ``bucket`` names the dedupe bucket(s), from the sender's own timestamp."""
+    """An entry for the log. ``bucket`` names its dedupe bucket, from the sender's own timestamp where it has one."""
 
     player: str
     message_id: str
     fingerprint: str
     bucket: str
     body: bytes
-    other_bucket: str = ""
+    other_bucket: str = ""  # where it is looked for besides, nearest first: names with a space between
     occurred_at: int = 0  # read only by a store with ``clock: log``
 
 

@@ -7,7 +7,7 @@ local function met(value, player)
 end
 
 -- KEYS meta log | ARGV bound clock(store|log) keep_ms blob
--- blob: list of {player, message id, fingerprint, bucket, other bucket or '', occurred ms, body}.
+-- blob: list of {player, message id, fingerprint, bucket, other buckets with a space between or '', occurred ms, body}.
 -- bound: most entries waiting, '0' = exempt (internal). Appends all that are new, or none: BACKLOG.
 -- Answers one string each: "+<offset>" appended, "=<offset>" duplicate, "!<offset>" same id with other content.
 local function ingest(K, A)
@@ -23,14 +23,13 @@ local function ingest(K, A)
   local out, fresh, buckets = {}, 0, {}
   for i = 1, n do
     local e = events[i]
-    local known, off, fp = nil, nil, nil
-    for b = 4, 5 do
-      if not off and e[b] ~= '' then
-        local v = redis.call('HGET', ded .. e[b], e[2])
-        if v then
-          if b == 4 then known = v end
-          off, fp = met(v, e[1])
-        end
+    local known, off, fp = redis.call('HGET', ded .. e[4], e[2]), nil, nil
+    if known then off, fp = met(known, e[1]) end
+    if not off then
+      for b in string.gmatch(e[5], '%S+') do
+        local v = redis.call('HGET', ded .. b, e[2])
+        if v then off, fp = met(v, e[1]) end
+        if off then break end
       end
     end
     if off then

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from actors.clock import SystemClock
+from actors.ref import Players
 from api.commands import answer_of
 from api.problems import refused
 from domain.effects import Answered, HistoryRecord
@@ -14,12 +16,13 @@ from domain.errors import Conflict
 from domain.ids import partition_of
 from domain.player import Identity, Snapshot, all_parts
 from store.gates import read_stops
-from store.keys import PLAYERS, archived
+from store.keys import PLAYERS, archived, buckets, dedupe
 from tests.api.world import World, world_of
 from tests.conftest import Server
 
 pytestmark = pytest.mark.redis
 
+DAY_MS = 86_400_000
 GOODWILL = {"currency": "gems", "amount": 7, "reason": "goodwill"}
 
 
@@ -54,6 +57,36 @@ async def test_an_adjustment_answers_with_its_effects_and_the_same_key_answers_t
     other = {**GOODWILL, "amount": 8}
     reused = await world.http.post("/v1/players/amelia/adjustments", json=other, headers=key("k1"))
     assert (reused.status_code, reused.json()["code"]) == (409, "idempotency_mismatch")
+
+
+@pytest.mark.parametrize("hours", [1, 13, 25, 47, 71])
+async def test_the_key_is_known_for_three_days(world: World, hours: int) -> None:
+    path, p = "/v1/players/amelia/adjustments", partition_of("amelia", world.context.partitions)
+    first = await world.http.post(path, json=GOODWILL, headers=key("k1"))
+    names = [dedupe(p, bucket.decode()) for bucket in await world.redis.smembers(buckets(p))]
+    (name,) = [name for name in names if await world.redis.hexists(name, "cmd:k1")]
+    kept_until = await world.redis.pexpiretime(name)
+    assert kept_until >= world.context.clock.now_ms() + 3 * DAY_MS - 60_000  # the minute is for a slow machine
+    context = world.context
+    context.players = Players(
+        context.redis, context.appender, context.replies, _Ahead(hours), partitions=context.partitions
+    )
+    again = await world.http.post(path, json=GOODWILL, headers=key("k1"))
+    assert (again.status_code, again.json()) == (first.status_code, first.json())
+    assert again.headers["idempotency-replayed"] == "true"
+    reused = await world.http.post(path, json={**GOODWILL, "amount": 8}, headers=key("k1"))
+    assert (reused.status_code, reused.json()["code"]) == (409, "idempotency_mismatch")
+    assert (await world.http.get("/v1/players/amelia")).json()["balances"]["gems"]["balance"] == 7
+
+
+class _Ahead:
+    """A clock that is some hours ahead."""
+
+    def __init__(self, hours: int) -> None:
+        self._ahead_ms = hours * 3_600_000
+
+    def now_ms(self) -> int:
+        return SystemClock().now_ms() + self._ahead_ms
 
 
 async def test_an_answer_that_the_store_let_go_of_is_not_made_up(world: World) -> None:

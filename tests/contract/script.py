@@ -42,6 +42,7 @@ class Script:
         self.random = Random(seed)
         self.later = Random(f"later {seed}")
         self.cases = Random(f"cases {seed}")
+        self.others = Random(f"others {seed}")
         self.clock = clock
         self.now = START
         self.tokens: list[tuple[str, int, int]] = []  # lane, partition, index into each side's own tokens
@@ -120,8 +121,12 @@ class Script:
         player, event, content = _player(r), f"e{r.randrange(600)}", r.choice(["a", "a", "a", "b"])
         entry = incoming(event, player, at=at, content=content, bucket=str(bucket))
         if r.random() < 0.3:
-            return Incoming(player, event, entry.fingerprint, str(bucket), entry.body, str(bucket - 1), at)
+            return Incoming(player, event, entry.fingerprint, str(bucket), entry.body, self._others(bucket), at)
         return entry
+
+    def _others(self, bucket: int) -> str:
+        """Name the one before, or several."""
+        return " ".join(str(bucket - back) for back in range(1, self.others.choice([1, 1, 3, 6]) + 1))
 
     def _token(self, hands: "Hands", lane: str, p: int) -> tuple[int, str]:
         """Mostly the current one; else an old one, or one with a wrong epoch."""

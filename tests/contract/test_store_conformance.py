@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from domain.entries import Landed, TimerFired, encode_entry
-from store.intake import DEDUPE_BUCKET_MS
+from store.intake import COMMAND_BUCKETS, DEDUPE_BUCKET_MS, command_buckets
 from store.ports import Appended, Commit, Incoming, Refused, Token, Verdict, Write
 from tests.conftest import binary_of
 from tests.contract.desk import ANN, BOB, TTL, Desk, offset_of, side, timer
@@ -146,6 +146,35 @@ async def test_a_retry_without_a_timestamp_is_met_in_the_bucket_before(side: Sid
     later = Incoming(ANN, "e1", entry.fingerprint, "101", entry.body, other_bucket="100")
     first, again = await desk.send(entry, later)
     assert again == Appended(offset_of(first), duplicate=True)
+
+
+@pytest.mark.parametrize("back", [0, 1, 2, COMMAND_BUCKETS])
+async def test_a_command_is_met_in_the_bucket_of_each_half_day_that_is_promised(side: Side, back: int) -> None:
+    desk = Desk(side)
+    (bucket, others), (first_bucket, _) = command_buckets(START), command_buckets(START - back * DEDUPE_BUCKET_MS)
+    entry = incoming("cmd:1", bucket=first_bucket)
+    again = Incoming(ANN, "cmd:1", entry.fingerprint, bucket, entry.body, others)
+    others_word = Incoming(ANN, "cmd:1", "another", bucket, entry.body, others)
+    first, second, third = await desk.send(entry, again, others_word)
+    assert second == Appended(offset_of(first), duplicate=True)
+    assert third == Appended(offset_of(first), mismatch=True)
+
+
+async def test_another_players_command_of_that_name_hides_none_in_the_buckets_before(side: Side) -> None:
+    desk = Desk(side)
+    mine, theirs = incoming("cmd:1", bucket="100"), incoming("cmd:1", BOB, bucket="102")
+    between = incoming("cmd:1", "carl", bucket="101")
+    first, *_ = await desk.send(mine, theirs, between)
+    (again,) = await desk.send(Incoming(ANN, "cmd:1", mine.fingerprint, "102", mine.body, "101 100"))
+    assert again == Appended(offset_of(first), duplicate=True)
+
+
+async def test_a_command_is_a_new_one_after_the_time_that_is_promised(side: Side) -> None:
+    bucket, others = command_buckets(START)
+    entry = incoming("cmd:1", bucket=str(int(bucket) - COMMAND_BUCKETS - 1))
+    _, again = await Desk(side).send(entry, Incoming(ANN, "cmd:1", entry.fingerprint, bucket, entry.body, others))
+    assert isinstance(again, Appended)
+    assert not again.duplicate
 
 
 async def test_a_dedupe_bucket_is_forgotten_when_its_keeping_time_is_over(side: Side) -> None:

@@ -299,7 +299,7 @@ class ModelStore(QueueModel):
 
     def _met(self, shared: PartitionState, row: Incoming) -> tuple[str, str] | None:
         """Return (offset, fingerprint) of the player's earlier use of the message id."""
-        for bucket in filter(None, (row.bucket, row.other_bucket)):
+        for bucket in (row.bucket, *row.other_bucket.split()):
             for offset, fingerprint, player in self._bucket(shared, bucket).get(row.message_id, ()):
                 if player == row.player:
                     return offset, fingerprint

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from domain.entries import BeliefsPublished, Command, Event, ModelPublished, ProgrammePublished, WalkAsked, encode_entry
 from domain.ids import partition_of
 from ml.choices.beliefs import learnt, summed
-from store.intake import buckets
+from store.intake import buckets, command_buckets
 from store.ports import Incoming, Unavailable, Verdict
 from tests.simulation.faults import FaultyIntake, Wire
 from tests.simulation.generous import FANS
@@ -81,7 +81,7 @@ class People:
         return Incoming(sent.player, name, "print", bucket, encode_entry(sent), occurred_at=occurred_at)
 
     def _command_bucket(self, body: bytes, now: int) -> tuple[str, bytes, str]:
-        bucket, other = buckets(None, now)
+        bucket, other = command_buckets(now)
         return bucket, body, other
 
     async def _deliver(self, intake: FaultyIntake, partition: int, batch: list[Incoming]) -> None:
