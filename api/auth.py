@@ -16,6 +16,7 @@ from starlette.requests import HTTPConnection
 
 from api.context import Context, Ctx
 from domain.errors import Forbidden, Unauthorised
+from domain.ids import is_nobody
 
 ADMIN = "admin"
 SCOPES = (
@@ -100,6 +101,8 @@ def player_of(token: str, token_secret: str) -> Principal:
         raise Unauthorised(f"the token is not valid: {error}", code="bad_token") from error
     if claims.get("scope") != PLAYER_SCOPE or not claims["sub"]:
         raise Unauthorised("expected a token with scope player", code="bad_token")
+    if is_nobody(str(claims["sub"])):
+        raise Unauthorised("expected a token of a player, this is one of the engine's own ids", code="bad_token")
     return Principal("player", f"player:{claims['sub']}", player=claims["sub"], expires_at=int(claims["exp"]))
 
 

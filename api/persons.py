@@ -31,9 +31,11 @@ async def snapshot_of(context: Context, player_id: str, *, own: bool = False) ->
             logged in there, so it does not open that profile.
 
     Raises:
+        Invalid: the id is one of the engine's own.
         NotFound: nothing was ever committed for that id.
         Conflict: ``own``, and the id lives on under another.
     """
+    checked(player_id)
     snapshot = await context.players.ref(player_id).state()
     if not snapshot.version:
         raise NotFound(f"there is no player {player_id[:120]!r} (yet)", code="player_not_found")

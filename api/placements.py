@@ -19,7 +19,7 @@ from api.auth import OwnPlayer, Principal, require
 from api.consents import said_by
 from api.context import Context, Ctx
 from api.pages import answers, instant
-from api.persons import MOVED, owner_of
+from api.persons import MOVED, checked, owner_of
 from api.receipts import append_event
 from api.slot_choices import drawn_for, told
 from api.views import live_programme
@@ -63,11 +63,11 @@ class ExposureBody(BaseModel):
 
 
 async def _reader(id: str, _: PlayersReader) -> str:
-    return id
+    return checked(id)
 
 
 async def _writer(id: str, _: PlayersWriter) -> str:
-    return id
+    return checked(id)
 
 
 async def _myself(player_id: OwnPlayer) -> str:

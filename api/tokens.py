@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.auth import ALGORITHM, PLAYER_SCOPE, Principal, require
 from api.context import Ctx
 from api.masks import check_id
+from api.persons import checked
 
 router = APIRouter(tags=["tokens"])
 
@@ -33,7 +34,7 @@ async def mint(
     request: TokenRequest | None = None,
 ) -> TokenAnswer:
     """Mint a token by which a player reads and acts for itself."""
-    check_id(player_id, "player_id")
+    check_id(checked(player_id), "player_id")
     issued = context.clock.now_ms() // 1000
     expires = issued + (request or TokenRequest(ttl_s=3600)).ttl_s
     claims = {"sub": player_id, "iat": issued, "exp": expires, "scope": PLAYER_SCOPE}

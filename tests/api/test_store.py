@@ -1,6 +1,7 @@
 """The store and budgets over HTTP, through real logs and keepers: nothing is sold twice, no budget is passed."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -72,6 +73,26 @@ async def test_a_keeper_or_a_key_is_no_player_of_whom_anything_is_asked(world: W
         ):
             told = await world.http.post(path, json=body, headers={"Idempotency-Key": actor[:6] + path[-5:]})
             assert (told.status_code, told.json()["code"]) == (422, "bad_id"), told.text
+
+
+@pytest.mark.parametrize("actor", ["keeper:budget:welcome", "keeper:x", "key:email:0"])
+async def test_nothing_is_read_of_a_keeper_or_a_key_and_no_token_is_its(world: World, actor: str) -> None:
+    await world.happen("guest", "visited", "e1")  # the keeper of the budget has a state
+    await world.until("/v1/budgets/welcome", lambda answer: answer["spent"])
+    of_player = "/v1/players/{id}"
+    paths = (await world.http.get("/openapi.json")).json()["paths"]
+    reads = [path for path, methods in paths.items() if path.startswith(of_player) and "get" in methods]
+    assert len(reads) > 20
+    for path in reads:
+        told = await world.http.get(re.sub(r"\{\w+\}", "none", path.replace("{id}", actor)))
+        assert (told.status_code, told.json()["code"]) == (422, "bad_id"), (path, told.text)
+    for path in ("/token", "/placements/none/shown", "/placements/none/clicked"):
+        told = await world.http.post(
+            of_player.format(id=actor) + path, json={"exposure": "x"} if "placements" in path else {}
+        )
+        assert (told.status_code, told.json()["code"]) == (422, "bad_id"), (path, told.text)
+    mine = await world.http.get("/v1/me", headers=world.token(actor))
+    assert (mine.status_code, mine.json()["code"]) == (401, "bad_token")
 
 
 async def test_a_thing_waits_for_its_confirmation_and_a_failed_one_is_paid_back(world: World) -> None:
