@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from actors.ref import fingerprint
 from api.auth import Principal, require
 from api.commands import Prefer, asked
 from api.context import Context, Ctx
@@ -13,9 +14,11 @@ from api.idempotency import IdempotencyKey
 from api.pages import Cursor, Limit, answers, instant, page_of_hashes
 from api.persons import owner_of
 from domain.effects import decode_record
+from domain.entries import Command
 from domain.errors import NotFound
 from domain.game_effects import CaseOpened
 from store.keys import cases, cases_over
+from store.trace import askers
 
 router = APIRouter(prefix="/v1/cases", tags=["Cases"])
 
@@ -62,7 +65,7 @@ async def list_cases(context: Ctx, _: PlayersReader, limit: Limit = 50, cursor: 
     "/{id}/resolution",
     summary="Close a case",
     description="Says what was done about it; nothing else happens. It stays in the player's history, with the id of "
-    "the key. The same key again is answered the same; after a 202, `case_not_found` says that it is closed.",
+    "the key. The same key again is answered the same, also after a 202.",
     responses=answers({"ok": True, "data": {"case": _CASE["id"]}, "effects": []}, 400, 401, 403, 404, 422, 429, 503),
 )
 async def resolve_case(
@@ -73,13 +76,27 @@ async def resolve_case(
     key: IdempotencyKey,
     prefer: Prefer = None,
 ) -> Response:
-    partition, record = await _found(context, id)
-    player = await owner_of(context, decode_record(record).name)
     args = {"case": id, "resolution": body.resolution, "by": caller.id, "note": body.note}
+    try:
+        partition, record = await _found(context, id)
+    except NotFound:
+        if not (asked_before := await _asked_before(context, args, key)):
+            raise
+        return await asked(context, asked_before, "resolve_case", args, key, caller.id, prefer)
+    player = await owner_of(context, decode_record(record).name)
     answer = await asked(context, player, "resolve_case", args, key, caller.id, prefer)
     if answer.status_code == 200:  # the player's commit takes it off its own list; of a merged profile it is another's
         await context.redis.hdel(cases(partition), id)
     return answer
+
+
+async def _asked_before(context: Context, args: dict[str, Any], key: str) -> str:
+    """Return the player that was asked the same with the key, "" when none was: a closed case is in no list."""
+    command_id = f"cmd:{key}"
+    for player, said in await askers(context.redis, context.partitions, command_id, context.clock.now_ms()):
+        if said == fingerprint(Command(player, command_id, "resolve_case", args)):
+            return player
+    return ""
 
 
 async def _found(context: Context, case_id: str) -> tuple[int, bytes]:

@@ -11,6 +11,7 @@ from domain.effects import Forwarded, HistoryRecord, MessageRequested, decode_re
 from domain.entries import decode_entry
 from domain.ids import partition_of
 from store.client import is_transient
+from store.intake import command_buckets
 from store.keys import PLAYERS, TOWER, buckets, dedupe
 from store.ports import Unavailable
 
@@ -48,6 +49,18 @@ async def trace(redis: Redis, partitions: int, event_id: str) -> list[Found]:
     except (RedisError, OSError) as error:
         raise (Unavailable(str(error)) if is_transient(error) else error) from error
     return found
+
+
+async def askers(redis: Any, partitions: int, command_id: str, now: int) -> list[tuple[str, str]]:
+    """Return (player, fingerprint) of each use of a command's id, as long as it is known (``store.intake``)."""
+    bucket, others = command_buckets(now)
+    pipe = redis.pipeline(transaction=False)
+    for p in range(partitions):
+        for name in (bucket, *others.split()):
+            pipe.hget(dedupe(p, name), command_id)
+    lines = [line for value in await pipe.execute() if value for line in value.decode().split("\n")]
+    parts = [line.split("|", 2) for line in lines]
+    return [(player, fingerprint) for _, fingerprint, player in parts]
 
 
 async def _places(redis: Any, partitions: int, event_id: str) -> list[Found]:

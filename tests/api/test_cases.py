@@ -60,7 +60,9 @@ async def test_cases_are_listed_and_closed_and_an_audit_finds_nothing(server: Se
     assert report.postings > 40
 
 
-async def test_a_case_that_is_not_yet_closed_stays_in_the_list(server: Server, redis: Redis) -> None:
+async def test_a_case_that_is_not_yet_closed_stays_in_the_list_and_its_key_finds_the_answer(
+    server: Server, redis: Redis
+) -> None:
     async with world_of(server, redis) as world:
         await world.publish(PROGRAMME)
         await world.happen("bob", "bet_placed", "lost", properties={"status": "rollback"})
@@ -71,6 +73,16 @@ async def test_a_case_that_is_not_yet_closed_stays_in_the_list(server: Server, r
         answer = await idle.http.post(path, json={"resolution": "let_go"}, headers=headers)
         assert answer.status_code == 202
         assert [one["id"] for one in (await idle.http.get("/v1/cases")).json()["items"]] == [case["id"]]
+        mine = {"Authorization": idle.http.headers["Authorization"], "Idempotency-Key": "close"}
+    async with world_of(server, redis) as world:
+        await world.until("/v1/cases", lambda answer: not answer["items"])
+        for _ in range(2):
+            again = await world.http.post(path, json={"resolution": "let_go"}, headers=mine)
+            assert (again.status_code, again.json()["data"]) == (200, {"case": case["id"]}), again.text
+            assert again.headers["idempotency-replayed"] == "true"
+        other = {**mine, "Idempotency-Key": "another"}
+        gone = await world.http.post(path, json={"resolution": "let_go"}, headers=other)
+        assert (gone.status_code, gone.json()["code"]) == (404, "case_not_found")
 
 
 async def test_cases_are_paged(server: Server, redis: Redis) -> None:
