@@ -15,10 +15,10 @@ from api.auth import OwnPlayer, Principal, require
 from api.commands import LATER, Prefer, asked, asked_of
 from api.context import Context, Ctx
 from api.idempotency import IdempotencyKey
-from api.masks import check_id
+from api.masks import check_id, id_fault
 from api.pages import answers
 from domain.errors import NotFound
-from domain.ids import keeper_id
+from domain.ids import is_nobody, keeper_id
 from gamification import rooms
 from gamification.store.records import player_of
 
@@ -323,7 +323,10 @@ async def approve_prizes(
 async def confirm_grant(
     purchase: str, body: GrantBody, context: Ctx, caller: PlayersWriter, key: IdempotencyKey, prefer: Prefer = None
 ) -> Response:
-    player = check_id(body.player_id or player_of(purchase), "player_id")  # its id is longer than one may be
+    player = body.player_id or player_of(purchase)  # its id is longer than one may be
+    if body.player_id is None and (id_fault(player) or is_nobody(player)):
+        raise NotFound(f"there is no purchase {purchase[:80]!r}", code="purchase_not_found")
+    check_id(player, "player_id")
     args = {"purchase": purchase, "status": body.status, "reason": body.reason}
     return await asked(context, player, _there("confirm_grant"), args, key, caller.id, prefer)
 

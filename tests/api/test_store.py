@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -108,6 +109,29 @@ async def test_a_thing_waits_for_its_confirmation_and_a_failed_one_is_paid_back(
     (one,) = (await world.http.get("/v1/me/purchases", headers=me)).json()["items"]
     assert (one["status"], one["reason"]) == ("failed", "no address")
     assert (await world.http.get("/v1/me", headers=me)).json()["balances"]["points"]["balance"] == 50
+
+
+async def test_a_grant_that_nobody_asked_for_is_not_found(world: World) -> None:
+    await adjusted(world, "ada")
+    names = (b"ada", b"stranger", b"keeper:budget:welcome", b"a|b")
+    coded = [urlsafe_b64encode(name).decode().rstrip("=") for name in names]
+    for n, unknown in enumerate((*(f"pur_{name}_0c1f" for name in coded), "pur_", "4711")):
+        for status in ("granted", "failed"):
+            headers = {"Idempotency-Key": f"{n}-{status}"}
+            told = await world.http.post(f"/v1/grants/{unknown}", json={"status": status}, headers=headers)
+            assert (told.status_code, told.json()["code"]) == (404, "purchase_not_found"), (unknown, told.text)
+    said = {"status": "granted", "player_id": "ada"}
+    told = await world.http.post("/v1/grants/4711", json=said, headers={"Idempotency-Key": "named"})
+    assert (told.status_code, told.json()["code"]) == (404, "purchase_not_found"), told.text
+
+
+async def test_a_grant_is_not_found_either_where_nothing_is_sold(server: Server, redis: Redis) -> None:
+    async with world_of(server, redis) as world:
+        await world.publish(PROGRAMME)
+        unknown = f"pur_{urlsafe_b64encode(b'ada').decode().rstrip('=')}_0c1f"
+        said, headers = {"status": "granted"}, {"Idempotency-Key": "g1"}
+        told = await world.http.post(f"/v1/grants/{unknown}", json=said, headers=headers)
+        assert (told.status_code, told.json()["code"]) == (404, "purchase_not_found"), told.text
 
 
 async def test_a_budget_is_not_passed_by_players_of_all_partitions(world: World) -> None:
