@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, RootModel, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, RootModel, ValidationError, model_validator
+from pydantic_core import ErrorDetails, InitErrorDetails
 
 from crm.fields import Document, Seconds
 from domain.reading import CHANNEL
@@ -36,6 +37,8 @@ _TELLING_HEADERS = ("authorization", "cookie", "api-key", "apikey", "token", "se
 class Secret(Document):
     """Where a secret is: an environment variable of the engine, or a file that only it can read."""
 
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)] | None = None
     file: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
 
@@ -51,42 +54,47 @@ class Secret(Document):
         if not isinstance(value, Mapping):
             raise ValueError(f"{expected}, got a {type(value).__name__}")  # noqa: TRY004
         if len(value) != 1 or next(iter(value)) not in ("env", "file"):
-            raise ValueError(f"{expected}, got the keys {' '.join(sorted(str(key)[:20] for key in value)) or 'none'}")
+            known = [key for key in ("env", "file") if key in value]
+            others = ["another key"] if len(value) > len(known) else []
+            raise ValueError(f"{expected}, got {' and '.join(known + others) or 'no key'}")
         return value
 
     @model_validator(mode="after")
     def _of_the_connector(self) -> Self:
         if self.env and self.env.upper().startswith("PLAYTOWER_"):
-            raise ValueError(f"expected a variable of the connector's own, got {self.env[:60]}: the engine's settings")
+            raise ValueError("expected a variable of the connector's own in `env`, got one of the engine's")
         if self.file and (not self.file.startswith("/") or re.match(r"/(proc|sys|dev)(/|$)|.*/\.\.(/|$)", self.file)):
-            raise ValueError(f"expected the absolute path of a file, got {self.file[:60]!r}")
+            raise ValueError("expected the absolute path of a file in `file`")
         return self
 
     def __str__(self) -> str:
-        """Return it as a message may show it."""
-        return f"the environment variable {self.env}" if self.env else f"the file {self.file}"
+        """Return it as a message may show it: without a variable's name, in whose place a secret may stand."""
+        return "the environment variable that `env` names" if self.env else f"the file {self.file}"
 
 
 def _web_address(value: str) -> str:
-    """Return an http or https address without what would make it another one."""
+    """Return an http or https address without what would make it another one.
+
+    A bad one is not repeated: keys stand in addresses, too.
+    """
     try:
         parts = urlsplit(value)
         port = parts.port
-    except ValueError as error:
-        raise ValueError(f"expected an http or https address: {error}") from None
+    except ValueError:
+        raise ValueError("expected an http or https address") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or not value.isprintable():
-        raise ValueError(f"expected an http or https address, got {value[:60]!r}")
+        raise ValueError("expected an http or https address")
     if parts.username is not None or parts.password is not None:
         raise ValueError("expected an address without user and password: secrets are named, not written")
     if parts.fragment or " " in value:
-        raise ValueError(f"expected an address without spaces and fragment, got {value[:60]!r}")
+        raise ValueError("expected an address without spaces and fragment")
     return value
 
 
 def _base(value: str) -> str:
     _web_address(value)
     if urlsplit(value).query:
-        raise ValueError(f"expected an address without a query, got {value[:60]!r}")
+        raise ValueError("expected an address without a query")
     return value.rstrip("/")
 
 
@@ -102,6 +110,8 @@ Digits = Annotated[str, Field(pattern=r"^[0-9]{1,32}$")]
 
 class Connector(Document):
     """What every provider has."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     order: int = Field(default=0, ge=0, le=100)  # of a channel's connectors the lowest that works is used
     rate_per_s: float = Field(default=50, gt=0, le=100_000)  # over all couriers
@@ -284,7 +294,7 @@ READERS: dict[str, type[ChatModelConnector] | type[LocalModelConnector]] = {
 
 def _check_header(name: str, content: object) -> None:
     if not _HEADER.fullmatch(name) or name.lower().startswith(_OWN_HEADERS):
-        raise ValueError(f"headers: expected the name of a header that the connector does not write, got {name[:60]!r}")
+        raise ValueError("headers: expected names of headers that the connector does not write")
     if isinstance(content, str):
         if any(part in name.lower() for part in _TELLING_HEADERS):
             raise ValueError(f"headers.{name}: expected {{env: NAME}} or {{file: PATH}}, got the secret itself")
@@ -317,7 +327,7 @@ MODELS: dict[str, type[Connector]] = {
 }
 
 
-class _Kind(Document, extra="ignore"):
+class _Kind(Document, extra="ignore", hide_input_in_errors=True):
     kind: Literal[
         "smtp", "twilio", "smpp", "web_push", "fcm", "telegram", "whatsapp", "webhook", "chat_model", "local_model"
     ]
@@ -328,12 +338,55 @@ class ConnectorConfig(RootModel[Annotated[AnyConnector, Field(discriminator="kin
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
-        """Read a connector; problems name the path in the document, without the kind that pydantic puts before it."""
-        if isinstance(obj, Mapping):
+        """Read a connector.
+
+        Problems name the path in the document, without the kind that pydantic puts before it, and repeat only what
+        cannot be a secret: somebody may have written one where its name belongs.
+        """
+        if not isinstance(obj, Mapping):
+            raise _refused([((), "expected a connector, with its kind")])
+        try:
             read: Any = MODELS[_Kind.model_validate(obj).kind].model_validate(obj, **options)
-            return cls.model_construct(root=read)
-        _Kind.model_validate(obj)
-        raise AssertionError("only mappings pass")
+        except ValidationError as error:
+            found = error.errors(include_url=False)
+            raise _refused([_told(item) for item in found if not _of_the_other_member(item)]) from None
+        return cls.model_construct(root=read)
+
+
+_Place = tuple[str | int, ...]
+_SHOWN = ("kind", "tls", "order", "rate_per_s", "burst", "in_flight_max", "timeout_s", "port", "verify", "host")
+"""Fields whose bad values are repeated. Of all others it is said what was expected."""
+
+
+def _of_the_other_member(item: ErrorDetails) -> bool:
+    """Tell whether a header was taken for text and is a mapping, or for a secret and is none."""
+    loc, mapping = item["loc"], isinstance(item["input"], Mapping)
+    if loc[:1] != ("headers",) or len(loc) != 3 or loc[2] == "[key]":
+        return False
+    return mapping if loc[2] == "str" else not mapping
+
+
+def _told(item: ErrorDetails) -> tuple[_Place, str]:
+    loc, came = item["loc"], item["input"]
+    if loc[:1] == ("headers",):  # the name, then which member of the union it was taken for
+        if loc[2:3] == ("str",):
+            return loc[:2], "expected one line of ASCII, {env: NAME} or {file: PATH}"
+        loc = (*loc[:2], *loc[3:])
+    cause = item.get("ctx", {}).get("error")
+    if isinstance(cause, ValueError):
+        return loc, str(cause)
+    if loc[-1:] == ("env",) and item["type"] == "string_pattern_mismatch":
+        return loc, "expected the name of an environment variable: letters, digits and _, no digit first"
+    shown = loc and loc[0] in _SHOWN and isinstance(came, str | int | float) and item["type"] != "missing"
+    return loc, f"{item['msg']}, got {came!r:.60}" if shown else item["msg"]
+
+
+def _refused(found: list[tuple[_Place, str]]) -> ValidationError:
+    lines = [
+        InitErrorDetails(type="value_error", loc=loc, input=None, ctx={"error": ValueError(text)})
+        for loc, text in found
+    ]
+    return ValidationError.from_exception_data("connector", lines, hide_input=True)
 
 
 def read_connector(document: Mapping[str, Any]) -> AnyConnector:

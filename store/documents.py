@@ -56,8 +56,13 @@ def from_yaml(text: str | bytes) -> Any:
         return _with_string_keys(loader.get_single_data())
     except RecursionError as error:
         raise yaml.YAMLError("expected less nesting") from error
+    except yaml.MarkedYAMLError as error:  # it quotes the line, where a secret may stand; so would a cause
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "some line"
+        raise yaml.YAMLError(f"expected YAML, which it is not from {where}") from None
     except (ValueError, TypeError) as error:  # a number of 5,000 digits, an unhashable key
-        raise yaml.YAMLError(str(error)) from error
+        what = "numbers that can be read" if isinstance(error, ValueError) else "keys that are text"
+        raise yaml.YAMLError(f"expected {what}") from None
     finally:
         loader.dispose()
 

@@ -21,6 +21,13 @@ def test_a_file_is_read_without_its_line_end(tmp_path: Path) -> None:
     assert read_secret(written(tmp_path / "store" / "hook")) == "hunter2", "only the engine's folder is its own"
 
 
+def test_a_variable_that_is_not_set_is_not_named() -> None:
+    # A secret of letters and digits passes for the name of a variable, and this reaches status and logs.
+    with pytest.raises(SecretMissing, match="which is not set") as error:
+        read_secret(Secret(env="hunter2"))
+    assert "hunter2" not in str(error.value)
+
+
 @pytest.mark.parametrize("name", ["admin.key", "ingest.key", "token.secret", "ray.token"])
 def test_the_engines_own_keys_are_no_connectors_secrets(tmp_path: Path, name: str) -> None:
     with pytest.raises(SecretMissing, match="one of the engine's") as error:

@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from actors.programme import validate_document
-from crm.connectors import CHANNEL_OF, LINE_OF, MODELS, READERS, connected_channels, read_connector
+from crm.connectors import CHANNEL_OF, LINE_OF, MODELS, READERS, ConnectorConfig, connected_channels, read_connector
 from domain.errors import Invalid
 
 SID = "AC" + "0" * 32
@@ -24,7 +25,7 @@ GOOD: dict[str, dict[str, Any]] = {
 
 
 def document(kind: str, **changes: Any) -> dict[str, Any]:
-    return {"kind": kind, **GOOD[kind], **changes}
+    return {"kind": kind} | GOOD[kind] | changes
 
 
 def refused(kind: str, **changes: Any) -> tuple[str, str]:
@@ -142,3 +143,53 @@ def test_an_unknown_kind_lists_the_known_ones() -> None:
 def test_headers_with_secrets_are_named_like_other_secrets() -> None:
     written = document("webhook", headers={"Authorization": {"env": "HOOK_AUTH"}, "X-Team": "crm"})
     assert validate_document("connectors", "x", written) == written
+
+
+PASTED = "hunter2-pasted"
+MANY = {f"X-{n}": PASTED for n in range(21)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "path"),
+    [
+        ("telegram", {"token": {"env": PASTED}}, "token.env"),
+        ("telegram", {"token": {"env": [PASTED]}}, "token.env"),
+        ("telegram", {"token": {"env": "PLAYTOWER_hunter2"}}, "token"),
+        ("telegram", {"token": {"file": PASTED}}, "token"),
+        ("telegram", {"token": {"file": [PASTED]}}, "token.file"),
+        ("telegram", {"token": {PASTED: 1}}, "token"),
+        ("telegram", {"tokn": PASTED}, "tokn"),
+        ("telegram", {"secret": {"env": PASTED}}, "secret"),
+        ("telegram", {"kind": {"token": PASTED}}, "kind"),
+        ("webhook", {"old_secrets": PASTED}, "old_secrets"),
+        ("webhook", {"old_secrets": [{"env": PASTED}]}, "old_secrets[0].env"),
+        ("webhook", {"headers": PASTED}, "headers"),
+        ("webhook", {"headers": [PASTED]}, "headers"),
+        ("webhook", {"headers": MANY}, "headers"),
+        ("webhook", {"headers": {"X-A": [PASTED]}}, "headers.X-A"),
+        ("webhook", {"headers": {"X-A": {"env": PASTED}}}, "headers.X-A.env"),
+        ("webhook", {"headers": {"X-A": {"file": PASTED}}}, "headers.X-A"),
+        ("webhook", {"headers": {"X-A": {PASTED: 1}}}, "headers.X-A"),
+        ("webhook", {"headers": {f"{PASTED}: x": "a"}}, "headers"),
+        ("webhook", {"url": f"ftp://x/?key={PASTED}"}, "url"),
+    ],
+)
+def test_no_problem_repeats_what_may_be_a_secret(kind: str, changes: dict[str, Any], path: str) -> None:
+    written = document(kind) | changes
+    with pytest.raises(Invalid) as told:
+        validate_document("connectors", "x", written)
+    assert [problem["path"] for problem in told.value.extra["errors"]] == [path]
+    with pytest.raises(ValidationError) as raw:  # as a trace would show it
+        ConnectorConfig.model_validate(written)
+    for text in (told.value.detail, str(told.value.extra), str(raw.value), str(raw.value.errors())):
+        assert "hunter2" not in text
+
+
+def test_a_document_that_is_no_mapping_is_not_repeated() -> None:
+    with pytest.raises(Invalid) as error:
+        validate_document("connectors", "x", "hunter2")
+    assert "hunter2" not in f"{error.value.detail}{error.value.extra}"
+
+
+def test_a_plain_field_still_says_what_came() -> None:
+    assert refused("webhook", timeout_s=11)[1].endswith("got 11")

@@ -49,6 +49,17 @@ def test_every_unreadable_file_is_named(tmp_path: Path) -> None:
     assert len(refused.value.problems) == 4
 
 
+@pytest.mark.parametrize(
+    "text", ["token: {env: hunter2\nkind: x", 'token: "\\hunter2"', "token: !hunter2 x", "env: hunter2: x"]
+)
+def test_a_line_that_is_no_yaml_is_told_and_not_quoted(tmp_path: Path, text: str) -> None:
+    (tmp_path / "connectors").mkdir()
+    (tmp_path / "connectors" / "sms.yaml").write_text(text)
+    with pytest.raises(UnreadableProgramme, match=r"sms.yaml: expected YAML, .* line") as refused:
+        read_programme(tmp_path)
+    assert "hunter2" not in str(refused.value)
+
+
 class Gateway:
     """The few endpoints that ``apply`` uses."""
 
