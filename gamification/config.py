@@ -326,6 +326,8 @@ def _problem(item: dict[str, Any]) -> str:
         return f"{parent}.{cause}" if parent else str(cause)
     if isinstance(cause, ValueError):
         return f"{path}: {cause}" if path else str(cause)
+    if item["type"] == "union_tag_invalid":  # pydantic names the function that reads the tag
+        return f"{path}: expected one of {item['ctx']['expected_tags']}, got the kind {item['ctx']['tag']!r:.60}"
     came = "" if item["type"] == "missing" else f", got {item['input']!r:.60}"
     return f"{path}: {item['msg']}{came}"
 
