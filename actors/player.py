@@ -91,9 +91,7 @@ class Player:
             return _set_aside(state, entry, "its process died at this entry again and again; it was not run", turns)
         try:
             step = decide(state, entry, told)
-        except (
-            Exception
-        ) as error:  # the one catch around a turn: what fails is set aside and told, nothing else is hidden
+        except Exception as error:  # the one catch around a turn: what fails is set aside, and told
             if not isinstance(what, Event | Command):
                 raise TurnFailed(f"{type(what).__name__} at {entry.offset}: {error!r}") from error
             return _set_aside(state, entry, repr(error), turns)

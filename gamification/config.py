@@ -288,13 +288,24 @@ class ExpiresAt(Document):
     at: Literal["month_end", "year_end"]  # of the player's calendar
 
 
+def _expires_as(value: Any) -> str:
+    return "<moment>" if isinstance(value, dict | ExpiresAt) else "<after>"
+
+
+Expires = Annotated[
+    Annotated[ExpiresAt, Tag("<moment>")]
+    | Annotated[int, BeforeValidator(duration_s), Field(ge=DAY_S, le=WINDOW_MAX_S), Tag("<after>")],
+    Discriminator(_expires_as),
+]
+
+
 class CurrencyConfig(Document):
     """A currency. What is earned may be held back, expire and be limited; other credits only expire."""
 
     name: LocalText = {}
     allow_negative: bool = False
     pending: Annotated[Duration, Field(le=WINDOW_MAX_S)] | None = None
-    expires: ExpiresAt | Annotated[Duration, Field(ge=DAY_S, le=WINDOW_MAX_S)] | None = None
+    expires: Expires | None = None
     max_per_day: Amount | None = None
 
 
@@ -318,6 +329,7 @@ def _problem(item: dict[str, Any]) -> str:
         part
         for i, part in enumerate(item["loc"])
         if not (i and isinstance(item["loc"][i - 1], int) and part in NAMED_BY)  # which reward it was taken for
+        and not str(part).startswith("<")  # which of two forms
     ]
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
     cause = item.get("ctx", {}).get("error")

@@ -58,7 +58,7 @@ Schedule = Recurring | Once
 
 def _schedule_of(value: Any) -> str:
     is_recurring = "every" in value if isinstance(value, dict) else isinstance(value, Recurring)
-    return "recurring" if is_recurring else "once"
+    return "<recurring>" if is_recurring else "<once>"
 
 
 class Ratio(Document):
@@ -168,7 +168,7 @@ class TournamentConfig(Document):
     name: LocalText = Field(default_factory=dict)
     description: LocalText = Field(default_factory=dict)
     schedule: Annotated[
-        Annotated[Recurring, Tag("recurring")] | Annotated[Once, Tag("once")], Discriminator(_schedule_of)
+        Annotated[Recurring, Tag("<recurring>")] | Annotated[Once, Tag("<once>")], Discriminator(_schedule_of)
     ]
     audience: Where = None
     events: Annotated[tuple[Scoring, ...], Field(min_length=1, max_length=EVENTS_MAX)]
