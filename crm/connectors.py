@@ -31,6 +31,7 @@ LINE_OF = {**CHANNEL_OF, "chat_model": CHANNEL, "local_model": CHANNEL}
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _LINE = re.compile(r"[\x20-\x7e]{0,1000}")
 _OWN_HEADERS = ("host", "connection", "content-", "transfer-encoding", "te", "upgrade", "webhook-")  # we write these
+_NAME = re.compile(r"[A-Z]+(_[A-Z0-9]+)+")  # as variables are commonly named, and no provider's keys are
 _TELLING_HEADERS = ("authorization", "cookie", "api-key", "apikey", "token", "secret")  # their values are secrets
 
 
@@ -68,8 +69,10 @@ class Secret(Document):
         return self
 
     def __str__(self) -> str:
-        """Return it as a message may show it: without a variable's name, in whose place a secret may stand."""
-        return "the environment variable that `env` names" if self.env else f"the file {self.file}"
+        """Return it as a message may show it: a secret may stand in a variable's place, but not in this form."""
+        if not self.env:
+            return f"the file {self.file}"
+        return f"the environment variable {self.env if _NAME.fullmatch(self.env) else 'that `env` names'}"
 
 
 def _web_address(value: str) -> str:

@@ -45,6 +45,10 @@ _Loader.add_implicit_resolver(_REPLACED[1], re.compile(r"^(?:true|True|TRUE|fals
 _Loader.add_implicit_resolver(_REPLACED[2], re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))
 
 
+_QUOTED = re.compile(r"""(['"])(.*?)\1""")  # in a parser's message: one character, a token's kind, or any of the text
+_SAFE = re.compile(r"\\?.|<[a-z ]+>|")
+
+
 def from_yaml(text: str | bytes) -> Any:
     """Read one YAML document.
 
@@ -59,7 +63,8 @@ def from_yaml(text: str | bytes) -> Any:
     except yaml.MarkedYAMLError as error:  # it quotes the line, where a secret may stand; so would a cause
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "some line"
-        raise yaml.YAMLError(f"expected YAML, which it is not from {where}") from None
+        why = _QUOTED.sub(lambda quoted: quoted[0] if _SAFE.fullmatch(quoted[2]) else "...", error.problem or "")
+        raise yaml.YAMLError(f"expected YAML, got something else at {where}{why and ': '}{why}") from None
     except (ValueError, TypeError) as error:  # a number of 5,000 digits, an unhashable key
         what = "numbers that can be read" if isinstance(error, ValueError) else "keys that are text"
         raise yaml.YAMLError(f"expected {what}") from None

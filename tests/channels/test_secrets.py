@@ -21,11 +21,17 @@ def test_a_file_is_read_without_its_line_end(tmp_path: Path) -> None:
     assert read_secret(written(tmp_path / "store" / "hook")) == "hunter2", "only the engine's folder is its own"
 
 
-def test_a_variable_that_is_not_set_is_not_named() -> None:
+@pytest.mark.parametrize("pasted", ["hunter2", "AKIA0123456789ABCDEF", "SG_x81", "xoxb_0123"])
+def test_a_variable_that_is_not_set_is_not_named_where_it_may_be_the_secret_itself(pasted: str) -> None:
     # A secret of letters and digits passes for the name of a variable, and this reaches status and logs.
     with pytest.raises(SecretMissing, match="which is not set") as error:
-        read_secret(Secret(env="hunter2"))
-    assert "hunter2" not in str(error.value)
+        read_secret(Secret(env=pasted))
+    assert pasted not in str(error.value)
+
+
+def test_a_variable_that_is_not_set_is_named_where_it_is_a_name() -> None:
+    with pytest.raises(SecretMissing, match="the environment variable SMTP_PASSWORD_2, which is not set"):
+        read_secret(Secret(env="SMTP_PASSWORD_2"))
 
 
 @pytest.mark.parametrize("name", ["admin.key", "ingest.key", "token.secret", "ray.token"])

@@ -6,9 +6,11 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from playtower.client import Client, ClientError, apply_directory
 from playtower.programme_files import UnreadableProgramme, read_programme, write_programme
+from store.documents import from_yaml
 
 PROGRAMME: dict[str, dict[str, dict[str, Any]]] = {
     "missions": {"ten-bets": {"name": {"en": "Ten bets", "no": "Ti spill"}, "tasks": []}},
@@ -124,3 +126,19 @@ def test_a_gateway_that_is_not_there_is_said_so() -> None:
         pytest.raises(ClientError, match="is `playtower serve` running"),
     ):
         client.get("/v1/status")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: 1\n b: hunter2: 3", "line 2, column 3: mapping values are not allowed here"),
+        ("a:\n\t- hunter2", "line 2, column 1: found character '\\t' that cannot start any token"),
+        ("[1, 2", "expected ',' or ']', but got '<stream end>'"),
+        ("x: !hunter2 3", "could not determine a constructor for the tag ..."),
+    ],
+)
+def test_a_line_that_is_no_yaml_is_told_with_the_reason(text: str, told: str) -> None:
+    with pytest.raises(yaml.YAMLError) as refused:
+        from_yaml(text)
+    assert str(refused.value).endswith(told)
+    assert "hunter2" not in str(refused.value)
