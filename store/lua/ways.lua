@@ -19,25 +19,30 @@ local function fire(K, A)
   return #due
 end
 
--- KEYS meta log of the destination | ARGV source clock(store|log) blob. blob: list of {id in the source's outbox, body}.
--- Appends, in order, what came after the last id kept in the field r:<source>; how many. That id alone makes it exactly
--- once, so nobody needs to own anything to do it, and to do it late or twice is harmless (docs/adr/0006).
+-- KEYS meta log of the destination | ARGV source clock(store|log) blob [source blob ...]. blob: list of {id in the source's
+-- outbox, body}. Appends, in order, what came after the last id kept in the field r:<source>; how many of all. That id alone
+-- makes it exactly once, so nobody needs to own anything to do it, and to do it late or twice is harmless (docs/adr/0006).
 local function relay(K, A)
-  local m = redis.call('HMGET', K[1], 'r:' .. A[1], 'at')
-  local last, rows, n = m[1] or '0-0', cmsgpack.unpack(A[3]), 0
-  local at = ms(A[2] == 'log' and tonumber(m[2] or '0') or clock(m[2]))
-  for i = 1, #rows do
-    local r = rows[i]
-    if later(r[1], last) then
-      redis.call('XADD', K[2], '*', 'a', at, 'e', r[2])
-      last, n = r[1], n + 1
+  local at, total = nil, 0
+  for a = 3, #A, 2 do
+    local field = 'r:' .. (a == 3 and A[1] or A[a - 1])
+    local m = redis.call('HMGET', K[1], field, 'at')
+    local last, rows, n = m[1] or '0-0', cmsgpack.unpack(A[a]), 0
+    at = at or ms(A[2] == 'log' and tonumber(m[2] or '0') or clock(m[2]))
+    for i = 1, #rows do
+      local r = rows[i]
+      if later(r[1], last) then
+        redis.call('XADD', K[2], '*', 'a', at, 'e', r[2])
+        last, n = r[1], n + 1
+      end
     end
+    if n > 0 then
+      redis.call('HINCRBY', K[1], 'in', n)
+      redis.call('HSET', K[1], 'at', at, field, last)
+    end
+    total = total + n
   end
-  if n > 0 then
-    redis.call('HINCRBY', K[1], 'in', n)
-    redis.call('HSET', K[1], 'at', at, 'r:' .. A[1], last)
-  end
-  return n
+  return total
 end
 
 local WALKS_KEPT = 500 -- walks of a partition that ended

@@ -137,6 +137,25 @@ async def test_sources_are_told_apart(side: Side) -> None:
     assert sorted(await office.arrived(1)) == ["from 0", "from 7", "more"]
 
 
+async def test_of_many_sources_each_is_told_by_its_own_last_id_and_none_twice(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.ways.RELAY_MAX", 4)
+    office = await Office(side).opened()
+    rows = {
+        source: [Outgoing(f"{source + 1}-{n}", to, body(f"{source}.{n}")) for n, to in enumerate((1, 0, 1))]
+        for source in range(7)
+    }
+    half = {source: theirs[: source % 4] for source, theirs in rows.items()}
+    assert await office.ways.relay(half) == {source: source % 4 for source in rows}
+    assert await office.ways.relay(rows) == dict.fromkeys(rows, 3)
+    for to, numbers in ((0, [1]), (1, [0, 2])):
+        arrived = await office.arrived(to)
+        assert sorted(arrived) == [f"{source}.{n}" for source in rows for n in numbers]
+        for source in rows:  # in order, whatever came between
+            assert [ref for ref in arrived if ref.startswith(f"{source}.")] == [f"{source}.{n}" for n in numbers]
+
+
 @pytest.mark.parametrize(
     ("last", "next_"), [("9-0", "10-0"), ("10-9", "10-10"), ("4102444800000-1", "4102444800001-0")]
 )
