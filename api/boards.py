@@ -1,6 +1,7 @@
 """The table of a run: ``/v1/tournaments/{id}/board`` for server keys, the same below ``/v1/me`` for the player's token.
 
-Rows come from the board itself (``store.boards``), which is up to a tenth of a second behind the turns until it is frozen.
+Rows come from the board itself (``store.boards``), which is up to a tenth of a second behind the turns until it is
+frozen.
 """
 
 import base64
