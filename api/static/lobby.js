@@ -3,16 +3,19 @@
 
 import { $, currencyName, el, nameCurrencies, show } from "./lobby_dom.js";
 import { showCalendar, showHero, showMissions, showPots, showQuests, showStreaks } from "./lobby_player.js";
-import { isOver, keyOf, showRace, showRaces } from "./lobby_races.js";
+import { isOver, keyOf, showFacts, showRace, showRaces } from "./lobby_races.js";
 import { forgetRefusals, showPurchases, showStore } from "./lobby_store.js";
 import { noteDraw, showWheel } from "./lobby_wheel.js";
-import { LANGUAGES, currentLanguage, local, moment, number, plain, refusal, setLanguage, t } from "./lobby_words.js";
+import { LANGUAGES, currentLanguage, local, midnight, moment, number, plain, refusal, setLanguage, t } from "./lobby_words.js";
 import { PlayerSocket } from "./socket.js";
 
 const TOKEN = "playtower.token";
 const CHOSEN = "playtower.language";
 const FEED_MAX = 30;
 const AGAIN_MS = 1_000; // a list is read at most this often, however many deltas ask for it
+const OVER_MS = 2_000; // what ends by time alone is looked at so long after it
+const SPREAD_MS = 10_000; // and so much later at most: not by every page in the same second
+const LOOK_MS = 3_600_000; // the latest that it is looked again
 
 const stored = {
   get: (name) => { try { return sessionStorage.getItem(name); } catch { return null; } },
@@ -104,7 +107,7 @@ const PARTS = { // name -> how it is read, how it is drawn
     held.me = { ...me, clubs: clubs.items ?? [] };
     for (const name of LISTS) held[name] = held.me[name] ?? [];
     nameCurrencies(held.me.balances);
-  }, () => { showHero(held.me); for (const part of Object.keys(PARTS)) if (part !== "me" && part !== "board") PARTS[part][1](); soon("jackpots"); }],
+  }, () => { showHero(held.me); for (const part of Object.keys(PARTS)) if (part !== "me" && part !== "board") PARTS[part][1](); soon("jackpots"); setAlarm(); }],
   missions: [async () => { held.me.missions = (await call("/missions")).items; }, () => showMissions(held.me.missions ?? [], doors)],
   streaks: [lists("streaks"), () => showStreaks(held.streaks, doors)],
   quests: [lists("quests"), () => showQuests(held.quests)],
@@ -119,10 +122,12 @@ const PARTS = { // name -> how it is read, how it is drawn
     }
     showRaces(held.tournaments, doors, choose);
     if (held.race) soon("board");
+    setAlarm();
   }],
   board: [async () => {
     const race = chosenRace();
-    held.board = race ? await call(`/tournaments/${encodeURIComponent(race.id)}/board?around=me&limit=13&run=${encodeURIComponent(race.run)}`) : null;
+    const rows = race && isOver(race) ? "" : "around=me&"; // of one that is over who has won, else who is near
+    held.board = race ? await call(`/tournaments/${encodeURIComponent(race.id)}/board?${rows}limit=13&run=${encodeURIComponent(race.run)}`) : null;
   }, () => showRace(chosenRace(), held.board, doors)],
   store: [lists("store"), () => showStore(held.store, doors)],
   purchases: [lists("purchases"), () => showPurchases(held.purchases, held.store)],
@@ -138,6 +143,7 @@ function choose(race) {
   held.race = race;
   held.board = null;
   showRaces(held.tournaments, doors, choose);
+  showFacts(chosenRace());
   read("board");
 }
 
@@ -164,6 +170,15 @@ async function read(part) {
   }
 }
 
+let alarm = 0;
+
+/** Reads the page again when the next thing begins or ends by time alone, of which no delta tells: a day, a run, a raffle. */
+function setAlarm() {
+  clearTimeout(alarm);
+  const times = [midnight(held.me?.timezone), ...held.tournaments.flatMap((race) => [race.starts_at, race.ends_at]), ...held.raffles.map((raffle) => raffle.draw_at)];
+  const next = Math.min(...times.map((at) => new Date(at).getTime()).filter((at) => at > Date.now()));
+  alarm = setTimeout(() => { setAlarm(); read("me"); }, Math.min(next - Date.now() + OVER_MS + Math.random() * SPREAD_MS, LOOK_MS));
+}
 
 function drawAll() {
   for (const place of document.querySelectorAll("[data-t]")) place.textContent = t(place.dataset.t);
@@ -299,6 +314,7 @@ function start() {
   $("language").value = setLanguage(wanted.find((one) => LANGUAGES.includes(one)));
   $("language").addEventListener("change", () => { stored.set(CHOSEN, setLanguage($("language").value)); drawAll(); });
   drawAll();
+  setInterval(() => { if (held.race) showFacts(chosenRace()); }, 1_000);
   token = stored.get(TOKEN);
   token ? open() : ask("");
 }

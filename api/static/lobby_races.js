@@ -1,7 +1,7 @@
 // Tournaments: which are on, the rows around the player, and the way in.
 
-import { $, asks, el, fill, keyed, priceText, show } from "./lobby_dom.js";
-import { local, moment, number, plain, refusal, t } from "./lobby_words.js";
+import { $, asks, el, fill, keyed, priceText, rewardText, show } from "./lobby_dom.js";
+import { local, moment, number, plain, refusal, t, until } from "./lobby_words.js";
 
 const path = encodeURIComponent;
 export const keyOf = (race) => `${race.id}@${race.run}`;
@@ -24,13 +24,14 @@ export function showRace(race, board, { doing, again }) {
   if (!race) return;
   const rows = board?.items ?? [];
   $("race-rank").replaceChildren(board?.rank ? el("strong", { textContent: t("my_rank", { n: number(board.rank), of: number(board.entrants) }) }) : t("not_ranked"));
-  $("race-facts").textContent = [race.me?.tier ? t("tier", { name: plain(race.me.tier) }) : "", race.ends_at ? t(isOver(race) ? "ended" : "ends", { date: moment(race.ends_at) }) : ""].filter(Boolean).join(" · ");
+  showFacts(race);
   fill("race-doors", door(race, doing, again), (part) => part);
   let before = 0;
   $("rows").replaceChildren(...rows.flatMap((row) => {
     const made = el("tr", {},
       el("td", { className: "n", textContent: number(row.rank) }),
-      el("td", { textContent: [row.name || t("somebody"), row.me ? `(${t("you")})` : ""].filter(Boolean).join(" ") }),
+      el("td", { textContent: [row.name || t("somebody"), row.me ? `(${t("you")})` : ""].filter(Boolean).join(" ") },
+        board.frozen ? el("span", { className: "muted prize", textContent: prizeAt(race, row.rank) }) : ""),
       el("td", { className: "n", textContent: number(row.score) }));
     if (row.me) made.setAttribute("aria-current", "true");
     const gap = before && row.rank > before + 1 ? [el("tr", { className: "gap" }, el("td", { colSpan: 3, textContent: "…" }))] : [];
@@ -38,6 +39,18 @@ export function showRace(race, board, { doing, again }) {
     return [...gap, made];
   }));
   show("rows-empty", !rows.length);
+}
+
+/** Says when the run ends, and how long that is: drawn again every second. */
+export function showFacts(race) {
+  const ends = !race?.ends_at ? "" : isOver(race) ? t("ended", { date: moment(race.ends_at) }) : `${t("ends", { date: moment(race.ends_at) })}, ${until(race.ends_at)}`;
+  const said = [race?.me?.tier ? t("tier", { name: plain(race.me.tier) }) : "", ends].filter(Boolean).join(" · ");
+  if ($("race-facts").textContent !== said) $("race-facts").textContent = said;
+}
+
+function prizeAt(race, rank) {
+  const places = race.prizes?.find((one) => one.from <= rank && rank <= one.until && (!one.tiers?.length || one.tiers.includes(race.me?.tier)));
+  return places ? rewardText(places.rewards) : "";
 }
 
 function door(race, doing, again) {

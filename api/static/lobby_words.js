@@ -223,3 +223,22 @@ export const moment = (at) => {
   const near = Math.abs(when - Date.now()) < 20 * 3_600_000;
   return new Intl.DateTimeFormat(language, near ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }).format(when);
 };
+
+const UNITS = [[90, 1, "second"], [5_400, 60, "minute"], [129_600, 3_600, "hour"], [Infinity, 86_400, "day"]]; // below so many seconds, in this unit
+
+/** How long it is until then, in the language's own words: "in 12 minutes". */
+export function until(at) {
+  const seconds = Math.max(0, (new Date(at) - Date.now()) / 1000);
+  const [, size, unit] = UNITS.find(([below]) => seconds < below);
+  return new Intl.RelativeTimeFormat(language, { numeric: "always" }).format(Math.ceil(seconds / size), unit);
+}
+
+/** The next midnight of a zone, in ms. On the two days with another length it is an hour off: then it is asked again. */
+export function midnight(zone) {
+  const clock = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+  let shown;
+  try { shown = new Intl.DateTimeFormat("en-GB", { ...clock, timeZone: zone || "UTC" }); }
+  catch { shown = new Intl.DateTimeFormat("en-GB", { ...clock, timeZone: "UTC" }); } // a zone that this browser does not know
+  const [hours, minutes, seconds] = shown.format(new Date()).split(":").map(Number);
+  return Date.now() + 86_400_000 - ((hours * 60 + minutes) * 60 + seconds) * 1000;
+}

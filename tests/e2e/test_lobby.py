@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -163,7 +164,8 @@ def test_the_end_of_a_run_is_seen_and_its_prize_comes_by_itself(casino: Engine, 
     chip = "[...document.querySelectorAll('#races button')].find((one) => one.innerText.startsWith('Sprint'))"
     page.until(f"!!{chip}", "the sprint")
     page.value(f"{chip}.click()")
-    page.until("document.querySelector('#race-facts').innerText.startsWith('ends')", "its end to come")
+    facts = "document.querySelector('#race-facts').innerText"
+    page.until(f"/^ends .*, in \\d+ seconds?$/.test({facts})", "its end to come")
     feed = "document.querySelector('#deltas').innerText"
     page.until(f"{feed}.includes('place 1')", "the place", within_s=40.0)
     assert "Finished" in page.text("#deltas")
@@ -171,6 +173,43 @@ def test_the_end_of_a_run_is_seen_and_its_prize_comes_by_itself(casino: Engine, 
     page.until(f"{chip}.innerText.includes('ended')", "the run to be over")
     page.until("document.querySelector('#race-facts').innerText.startsWith('ended')", "the table of the end")
     assert "number 1 of 1" in page.text("#race-rank")
+    page.until("document.querySelector('#rows .prize')?.innerText === 'spins: 2'", "what the first place was given")
     first = page.value("document.querySelector('#races button').innerText")
     assert "ended" not in first, "what goes on comes first"
     assert page.problems == []
+
+
+def test_what_ends_by_time_alone_goes_from_the_page_of_an_idle_player(casino: Engine, page: Page) -> None:
+    now = datetime.now(UTC)
+    casino.publish(
+        {
+            "tournaments": {
+                "brief": {
+                    "name": {"en": "Brief"},
+                    "schedule": {
+                        "from": (now - timedelta(minutes=1)).isoformat(),
+                        "until": (now + timedelta(seconds=12)).isoformat(),
+                    },
+                    "events": [{"event": "bet_settled", "score": {"count": True}}],
+                    "registration": "opt_in",
+                    "prizes": [
+                        {"from": 1, "until": 1, "rewards": [{"kind": "currency", "currency": "points", "amount": 1}]}
+                    ],
+                }
+            }
+        }
+    )
+    page.value("location.reload()")
+    chip = "[...document.querySelectorAll('#races button')].some((one) => one.innerText.startsWith('Brief'))"
+    page.until(chip, "the run that is on")
+    page.until(f"!({chip})", "the run to be gone", within_s=40.0)
+    assert page.problems == []
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "America/St_Johns", "Pacific/Kiritimati"])
+def test_the_page_knows_when_the_players_day_is_over(page: Page, zone: str) -> None:
+    words = f"import('./lobby_words.js').then((words) => words.midnight({json.dumps(zone)}))"
+    today = datetime.now(ZoneInfo(zone)).date()
+    expected = datetime.combine(today + timedelta(days=1), time(), ZoneInfo(zone)).timestamp()
+    assert abs(page.value(words) / 1000 - expected) <= 3_600 + 5  # a day of another length is an hour off
+    assert abs(page.value(words) / 1000 % 900 - expected % 900) <= 5
