@@ -1,6 +1,7 @@
 """An audit over a store whose players chose: draws as they were recorded, sums as the history says."""
 
 import asyncio
+from itertools import count
 from typing import Any
 
 import pytest
@@ -44,8 +45,9 @@ async def _played(world: World) -> None:
             if n % 2:
                 await world.happen(f"p{n}", "deposit_completed", f"deposit-{round_}-{n}")
         async with asyncio.timeout(30):  # successes count when misses do
+            looks = count()
             while _outcomes(sums := await known.sums()) < 8 * (round_ + 1):
-                await world.happen("nobody", "looked", f"looked-{world.context.clock.now_ms()}")
+                await world.happen("nobody", "looked", f"looked-{round_}-{next(looks)}")
         (key,) = sums
         await known.publish({key: {"gift": ArmSums(90, 80 * ONE, 80 * ONE), "talk": ArmSums(90, ONE, ONE)}}, at=1)
         await _settled(world.redis)
