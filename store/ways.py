@@ -16,7 +16,7 @@ from store.keys import PLAYERS, group, outbox, players, walk_cursors, walk_stops
 from store.ports import Outgoing, Unavailable, Verdict, Visit, Walk, decode_walk, encode_walk, queued_max
 from store.redis_lane import verdict_of
 
-RELAY_MAX = 256  # rows of one call, which nobody else can come between: some 0.5 ms; those of one source stay together
+RELAY_MAX = 256  # rows of one call, which nobody else can come between; those of one source stay together
 _pack = msgpack.Packer(use_bin_type=False).pack
 
 
