@@ -15,7 +15,7 @@ from domain.entries import Visited, encode_entry
 from store.ports import Commit, Token, Verdict, Visit, Walk, Ways
 
 CARRY_MAX = 256  # entries of one outbox in one pass
-PATIENCE_MS = 50  # scores and tolls wait for those of other partitions, which takes 4 % off what an event costs
+PATIENCE_MS = 50  # scores and tolls wait for those of other partitions: 4 to 6 % off an event (docs/benchmarks.md)
 RETRY_MS = 250  # entries whose destination did not answer wait so long
 VISITS_MAX = 64  # of one walk at once: what a live event may find before it in its log
 VISITS_ROUND = 128  # most of all walks in one round of the member
