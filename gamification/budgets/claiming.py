@@ -1,7 +1,8 @@
-"""A reward that a budget counts: it is asked for, given on the answer, and confirmed.
+"""A reward that a budget counts: it is asked for, and given on the answer.
 
-Of several budgets (the document's own, then ``budgets/programme``) one after the other is asked; the last ``ok``
-gives the reward, and one that has no room gives back what the others had reserved.
+Of several budgets (the document's own, then ``budgets/programme``) one after the other is asked. All but the last are
+asked to reserve: they are confirmed when the last one has room, and released when it has none. The last one *spends*:
+its ``ok`` is what gives the reward, so nothing can come between that would have to be confirmed.
 """
 
 from collections.abc import Mapping
@@ -63,12 +64,14 @@ def on_reserved(turn: Turn, asked: Ask, answer: KeeperAnswered) -> Answered | No
         _settle(turn, "release", data["held"])
         _refuse(turn, str(budget), answer, data)
         return None
-    data = data | {"wanted": wanted, "held": [*data["held"], [budget, amount, answer.data["period"]]]}
+    held = data["held"]
+    if asked.op == "reserve":
+        held = [*held, [budget, amount, answer.data["period"]]]
     if wanted:
-        _ask(turn, data)
+        _ask(turn, data | {"wanted": wanted, "held": held})
         return None
     give(turn, rewards_from(data["rewards"]), data["rule"], data["version"])
-    _settle(turn, "confirm", data["held"])
+    _settle(turn, "confirm", held)
     return None
 
 
@@ -81,8 +84,8 @@ def on_waiting(turn: Turn, told: KeeperAnswered) -> None:
 
 
 def _ask(turn: Turn, data: dict[str, Any]) -> None:
-    budget, amount = data["wanted"][0]
-    ask(turn, keeper_id(KIND, budget), "reserve", THEN, {"amount": amount}, data)
+    (budget, amount), *further = data["wanted"]
+    ask(turn, keeper_id(KIND, budget), "reserve" if further else "spend", THEN, {"amount": amount}, data)
 
 
 def _settle(turn: Turn, op: str, held: list[tuple[str, int, int]]) -> None:
