@@ -5,6 +5,7 @@ It pulls from the logs; nothing but start and stop goes through Ray.
 
 import asyncio
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from redis.asyncio import Redis
@@ -59,6 +60,7 @@ class Member(Ownership, Generic[S]):
         self._carrier = carrier
         self._on_idle = on_idle
         self._notes = notes
+        self._pass: asyncio.Task[None] | None = None  # of the carrier
         self._recent = Recent()
         processor.on_commit = self._committed
 
@@ -97,19 +99,27 @@ class Member(Ownership, Generic[S]):
         self.heartbeat.beat += 1
 
     async def _work(self) -> None:
-        """Take a step; beside it carry what the steps before left behind.
+        """Take a step; beside it what the steps before left behind is carried.
 
-        Each call of the store waits for its disk, so one after the other a live event waited for those of a walk too.
-        Neither is cut short when the other fails: a commit that is cut short puts its partitions in doubt.
+        Each call of the store waits for its disk: with steps that waited for the carrying too, a season's events took
+        a tenth more CPU each, and a tenth fewer came through (docs/benchmarks.md). Neither is cut short when the other
+        fails: a commit that is cut short puts its partitions in doubt.
         """
         if self._carrier is None:
             await self._processor.step(BLOCK_MS)
             return
         block_ms = 0 if self._carrier.is_busy else BLOCK_MS
-        done = await asyncio.gather(self._processor.step(block_ms), self._carry(self._carrier), return_exceptions=True)
-        if failed := [each for each in done if isinstance(each, BaseException)]:
-            # A store that does not answer fails both, and is waited for; what is no such failure must be heard of.
-            raise next((each for each in failed if not isinstance(each, Unavailable | RedisError | OSError)), failed[0])
+        self._set_out(self._carrier)
+        await self._processor.step(block_ms)
+
+    def _set_out(self, carrier: Carrier) -> None:
+        """Begin the next pass, unless one is still under way; one that failed is heard of here, and begins again."""
+        if self._pass is not None:
+            if not self._pass.done():
+                return
+            ended, self._pass = self._pass, None
+            ended.result()
+        self._pass = asyncio.create_task(self._carry(carrier))
 
     def _sweep(self, now: int) -> None:
         """Passivate a bounded number of idle players."""
@@ -122,7 +132,18 @@ class Member(Ownership, Generic[S]):
         for partition in owned:
             room -= partition.activations.sweep(room)
 
+    async def run(self) -> None:
+        """Own and work until stopped; whatever ends it, nothing is carried any more."""
+        try:
+            await super().run()
+        finally:
+            if self._pass is not None:
+                self._pass.cancel()
+
     async def _finish(self) -> None:
+        if self._pass is not None:
+            with suppress(Unavailable, RedisError, OSError):  # the next owner carries what is left
+                await self._pass
         if self._notes is not None:
             await self._notes.flush()
 
