@@ -1,8 +1,7 @@
-"""A reward that a budget counts: it is asked for, and given on the answer.
+"""A reward that a budget counts: it is asked for, given on the answer, and confirmed.
 
-Of several budgets (the document's own, then ``budgets/programme``) one after the other is asked. All but the last are
-asked to reserve: they are confirmed when the last one has room, and released when it has none. The last one *spends*:
-its ``ok`` is what gives the reward, so nothing can come between that would have to be confirmed.
+Of several budgets (the document's own, then ``budgets/programme``) one after the other is asked; the last ``ok``
+gives the reward, and one that has no room gives back what the others had reserved.
 """
 
 from collections.abc import Mapping
@@ -64,14 +63,12 @@ def on_reserved(turn: Turn, asked: Ask, answer: KeeperAnswered) -> Answered | No
         _settle(turn, "release", data["held"])
         _refuse(turn, str(budget), answer, data)
         return None
-    held = data["held"]
-    if asked.op == "reserve":
-        held = [*held, [budget, amount, answer.data["period"]]]
+    data = data | {"wanted": wanted, "held": [*data["held"], [budget, amount, answer.data["period"]]]}
     if wanted:
-        _ask(turn, data | {"wanted": wanted, "held": held})
+        _ask(turn, data)
         return None
     give(turn, rewards_from(data["rewards"]), data["rule"], data["version"])
-    _settle(turn, "confirm", held)
+    _settle(turn, "confirm", data["held"])
     return None
 
 
@@ -84,8 +81,8 @@ def on_waiting(turn: Turn, told: KeeperAnswered) -> None:
 
 
 def _ask(turn: Turn, data: dict[str, Any]) -> None:
-    (budget, amount), *further = data["wanted"]
-    ask(turn, keeper_id(KIND, budget), "reserve" if further else "spend", THEN, {"amount": amount}, data)
+    budget, amount = data["wanted"][0]
+    ask(turn, keeper_id(KIND, budget), "reserve", THEN, {"amount": amount}, data)
 
 
 def _settle(turn: Turn, op: str, held: list[tuple[str, int, int]]) -> None:

@@ -3,11 +3,10 @@
 from typing import Any
 
 import pytest
-from msgspec import structs
 
 from domain.effects import Posting
 from domain.game_effects import BudgetAlert, RewardRefused, RewardWaiting
-from domain.player import Asks, changed_parts
+from domain.player import changed_parts
 from domain.step import Grant
 from gamification.budgets.keeper import WAITING_MAX, read
 from gamification.programme import InvalidProgramme
@@ -18,8 +17,8 @@ from tests.gamification.town import Town
 WELCOME = "keeper:budget:welcome"
 
 
-def season(amount: int = 100, version: int = 1, reward: int = 40, over_all: int = 0, **budget: Any) -> Rules:
-    """Return a programme: the first bet gives points from the budget ``welcome``, and from that of all, if there is."""
+def season(amount: int = 100, version: int = 1, reward: int = 40, **budget: Any) -> Rules:
+    """Return a programme: the first bet gives points from the budget ``welcome``."""
     return programme(
         version,
         timezone="Europe/Lisbon",
@@ -32,7 +31,7 @@ def season(amount: int = 100, version: int = 1, reward: int = 40, over_all: int 
         },
         currencies={"gems": {}},
         templates={"sorry": {}},
-        budgets={"welcome": {"amount": amount, **budget}} | ({"programme": {"amount": over_all}} if over_all else {}),
+        budgets={"welcome": {"amount": amount, **budget}},
     )
 
 
@@ -59,39 +58,6 @@ def test_a_reward_is_posted_on_the_answer_and_by_its_own_rule() -> None:
     assert town.balance("ada") == 0, "nothing is posted before the budget has answered"
     town.settle()
     assert [p.rule for p in town.happened("ada", Posting)] == ["achievements/first"]
-
-
-def test_one_budget_is_asked_once_and_has_nothing_to_be_told_afterwards() -> None:
-    town = Town(season())
-    town.does("ada", "bet_placed")
-    assert town.asked("spend") == 1
-    town.settle()
-    assert (town.balance("ada"), town.turns) == (40, 3), "the bet, the budget, the answer"
-    assert read(town.states[WELCOME].kept).confirmed == 40
-
-
-def test_of_two_budgets_the_first_is_confirmed_when_the_second_has_given() -> None:
-    town = Town(season(over_all=1_000))
-    town.does("ada", "bet_placed")
-    town.deliver()
-    kept = read(town.states[WELCOME].kept)
-    assert (kept.reserved, kept.confirmed) == (40, 0)
-    town.settle()
-    kept, every = (read(town.states[f"keeper:budget:{name}"].kept) for name in ("welcome", "programme"))
-    assert [(kept.reserved, kept.confirmed), (every.reserved, every.confirmed)] == [(0, 40), (0, 40)]
-
-
-def test_what_was_asked_before_there_was_spending_is_reserved_and_confirmed() -> None:
-    town = Town(season())
-    town.does("ada", "bet_placed")
-    (line,), (asks,) = town.lines.values(), (town.states["ada"].asks,)
-    line[0] = structs.replace(line[0], op="reserve")
-    town.replaces("ada", asks=Asks({name: structs.replace(ask, op="reserve") for name, ask in asks.open.items()}))
-    town.deliver()
-    assert read(town.states[WELCOME].kept).reserved == 40
-    town.settle()
-    kept = read(town.states[WELCOME].kept)
-    assert (kept.reserved, kept.confirmed, town.balance("ada")) == (0, 40, 40)
 
 
 def test_in_the_queue_the_reward_waits_for_the_next_period_of_the_programmes_zone() -> None:
@@ -207,7 +173,7 @@ def test_a_deleted_budget_gives_to_those_who_waited() -> None:
 
 
 def test_a_budget_that_is_deleted_and_comes_back_counts_what_was_confirmed_meanwhile() -> None:
-    town = Town(season(100, over_all=1_000))
+    town = Town(season(100))
     town.does("ada", "bet_placed")
     while not town.asked("confirm"):
         assert town.deliver()
@@ -231,7 +197,7 @@ def test_the_line_is_bounded_and_beyond_it_the_reward_is_refused() -> None:
 def test_a_full_line_is_written_with_every_commit_so_it_is_at_most_128_kb() -> None:
     town = Town(season(40, when_spent={"do": "queue"}))
     bets(town, "ada")
-    ids = [[f"1772438400000-{n}#abcdef012345.0@player-{n:010}", 40, "spend"] for n in range(WAITING_MAX - 1)]
+    ids = [[f"1772438400000-{n}#abcdef012345.0@player-{n:010}", 40] for n in range(WAITING_MAX - 1)]
     town.replaces(WELCOME, kept=town.states[WELCOME].kept | {"waiting": ids})
     before = town.states[WELCOME]
     bets(town, "bob")
@@ -252,8 +218,9 @@ def test_a_line_that_was_longer_before_is_served_to_its_end_and_in_order() -> No
     town.later(town.now + 2 * MINUTE)
     kept = read(town.states[WELCOME].kept)
     assert (kept.waiting, kept.left, town.balance("bob")) == ([], 0, 40)
-    answered = [(said.id, said.op) for said in town.said if said.op in ("reserve", "spend") and said.code == "ok"]
-    assert answered[1:] == [*((row[0], "reserve") for row in longer[:-1]), (bob[0], "spend")]
+    assert [said.id for said in town.said if said.op == "reserve" and said.code == "ok"][1:] == [
+        ask for ask, _ in longer
+    ]
 
 
 @pytest.mark.parametrize(
