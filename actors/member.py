@@ -64,6 +64,14 @@ class Member(Ownership, Generic[S]):
         self._recent = Recent()
         processor.on_commit = self._committed
 
+    async def run(self) -> None:
+        """Own and work until stopped; whatever ends it, nothing is carried any more."""
+        try:
+            await super().run()
+        finally:
+            if self._pass is not None:
+                self._pass.cancel()
+
     def _committed(self, partition: int, folded: Folded[S]) -> None:
         """Remember what the live page shows, what there is to carry, and what is counted."""
         self._recent.add(folded.recent)
@@ -131,14 +139,6 @@ class Member(Ownership, Generic[S]):
         room = SWEEP_MOST
         for partition in owned:
             room -= partition.activations.sweep(room)
-
-    async def run(self) -> None:
-        """Own and work until stopped; whatever ends it, nothing is carried any more."""
-        try:
-            await super().run()
-        finally:
-            if self._pass is not None:
-                self._pass.cancel()
 
     async def _finish(self) -> None:
         if self._pass is not None:
