@@ -29,7 +29,7 @@ from domain.effects import decode_record
 from domain.ids import partition_of
 from domain.player import PART_TYPES, Balance, Metric
 from playtower.client import Client, apply_directory
-from store.keys import HOSTS, PLAYERS, TOWER, Lane
+from store.keys import HOSTS, PLAYERS, TOWER, Lane, walk_cursors
 
 READY_WITHIN_S = 120.0  # of a machine that does much else
 SETTLED_WITHIN_S = 60.0
@@ -190,9 +190,18 @@ class Engine:
         )
 
     def settle_all(self, within_s: float = SETTLED_WITHIN_S) -> None:
-        """Wait for the players and for the tower."""
+        """Wait for the players, for the walks among them that a publish begins, and for the tower."""
+        self.settle(within_s=within_s)
+        self._settle_walks(within_s)
         self.settle(within_s=within_s)
         self.settle(TOWER, within_s)
+
+    def _settle_walks(self, within_s: float) -> None:
+        until = time.monotonic() + within_s
+        while going := self.redis.exists(*map(walk_cursors, range(self.partitions))):
+            if time.monotonic() >= until:
+                raise NotUp(f"walks of {going} partitions still go on after {within_s:.0f} s")
+            time.sleep(0.005)
 
     def states(self, players: Iterable[str]) -> dict[str, dict[bytes, bytes]]:
         """Return the stored snapshots."""

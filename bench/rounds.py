@@ -40,6 +40,7 @@ def calibrated(engine: Engine, options: Options, people: str = "e") -> int:
     """Warm every player up; return how many events make a round of the length asked for."""
     traffic = Traffic("warm", 2 * options.players, options.players, 100, 8, "segment_batch", people=people)
     _, seconds = engine.send(traffic)
+    engine.settle_all()  # what the programme's first publish has visited are turns too
     each_s = min(options.seconds / options.rounds, WARM_S_MAX)
     return max(1_000, min(60_000, round(traffic.events / seconds * each_s / 100) * 100))
 
