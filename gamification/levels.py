@@ -1,6 +1,7 @@
 """Levels: where the credits of a currency, of all time or of a window, have brought the player. Last in a turn."""
 
 from bisect import bisect_right
+from math import inf
 
 from domain.effects import LevelChanged
 from gamification.downgrades import first_time, judged_at, measure, watch
@@ -23,15 +24,24 @@ def raise_levels(turn: Turn) -> None:
             if system.downgrade != "none" and system.index.get(held or "", 0) and not judged_at(turn, system):
                 watch(turn, system)  # entered before levels could be lost
             balance = turn.wallet.get(system.currency)
+            sum_ = balance.lifetime if balance else 0
             if system.window_days:
                 if held in system.index and balance is turn.start.wallet.get(system.currency):
                     continue  # only a credit raises it, and to add the window up costs more than to ask
+                if held is not None and sum_ < _following(system, held):
+                    continue  # no window has more than all time has
                 sum_ = measure(turn, system)
-            else:
-                sum_ = balance.lifetime if balance else 0
             reached = bisect_right(system.thresholds, sum_) - 1
             if reached >= 0 and held != system.levels[reached].id:
                 moved = _rise(turn, system, held, reached) or moved
+
+
+def _following(system: LevelSystem, held: str) -> float:
+    """Return what the level after this one begins at: of the last one infinity, of an unknown one 0."""
+    following = system.index.get(held, len(system.thresholds)) + 1
+    if following > len(system.thresholds):
+        return 0
+    return system.thresholds[following] if following < len(system.thresholds) else inf
 
 
 def _rise(turn: Turn, system: LevelSystem, held: str | None, reached: int) -> bool:

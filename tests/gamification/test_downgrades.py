@@ -52,6 +52,24 @@ def test_the_credits_of_a_window_raise_a_level_at_once() -> None:
     assert town.level() == "gold"
 
 
+def test_who_has_a_level_that_is_no_more_is_placed_by_the_window() -> None:
+    town = Town(rules())
+    town.gets(100)
+    town.rules = rules(2, levels=[step for step in LADDER if step["id"] != "silver"])
+    town.gets(1)
+    assert town.level() == "bronze"
+
+
+def test_only_the_window_counts_where_all_time_would_be_enough() -> None:
+    town = Town(rules())
+    town.gets(90)
+    town.passes(40 * DAY)
+    town.gets(90)
+    assert (town.level(), town.shown()["window"]) == ("bronze", 90)
+    town.gets(10)
+    assert town.level() == "silver"
+
+
 def test_without_a_downgrade_no_level_falls_and_nothing_is_kept() -> None:
     town = Town(rules())
     town.gets(100)
