@@ -20,7 +20,7 @@ from gamification import asking, ledger
 from gamification.terms import Terms
 from gamification.tournaments import records
 from gamification.tournaments.rules import KEEPER, KIND, TournamentRule
-from gamification.tournaments.scoring import counts, scored
+from gamification.tournaments.scoring import counts, scored, with_tally
 from gamification.tournaments.windows import Present, Run, next_run, run_at
 from gamification.working import Turn
 
@@ -51,14 +51,15 @@ def advance(turn: Turn, rule: TournamentRule, run: Run, event: Event) -> None:
         return
     if not counts(before, event, turn.at):
         return
-    after = scored(rule, before, turn, event)
-    if after is before:
+    tally = scored(rule, before, turn, event)
+    if tally is None:
         return
     if before.status == "again" and asking.may_ask(turn):
-        ask_to_join(turn, rule, run.id, replace(after, status="asked"))
-        return
-    moved = after.score != before.score or after.reached_at != before.reached_at
-    records.keep(turn, key, records.send(turn, key, after) if moved and after.status in SEATED else after)
+        ask_to_join(turn, rule, run.id, with_tally(before, tally, "asked", before.version))
+    elif before.status in SEATED and before.board and tally[:2] != (before.score, before.reached_at):
+        records.keep(turn, key, records.sent(turn, key, with_tally(before, tally, "scoring", before.version + 1)))
+    else:
+        records.keep(turn, key, with_tally(before, tally, before.status, before.version))
 
 
 def _first(turn: Turn, rule: TournamentRule, run: Run, event: Event) -> None:
@@ -68,8 +69,8 @@ def _first(turn: Turn, rule: TournamentRule, run: Run, event: Event) -> None:
     if rule.audience is not None and not rule.audience(turn):
         return
     fresh = record_for(rule, run, joined_at=0)
-    if (record := scored(rule, fresh, turn, event)) is not fresh:
-        ask_to_join(turn, rule, run.id, record)
+    if (tally := scored(rule, fresh, turn, event)) is not None:
+        ask_to_join(turn, rule, run.id, with_tally(fresh, tally, fresh.status, fresh.version))
 
 
 def record_for(rule: TournamentRule, run: Run, joined_at: int) -> RunRecord:

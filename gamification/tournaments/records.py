@@ -89,10 +89,14 @@ def send(turn: Turn, key: str, record: RunRecord) -> RunRecord:
     """Send a score that is not on the board yet, under a version that rises; return the record."""
     if not record.board or not record.reached_at:
         return record
-    sent = replace(record, status="scoring", version=record.version + 1)
-    turn.scores_out.append(BoardScore(sent.board, turn.player, sent.version, sent.score, sent.reached_at))
-    turn.effects.append(LeaderboardMoved(sent.board, sent.score, sent.version, *split(key)))
-    return sent
+    return sent(turn, key, replace(record, status="scoring", version=record.version + 1))
+
+
+def sent(turn: Turn, key: str, record: RunRecord) -> RunRecord:
+    """Send the score under the record's version, which nothing was sent under; return the record."""
+    turn.scores_out.append(BoardScore(record.board, turn.player, record.version, record.score, record.reached_at))
+    turn.effects.append(LeaderboardMoved(record.board, record.score, record.version, *split(key)))
+    return record
 
 
 def pay_back(turn: Turn, key: str, record: RunRecord, reason: str) -> RunRecord:

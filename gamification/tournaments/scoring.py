@@ -30,19 +30,19 @@ def counts(record: RunRecord, event: Event, now: int) -> bool:
     )
 
 
-def scored(rule: TournamentRule, record: RunRecord, turn: Turn, event: Event) -> RunRecord:
-    """Return the record with all that the event brings; the very same one when that is nothing.
-
-    A score that is new is not sent yet: ``records.send`` does. One record is made for each event, not one a step.
-    """
+def scored(rule: TournamentRule, record: RunRecord, turn: Turn, event: Event) -> Tally | None:
+    """Return the score with all that the event brings; None when that is nothing."""
     tally = before = (record.score, record.reached_at, record.events, record.of, record.to)
     for scoring in rule.scorings:
         if scoring.event == event.name and (scoring.where is None or scoring.where(turn)):
             tally = _with(rule, scoring, tally, turn, event)
-    if tally is before:
-        return record
+    return None if tally is before else tally
+
+
+def with_tally(record: RunRecord, tally: Tally, status: str, version: int) -> RunRecord:
+    """Return the record with a new score. One record is made for each event, not one a step."""
     score, at, events, of, to = tally
-    return replace(record, score=score, reached_at=at, events=events, of=of, to=to)
+    return replace(record, status=status, version=version, score=score, reached_at=at, events=events, of=of, to=to)
 
 
 def _with(rule: TournamentRule, scoring: ScoringRule, tally: Tally, turn: Turn, event: Event) -> Tally:
