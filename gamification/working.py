@@ -245,8 +245,8 @@ class Turn:
             start.games,
             start.journal,
         )
-        if self.parts:
-            after = structs.replace(after, **self.parts)
+        for name, value in self.parts.items():  # of a state that was just made, and nobody has seen
+            structs.force_setattr(after, name, value)
         return Step(
             after,
             tuple(self.effects),
