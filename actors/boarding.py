@@ -32,26 +32,15 @@ class Boarding:
         return await self._frozen(ready)
 
     async def _scored(self, pages: Pages) -> Pages:
-        newest: dict[tuple[str, str], BoardScore] = {}
-        boards: dict[tuple[int, str], set[str]] = {}  # source and row -> boards that it is for
-        for source, rows in pages.items():
+        scores: list[BoardScore] = []
+        for rows in pages.values():
             for row in rows:
                 if row.to == BOARD:
-                    scores = decode_scores(row.body)
-                    boards[source, row.id] = {score.board for score in scores}
-                    for score in scores:
-                        held = newest.get((score.board, score.player))
-                        if held is None or score.version > held.version:
-                            newest[score.board, score.player] = score
-        if not newest:
-            return pages
-        failed = await self._ways.score(list(newest.values()))
+                    scores += decode_scores(row.body)
+        failed = await self._ways.score(scores) if scores else set()
         if not failed:
             return pages
-        return {
-            source: _until(rows, [row.to == BOARD and bool(boards[source, row.id] & failed) for row in rows])
-            for source, rows in pages.items()
-        }
+        return {source: _until(rows, [_is_for(row, failed) for row in rows]) for source, rows in pages.items()}
 
     async def _frozen(self, pages: Pages) -> Pages:
         """Freeze boards, and put in the place of each such row what its keeper is told, under the row's own id.
@@ -77,6 +66,10 @@ class Boarding:
             else:
                 break
         return found
+
+
+def _is_for(row: Outgoing, boards: set[str]) -> bool:
+    return row.to == BOARD and any(score.board in boards for score in decode_scores(row.body))
 
 
 def _until(rows: list[Outgoing], is_failed: list[bool]) -> list[Outgoing]:

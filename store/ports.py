@@ -383,7 +383,10 @@ class Ways(Protocol):
         """
 
     async def score(self, scores: list[BoardScore]) -> set[str]:
-        """Write scores to their boards (``store.boards``); return the boards of which some may not be there."""
+        """Write scores to their boards (``store.boards``), of each player's the newest; return the boards that failed.
+
+        Of those some scores may not be there.
+        """
 
     async def freeze(self, freezes: list[Freeze]) -> list[BoardFrozen | None]:
         """Have boards take no more scores; what each came to, the same whenever it is asked. None: no answer."""
