@@ -42,7 +42,7 @@ def local_ms(at: int, zone: str) -> int:
 
 def local_day(at: int, zone: str) -> int:
     """Return the day number of the zone's wall clock, 0 being 1970-01-01."""
-    return (at + _offset_ms(zone, at // _QUARTER_MS)) // DAY_MS
+    return local_ms(at, zone) // DAY_MS
 
 
 def local_week(at: int, zone: str) -> int:

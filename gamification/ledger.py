@@ -39,19 +39,17 @@ def post(
     Args:
         lot: Of a debit that takes a credit back: when the lot expires that the credit made, ms.
     """
-    held = turn.wallet.get(currency, _NOTHING)
-    options = _options(turn, currency, held)
+    options = _options(turn, currency)
     if options is not None:
-        if held.purse is not None and held.purse.armed:
-            purses.settle(turn, currency)
-        if amount > 0 and account == "issued" and (options.max_per_day or options.hold_ms):
+        purses.settle(turn, currency)
+        if amount > 0 and account == "issued":
             allowed = purses.allowed(turn, options, amount, rule)
             if not allowed:
                 return "daily_limit"
             if options.hold_ms:
                 return purses.put_aside(turn, options, allowed, rule)
             amount = allowed
-        held = turn.wallet.get(currency, _NOTHING)
+    held = turn.wallet.get(currency, _NOTHING)
     balance = held.balance + amount
     lifetime = held.lifetime + lifetime_change(account, amount)
     if not -AMOUNT_MAX <= balance <= AMOUNT_MAX or lifetime > AMOUNT_MAX:
@@ -76,7 +74,7 @@ def hold(turn: Turn, currency: str, amount: int, rule: str, version: int) -> tup
     Returns:
         How it went, and the terms of what was taken, of a currency that expires: whoever gives it back says them.
     """
-    if _options(turn, currency, turn.wallet.get(currency, _NOTHING)) is not None:
+    if _options(turn, currency) is not None:
         purses.settle(turn, currency)
     held = turn.wallet.get(currency, _NOTHING)
     expires = bool(purses.expiry_of(turn, currency) or (held.purse is not None and held.purse.lots))
@@ -99,7 +97,7 @@ def give_back(
     Args:
         terms: As ``hold`` said them; without them (what was held before they were kept) it joins what expires first.
     """
-    if (options := _options(turn, currency, turn.wallet.get(currency, _NOTHING))) is not None:
+    if (options := _options(turn, currency)) is not None:
         purses.settle(turn, currency)
     held = turn.wallet.get(currency, _NOTHING)
     balance = held.balance + amount
@@ -115,10 +113,10 @@ def give_back(
         purses.expire(turn, currency)
 
 
-def _options(turn: Turn, currency: str, held: Balance) -> PurseRule | None:
+def _options(turn: Turn, currency: str) -> PurseRule | None:
     """Return a currency's options; where they were taken away and lots are left, those are spent first all the same."""
     options = turn.rules.purses.get(currency)
-    if options is None and held.purse is not None:
+    if options is None and turn.wallet.get(currency, _NOTHING).purse is not None:
         return PurseRule(currency)
     return options
 

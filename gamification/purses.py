@@ -141,11 +141,7 @@ def credited(held: Balance | None, days: int, today: int) -> int:
     """Return the credits of the last local days, ``today`` included."""
     if held is None or held.purse is None:
         return 0
-    total, oldest = 0, today - days
-    for day, amount in held.purse.credits:
-        if day > oldest:
-            total += amount
-    return total
+    return sum(amount for day, amount in held.purse.credits if day > today - days)
 
 
 def settle(turn: "Turn", currency: str) -> None:
