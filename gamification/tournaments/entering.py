@@ -57,7 +57,8 @@ def advance(turn: Turn, rule: TournamentRule, run: Run, event: Event) -> None:
     if before.status == "again" and asking.may_ask(turn):
         ask_to_join(turn, rule, run.id, with_tally(before, tally, "asked", before.version))
     elif before.status in SEATED and before.board and tally[:2] != (before.score, before.reached_at):
-        records.keep(turn, key, records.sent(turn, key, with_tally(before, tally, "scoring", before.version + 1)))
+        after = with_tally(before, tally, "scoring", before.version + 1)
+        records.keep(turn, key, records.put_on_board(turn, key, after))
     else:
         records.keep(turn, key, with_tally(before, tally, before.status, before.version))
 

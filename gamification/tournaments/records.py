@@ -89,11 +89,11 @@ def send(turn: Turn, key: str, record: RunRecord) -> RunRecord:
     """Send a score that is not on the board yet, under a version that rises; return the record."""
     if not record.board or not record.reached_at:
         return record
-    return sent(turn, key, replace(record, status="scoring", version=record.version + 1))
+    return put_on_board(turn, key, replace(record, status="scoring", version=record.version + 1))
 
 
-def sent(turn: Turn, key: str, record: RunRecord) -> RunRecord:
-    """Send the score under the record's version, which nothing was sent under; return the record."""
+def put_on_board(turn: Turn, key: str, record: RunRecord) -> RunRecord:
+    """Send the score under the record's own version, which must be a new one; return the record."""
     turn.scores_out.append(BoardScore(record.board, turn.player, record.version, record.score, record.reached_at))
     turn.effects.append(LeaderboardMoved(record.board, record.score, record.version, *split(key)))
     return record

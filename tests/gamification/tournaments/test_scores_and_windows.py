@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.calendar import as_datetime
+from domain.game_effects import LeaderboardMoved
 from gamification.programme import InvalidProgramme
 from gamification.tournaments.config import Once, Recurring
 from gamification.tournaments.windows import next_run, run_at, run_named
@@ -57,6 +58,17 @@ RATIO = {"ratio": {"of": "properties.win", "to": "properties.amount", "min_event
 )
 def test_ways_of_scoring(score: dict[str, Any], bets: list[dict[str, Any]], expected: tuple[float, int] | None) -> None:
     assert scored(score, *bets) == expected
+
+
+def test_what_counts_and_is_no_better_is_kept_and_sends_nothing() -> None:
+    world = hall(race=tournament(events=[{"event": "bet_placed", "score": {"best": "properties.win"}}]))
+    sent = []
+    for win in (9, 2, 9, 10):
+        world.does("ada", win=win)
+        world.settle()
+        record = world.record("ada", TODAY)
+        sent.append((record.events, record.score, record.version, len(world.happened("ada", LeaderboardMoved))))
+    assert sent == [(1, 9, 1, 1), (2, 9, 1, 1), (3, 9, 1, 1), (4, 10, 2, 2)]
 
 
 def test_only_events_that_the_condition_holds_for_count() -> None:
