@@ -54,6 +54,14 @@ def broken_by_claim(dispatch: Dispatch, at: int) -> Iterator[str]:
         yield f"{told} as a legal notice, which it is not"
 
 
+def _stands_in_the_way(before: "Try", one: "Try") -> bool:
+    """Tell whether one that is sent once must not go after this try: it may have been sent.
+
+    What a provider refused for good was not; then it goes by another channel, and never by the same again.
+    """
+    return before.result != "Retry" and (before.result != "Rejected" or before.channel == one.channel)
+
+
 def broken_by_send(world: "MailWorld", one: "Try") -> Iterator[str]:
     """Yield why this send should not begin now."""
     mail = world.mail
@@ -74,7 +82,7 @@ def broken_by_send(world: "MailWorld", one: "Try") -> Iterator[str]:
         yield f"{told} as number {queued.number} of {line}, after {mail.last[line]}"
     mail.last[line] = queued.number
     before = [other for other in world.providers.tries if other.id == one.id and other is not one]
-    if dispatch.once and any(other.result != "Retry" for other in before):
+    if dispatch.once and any(_stands_in_the_way(other, one) for other in before):
         yield f"{told} again, it may have been sent: {[other.result for other in before]}"
 
 
