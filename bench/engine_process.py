@@ -29,7 +29,7 @@ from domain.effects import decode_record
 from domain.ids import partition_of
 from domain.player import PART_TYPES, Balance, Metric
 from playtower.client import Client, apply_directory
-from store.keys import HOSTS, PLAYERS, TOWER, Lane, walk_cursors
+from store.keys import HOSTS, PLAYERS, TOWER, Lane, outbox, walk_cursors
 
 READY_WITHIN_S = 120.0  # of a machine that does much else
 SETTLED_WITHIN_S = 60.0
@@ -190,10 +190,10 @@ class Engine:
         )
 
     def settle_all(self, within_s: float = SETTLED_WITHIN_S) -> None:
-        """Wait for the players, for the walks among them that a publish begins, and for the tower."""
+        """Wait for the players, the walks that a publish begins, what turns leave for keepers and boards, the tower."""
         self.settle(within_s=within_s)
         self._settle_walks(within_s)
-        self.settle(within_s=within_s)
+        self._settle_relays(within_s)
         self.settle(TOWER, within_s)
 
     def _settle_walks(self, within_s: float) -> None:
@@ -202,6 +202,24 @@ class Engine:
             if time.monotonic() >= until:
                 raise NotUp(f"walks of {going} partitions still go on after {within_s:.0f} s")
             time.sleep(0.005)
+
+    def _settle_relays(self, within_s: float) -> None:
+        """Wait until nothing waits in the logs and in the outboxes, at one moment: each fills the other."""
+        until = time.monotonic() + within_s
+        while True:
+            self.settle(within_s=within_s)
+            before, waiting = self.counters(), self._waiting_relays()
+            if not waiting and self.counters() == before:
+                return
+            if time.monotonic() >= until:
+                raise NotUp(f"{waiting} entries still wait in outboxes after {within_s:.0f} s")
+            time.sleep(0.005)
+
+    def _waiting_relays(self) -> int:
+        pipe = self.redis.pipeline(transaction=False)
+        for p in range(self.partitions):
+            pipe.xlen(outbox(p))
+        return sum(pipe.execute())
 
     def states(self, players: Iterable[str]) -> dict[str, dict[bytes, bytes]]:
         """Return the stored snapshots."""

@@ -9,7 +9,6 @@ from bench.figures import Counts
 from bench.load import Sent
 from bench.options import PLAIN, Options
 from bench.traffic import Traffic
-from store.keys import TOWER
 
 WARM_S_MAX = 5.0
 
@@ -50,7 +49,7 @@ def measured_round(engine: Engine, traffic: Traffic, side: Side) -> tuple[Counts
     before, stakes, done = engine.cpu(), engine.stakes(traffic.by_player()), engine.counters()[1]
     sent, seconds = engine.send(traffic)
     applied = engine.counters()[1] - done
-    engine.settle(TOWER)
+    engine.settle_all()  # what was left for keepers and boards is this round's too, and the next begins without it
     spent = cpu_spent(before, engine.cpu())
     for role, used in spent.items():
         side.by_role[role] = side.by_role.get(role, 0.0) + used
