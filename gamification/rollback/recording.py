@@ -147,10 +147,9 @@ def is_same_person(before: Profile, after: Profile) -> bool:
 def _appended(rule: RollbackRule, before: Snapshot, taken: Taken) -> Journal:
     journal = _begun(rule, before, taken.at)
     scores, tone = journal.scores, journal.tone
-    held = scores_of(before) if scores or before.scores.held else scores
     mood = last_tone(before)
-    if held != scores or mood != tone:
-        scores, tone = dict(held), dict(mood)
+    if not _has_scores(before, scores) or mood != tone:
+        scores, tone = dict(scores_of(before)), dict(mood)
         taken = msgspec.structs.replace(taken, scores=scores, tone=tone)
     data = encode_taken(taken)
     if len(data) > BYTES_MAX:  # the next entry's state is the first that can be gone back to
@@ -171,6 +170,17 @@ def _appended(rule: RollbackRule, before: Snapshot, taken: Taken) -> Journal:
         tone,
         journal.sequence,
     )
+
+
+def _has_scores(state: Snapshot, scores: dict[str, float]) -> bool:
+    """Tell whether these are the models' scores; every entry asks, so nothing is made for it."""
+    held = state.scores.held
+    if len(held) != len(scores):
+        return False
+    for name, score in held.items():  # noqa: SIM110 - a generator costs more than the comparison
+        if score.value != scores.get(name):
+            return False
+    return True
 
 
 def _begun(rule: RollbackRule, state: Snapshot, at: int) -> Journal:
