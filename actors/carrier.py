@@ -15,7 +15,9 @@ from domain.entries import Visited, encode_entry
 from store.ports import Commit, Token, Verdict, Visit, Walk, Ways
 
 CARRY_MAX = 256  # entries of one outbox in one pass
-PATIENCE_MS = 50  # scores and tolls wait for those of other partitions: 4 to 6 % off an event (docs/benchmarks.md)
+PATIENCE = 5  # times as long as the last pass took, what nobody waits for waits for more of its kind: carrying takes a
+# fifth of the time at the most. When it is quiet that is some ms; under load, where it is bounded by
+PATIENCE_MS = 200  # it takes 9 % off an event of a season (docs/benchmarks.md)
 RETRY_MS = 250  # entries whose destination did not answer wait so long
 VISITS_MAX = 64  # of one walk at once: what a live event may find before it in its log
 VISITS_ROUND = 128  # most of all walks in one round of the member
@@ -52,6 +54,7 @@ class Carrier:
         self._outboxes: set[int] = set()  # partitions whose outbox may hold something
         self._hurried: set[int] = set()  # those of them that may hold what somebody waits for
         self._carried_at = 0  # ms, when all of them were carried
+        self._patience_ms = 0  # from then on
         self._held: set[int] = set()  # partitions with entries whose destination did not answer
         self._retry_at = 0  # ms
         self._unread: set[int] = set()  # partitions whose walks must be looked up
@@ -61,10 +64,14 @@ class Carrier:
         self._room = VISITS_ROUND  # visits of the next round, by how long the last ones took
         self._visited_at = 0  # ms, when the last round with visits ended; 0: nobody was visited in it
 
-    @property
-    def is_busy(self) -> bool:
-        """Tell whether there is more to do at once, so that the member should not wait for entries."""
-        return bool(self._hurried) or self._is_walking
+    def idle_ms(self) -> int:
+        """Return how long there is nothing to do yet, ``PATIENCE_MS`` at the most: the member may wait for entries."""
+        if self._hurried or self._is_walking:
+            return 0
+        if not self._outboxes:
+            return PATIENCE_MS
+        waited = self._clock.now_ms() - self._carried_at
+        return max(0, self._patience_ms - waited) if waited >= 0 else 0
 
     def owns(self, tokens: Mapping[int, Token]) -> None:
         """Learn what is owned now; of a partition that is newly owned nothing is known."""
@@ -96,11 +103,12 @@ class Carrier:
         if self._held and not 0 < self._retry_at - now <= RETRY_MS:
             self._outboxes |= self._held
             self._held.clear()
-        if is_all := not 0 <= now - self._carried_at < PATIENCE_MS:
-            self._carried_at = now
+        is_all = not 0 <= now - self._carried_at < self._patience_ms
         asked = sorted(self._outboxes if is_all else self._hurried)
         if not asked:
             return 0
+        if is_all:
+            self._carried_at = now
         self._outboxes -= set(asked)  # a step goes on meanwhile, and what it leaves is noted
         self._hurried.clear()
         try:
@@ -113,6 +121,10 @@ class Carrier:
             self._outboxes.update(asked)
             self._hurried.update(asked)
             raise
+        if is_all:
+            ended = self._clock.now_ms()
+            self._patience_ms = min(PATIENCE * max(0, ended - now), PATIENCE_MS)
+            self._carried_at = ended
         if failed := {p for p, count in there.items() if count < len(found[p])}:
             self._held |= failed
             self._retry_at = now + RETRY_MS

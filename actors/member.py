@@ -116,7 +116,7 @@ class Member(Ownership, Generic[S]):
         if self._carrier is None:
             await self._processor.step(BLOCK_MS)
             return
-        block_ms = 0 if self._carrier.is_busy else BLOCK_MS
+        block_ms = min(BLOCK_MS, self._carrier.idle_ms())
         self._set_out(self._carrier)
         await self._processor.step(block_ms)
 

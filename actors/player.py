@@ -24,6 +24,7 @@ from domain.entries import (
     Entry,
     Event,
     KeeperAnswered,
+    KeeperAsked,
     LogEntry,
     MessageRequest,
     encode_entry,
@@ -113,6 +114,7 @@ class Player:
             turns.barriers += [encode_entry(barrier) for barrier in step.barriers]
         if step.relays:
             turns.relays += [(relayed.player, encode_entry(relayed)) for relayed in step.relays]
+            turns.is_awaited = turns.is_awaited or any(map(_is_awaited, step.relays))
         write(turns, step.effects, entry)
         # After the facts: what is asked for is judged knowing them. What was asked for before is taken back first.
         turns.outputs += [encode_entry(told_too) for told_too in step.told]
@@ -121,6 +123,11 @@ class Player:
         _open_and_shut(turns, step)
         record_turn(turns, entry, step.effects)
         return step.state
+
+
+def _is_awaited(relay: Entry) -> bool:
+    """Tell whether somebody waits for what a relay leads to; of what a turn asks by itself, a budget's room, nobody."""
+    return not isinstance(relay, KeeperAsked | KeeperAnswered) or bool(relay.reply_to)
 
 
 def _together(player: str, requests: tuple[MessageRequest, ...]) -> MessageRequest | Asked:

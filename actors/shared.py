@@ -19,6 +19,7 @@ class Shared:
         self._freezes: list[Freeze] = []
         self._barriers: list[bytes] = []
         self._passed: list[tuple[int, bytes]] = []
+        self._is_awaited = False
 
     def add(self, turns: Turns) -> None:
         """Take what a player's turns leave."""
@@ -28,6 +29,7 @@ class Shared:
             self._rows.setdefault(toll.keeper, []).append((turns.player, toll.amount, toll.cause))
         self._freezes += turns.freezes
         self._barriers += turns.barriers
+        self._is_awaited = self._is_awaited or turns.is_awaited
 
     def passed(self, partition: int, body: bytes) -> None:
         """Take the answer to a barrier, for its keeper's partition."""
@@ -39,7 +41,7 @@ class Shared:
         Answers to barriers come last: a keeper that hears one has heard before what the same turns asked and paid.
         """
         scores = [(BOARD, encode_scores(list(rows.values()))) for rows in self._scores.values()]
-        commit.is_patient = not (commit.relays or self._freezes or self._barriers or self._passed)
+        commit.is_patient = not (self._is_awaited or self._freezes or self._barriers or self._passed)
         if scores:
             commit.relays = [*scores, *commit.relays]
         commit.relays += [

@@ -50,6 +50,7 @@ class Turns(Struct, array_like=True):
     tolls: list[Toll] = field(default_factory=list)
     barriers: list[bytes] = field(default_factory=list)  # entries for each partition's own
     cases: list[tuple[str, bytes]] = field(default_factory=list)  # id, record for a person; b"": it is over
+    is_awaited: bool = False  # somebody waits for what the relays lead to
 
 
 def write(turns: Turns, effects: tuple[Effect, ...], entry: LogEntry) -> None:

@@ -137,20 +137,16 @@ def test_a_commit_leaves_scores_first_and_answers_to_barriers_last() -> None:
     ("turns", "is_patient"),
     [
         (Turns("ann", 0, scores=[score("ann", 1)], tolls=[Toll(KEEPER, 5, "e1")]), True),
+        (Turns("ann", 0, relays=[(KEEPER, b"an ask")]), True),
+        (Turns("ann", 0, relays=[(KEEPER, b"an ask")], is_awaited=True), False),
         (Turns("ann", 0, freezes=[Freeze(CUP, KEEPER, 3)]), False),
         (Turns("ann", 0, barriers=[encode_entry(Barrier(KEEPER, "run"))]), False),
     ],
 )
-def test_scores_and_tolls_alone_may_wait(turns: Turns, is_patient: bool) -> None:
+def test_what_nobody_waits_for_may_wait(turns: Turns, is_patient: bool) -> None:
     commit = Commit("0-0", "1-0")
     shared = Shared()
     shared.add(turns)
+    shared.add(Turns("bob", 0, scores=[score("bob", 1)]))
     shared.write(commit, PARTITIONS)
     assert commit.is_patient is is_patient
-
-
-def test_an_ask_may_not_wait() -> None:
-    shared, commit = Shared(), Commit("0-0", "1-0", relays=[(1, b"an ask")])
-    shared.add(Turns("ann", 0, scores=[score("ann", 1)]))
-    shared.write(commit, PARTITIONS)
-    assert not commit.is_patient

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from actors.carrier import (
+    PATIENCE,
     PATIENCE_MS,
     RETRY_MS,
     ROUND_MS,
@@ -86,6 +87,15 @@ class House:
     def walk_of(self, partition: int, name: str = "w") -> Walk:
         return decode_walk(self.store.of(partition).walks[name])
 
+    async def carry_for(self, took_ms: int) -> None:
+        """Carry all outboxes, in a pass that takes so long."""
+        self.commit(0, relays=[(0, encode_entry(Visited("bob", "before", "review")))], is_patient=True)
+        self.ways.meanwhile.append(lambda: self.pass_by(took_ms))
+        assert await self.carrier.carry() == 1
+
+    def pass_by(self, ms: int) -> None:
+        self.now += ms
+
     def arrived(self, partition: int) -> list[str]:
         log = self.store.of(partition).lanes["players"].log.all()
         return [e.ref for _, f in log if isinstance(e := decode_entry(f["e"]), TimerFired)]
@@ -154,39 +164,64 @@ async def test_what_a_commit_left_goes_where_it_belongs_in_one_pass(house: House
     assert (house.arrived(0), house.arrived(1)) == (["b", "d"], ["a", "c"])
     assert not house.store.of(0).out.ids
     assert house.ways.calls == {"outbox": 1, "relay": 1}
-    assert not house.carrier.is_busy
+    assert house.carrier.idle_ms() > 0
 
 
 async def test_what_nobody_waits_for_is_carried_together_a_little_later(house: House) -> None:
-    await house.carrier.carry()
+    await house.carry_for(10)
     house.commit(0, relays=[(1, entry("a"))], is_patient=True)
     house.commit(1, relays=[(0, entry("b"))])
-    house.now += PATIENCE_MS - 1
-    assert (await house.carrier.carry(), house.carrier.is_busy) == (1, False), "the other goes alone"
+    house.now += PATIENCE * 10 - 1
+    assert (await house.carrier.carry(), house.carrier.idle_ms()) == (1, 1), "the other goes alone"
     house.commit(1, relays=[(0, entry("c"))], is_patient=True)
     house.now += 1
+    assert house.carrier.idle_ms() == 0
     assert (await house.carrier.carry(), house.arrived(0), house.arrived(1)) == (2, ["b", "c"], ["a"])
 
 
+async def test_after_a_pass_that_took_no_time_nothing_waits(house: House) -> None:
+    await house.carry_for(0)
+    house.commit(0, relays=[(1, entry("a"))], is_patient=True)
+    assert (house.carrier.idle_ms(), await house.carrier.carry()) == (0, 1)
+
+
+async def test_however_long_a_pass_took_nothing_waits_longer_than_the_bound(house: House) -> None:
+    await house.carry_for(MINUTE)
+    house.commit(0, relays=[(1, entry("a"))], is_patient=True)
+    assert house.carrier.idle_ms() == PATIENCE_MS
+    house.now += PATIENCE_MS - 1
+    assert await house.carrier.carry() == 0
+    house.now += 1
+    assert await house.carrier.carry() == 1
+
+
+async def test_the_first_after_a_quiet_time_goes_at_once(house: House) -> None:
+    await house.carry_for(10)
+    house.now += MINUTE
+    assert await house.carrier.carry() == 0
+    house.commit(0, relays=[(1, entry("a"))], is_patient=True)
+    assert await house.carrier.carry() == 1
+
+
 async def test_what_somebody_waits_for_takes_along_what_waits_before_it(house: House) -> None:
-    await house.carrier.carry()
+    await house.carry_for(10)
     house.commit(0, relays=[(1, entry("score"))], is_patient=True)
     house.commit(0, relays=[(1, entry("asked"))])
-    assert (house.carrier.is_busy, await house.carrier.carry(), house.arrived(1)) == (True, 2, ["score", "asked"])
+    assert (house.carrier.idle_ms(), await house.carrier.carry(), house.arrived(1)) == (0, 2, ["score", "asked"])
 
 
 async def test_a_clock_that_is_set_back_makes_nobody_more_patient(house: House) -> None:
-    await house.carrier.carry()
+    await house.carry_for(10)
     house.commit(0, relays=[(1, entry("a"))], is_patient=True)
     house.now -= MINUTE
-    assert await house.carrier.carry() == 1
+    assert (house.carrier.idle_ms(), await house.carrier.carry()) == (0, 1)
 
 
 async def test_what_a_step_leaves_while_an_outbox_is_read_is_carried_next(house: House) -> None:
     house.commit(0, relays=[(1, entry("a"))])
     house.ways.meanwhile.append(lambda: house.commit(0, relays=[(1, entry("b"))]))
     await house.carrier.carry()
-    assert house.carrier.is_busy
+    assert house.carrier.idle_ms() == 0
     await house.carrier.carry()
     assert house.arrived(1) == ["a", "b"]
 
@@ -225,7 +260,7 @@ async def test_a_long_outbox_is_carried_in_passes(house: House, monkeypatch: pyt
     monkeypatch.setattr("actors.carrier.CARRY_MAX", 2)
     house.commit(0, relays=[(1, entry(ref)) for ref in "abcde"])
     counts = []
-    while house.carrier.is_busy or not counts:
+    while not house.carrier.idle_ms() or not counts:
         counts.append(await house.carrier.carry())
     assert (counts, house.arrived(1)) == ([2, 2, 1], list("abcde"))
 
@@ -246,7 +281,7 @@ async def test_a_destination_that_does_not_answer_is_not_asked_all_the_time(hous
     house.commit(0, relays=[(1, entry("a"))])
     for _ in range(10):
         await house.carrier.carry()
-        assert not house.carrier.is_busy
+        assert house.carrier.idle_ms() > 0
     assert house.ways.calls["relay"] == 1
     house.now -= 60 * MINUTE  # a clock that was set back does not make it wait for longer
     house.ways.deaf = set()
@@ -316,13 +351,13 @@ async def test_a_walk_yields_to_live_traffic_and_asks_again_a_little_later(house
     await house.carrier.carry()
     assert [await house.carrier.walk() for _ in range(5)] == [0] * 5
     assert house.ways.calls["visit"] == 1
-    assert not house.carrier.is_busy
+    assert house.carrier.idle_ms() > 0
     house.now += YIELD_MS
     assert await house.carrier.walk() == 0
     lane.done += 1
     house.now += YIELD_MS
     assert await house.carrier.walk() == 3
-    assert house.carrier.is_busy
+    assert house.carrier.idle_ms() == 0
 
 
 async def test_a_walk_that_was_asked_to_end_ends_where_it_is(house: House) -> None:

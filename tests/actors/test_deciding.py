@@ -426,3 +426,32 @@ def test_a_profile_that_joins_brings_its_devices_and_is_told_where_she_is_now() 
     assert town.stops == {"anon:g": {"merged"}}, "what waits in its lines is not claimed any more; hers are"
     assert not town.of("ada").air.get("exclusions")
     town.take(MergeAsked("anon:g", "ada", "again"))
+
+
+MUG = {
+    "type": "currency",
+    "gives": [{"kind": "currency", "currency": "points", "amount": 1}],
+    "price": {"currency": "points", "amount": 5},
+    "stock": 1,
+}
+GIFT = {"event": "gifted", "stages": [{"at": 1, "rewards": [{"kind": "currency", "currency": "points", "amount": 1}]}]}
+
+
+@pytest.mark.parametrize(
+    ("entry", "is_awaited"),
+    [
+        (Command("ann", "cmd:1", "buy", {"item": "mug"}, "gateway-0"), True),
+        (Command("ann", "cmd:1", "buy", {"item": "mug"}), False),
+        (event("gifted"), False),
+        (Event("ann", "e", "came", NOON, anonymous="anon:g"), True),
+    ],
+    ids=["asked by who waits", "asked by who does not", "asked by a rule", "no ask"],
+)
+def test_a_turn_tells_whether_somebody_waits_for_what_it_relays(entry: Entry, is_awaited: bool) -> None:
+    budgets = {"programme": {"amount": 10}}
+    ann = Turn(rewards={"mug": MUG}, achievements={"gift": GIFT}, budgets=budgets)
+    ann.take(Command("ann", "cmd:0", "adjust", {"currency": "points", "amount": 100}))
+    assert not ann.turns.is_awaited
+    ann.take(event("other"), entry, event("another"))
+    assert len(ann.turns.relays) == 1
+    assert ann.turns.is_awaited is is_awaited

@@ -7,7 +7,7 @@ import pytest
 
 from actors.carrier import Carrier
 from actors.clock import SystemClock
-from actors.member import Member
+from actors.member import BLOCK_MS, Member
 from actors.processor import Processor
 from store.client import connect
 from store.ports import Unavailable
@@ -35,7 +35,7 @@ class _Passes:
     """Passes that wait until they may end; ``error`` is what they fail with then."""
 
     def __init__(self) -> None:
-        self.is_busy = False
+        self.idle = 1_000  # ms
         self.under_way = asyncio.Event()
         self.may_end = asyncio.Event()
         self.begun, self.ended, self.cut = 0, 0, 0
@@ -43,6 +43,9 @@ class _Passes:
 
     def owns(self, tokens: dict[int, Any]) -> None:
         assert tokens == {}
+
+    def idle_ms(self) -> int:
+        return self.idle
 
     async def carry(self) -> int:
         self.begun += 1
@@ -102,11 +105,9 @@ async def test_steps_go_on_while_a_pass_waits_for_the_store(
 async def test_who_has_more_to_carry_does_not_wait_for_entries(
     member: Member[Any], steps: _Steps, passes: _Passes
 ) -> None:
-    await rounds(member, 1)
-    passes.is_busy = True
-    await rounds(member, 1)
-    assert steps.blocked[0] > 0
-    assert steps.blocked[1] == 0
+    for passes.idle in (1_000, 7, 0):
+        await rounds(member, 1)
+    assert steps.blocked == [BLOCK_MS, 7, 0]
 
 
 async def test_a_pass_that_failed_is_heard_of_in_the_next_round_and_begins_again(

@@ -35,7 +35,7 @@ def test_whatever_fails_each_outcome_counts_once(merges: bool) -> None:
 
 def test_without_faults_all_of_it_happens() -> None:
     """The laws would hold in a world where nothing is ever drawn: here is what happens."""
-    world = World(0, mix=Mix(), chooses=True).run()
+    world = World(5, mix=Mix(), chooses=True).run()
     seen: Counter[str] = Counter()
     for p, shared in world.store.partitions.items():
         for effect in effects_of(world, p):

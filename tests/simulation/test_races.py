@@ -40,7 +40,7 @@ def test_whatever_fails_boards_and_keepers_come_out_right(merges: bool, seeds: i
 
 def test_without_faults_all_of_it_happens() -> None:
     """The laws would hold in a world where nobody races: here is what does."""
-    world = World(0, mix=Mix(), races=True).run()
+    world = World(1, mix=Mix(), races=True).run()
     boards = world.store.boards.boards
     states = states_of(world)
     keepers = [state.kept for player, state in states.items() if player.startswith("keeper:")]

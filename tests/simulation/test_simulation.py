@@ -42,7 +42,7 @@ def test_a_seed_is_the_same_run_in_another_process(hash_seed: str) -> None:
 
 def test_without_faults_all_of_it_happens() -> None:
     """The laws would hold in a world where nothing happens: here is what does."""
-    world = World(1, mix=Mix()).run()
+    world = World(0, mix=Mix()).run()
     tower = [m for shared in world.store.partitions.values() for m in [shared.lanes["tower"]]]
     assert len(world.seen.acked) > 80
     assert world.seen.faults == 0

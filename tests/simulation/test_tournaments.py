@@ -35,7 +35,7 @@ def test_whatever_fails_every_place_is_paid_once(merges: bool) -> None:
 @pytest.mark.slow
 def test_without_faults_all_of_it_happens() -> None:
     """The laws would hold in a world where nobody plays: here is what does."""
-    world = RacingWorld(0, mix=Mix()).run()
+    world = RacingWorld(2, mix=Mix()).run()
     keepers = {actor: kept_from(s.kept) for actor, s in states_of(world).items() if actor.startswith("keeper:")}
     happened = {type(effect) for _, effect in _effects(world)}
     assert {kept.status for kept in keepers.values()} == {"finished"}
