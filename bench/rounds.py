@@ -9,6 +9,7 @@ from bench.figures import Counts
 from bench.load import Sent
 from bench.options import PLAIN, Options
 from bench.traffic import Traffic
+from store.keys import TOWER
 
 WARM_S_MAX = 5.0
 
@@ -49,8 +50,9 @@ def measured_round(engine: Engine, traffic: Traffic, side: Side) -> tuple[Counts
     before, stakes, done = engine.cpu(), engine.stakes(traffic.by_player()), engine.counters()[1]
     sent, seconds = engine.send(traffic)
     applied = engine.counters()[1] - done
-    engine.settle_all()  # what was left for keepers and boards is this round's too, and the next begins without it
+    engine.settle(TOWER)
     spent = cpu_spent(before, engine.cpu())
+    engine.settle_all()  # what is left for keepers and boards must not burden the other side's round
     for role, used in spent.items():
         side.by_role[role] = side.by_role.get(role, 0.0) + used
     side.rates.append(traffic.events / seconds)
