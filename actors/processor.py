@@ -31,6 +31,7 @@ S = TypeVar("S")
 BATCH_MAX = 256  # entries of one partition in one commit; keeps a commit under some 10 ms of server time
 STEP_MAX = 1_024  # entries of all partitions in one step: under a lease's length on a slow machine, else a backlog
 # on every partition (32 x 256 entries, over 2 s) made the host lose its leases, again and again
+BEHIND = 2  # times as many waiting as in the mean: a partition of which as many times more is read under load
 BATCH_LEAST = 8  # entries a partition gets in a step, however many have work
 COMMIT_TRIES = 5  # the same commit sent again after no answer
 CAREFUL_AFTER = 2  # acquisitions at one offset, then batches of one
@@ -198,6 +199,7 @@ class Processor(Generic[S]):
         self.stopped: dict[int, str] = {}
         self.tally = Tally()
         self._share = BATCH_LEAST  # entries of a partition in the next step: those with work share it
+        self._is_full = False  # the last step took about as many as a step may
         self._survived: dict[int, int] = {}  # acquisitions since the last commit, by partition
 
     async def acquire(self, partition: int) -> bool:
@@ -244,15 +246,30 @@ class Processor(Generic[S]):
             Unavailable: the store did not answer the read; nothing was folded.
         """
         offsets = {partition: processor.offset for partition, processor in self.owned.items()}
-        entries = await self._store.read(offsets, self._share, block_ms)
+        behind, reach = await self._behind() if self._is_full else ([], 0)
+        entries = await self._store.read({p: offsets.pop(p) for p in behind}, reach, 0) if behind else {}
+        entries |= await self._store.read(offsets, self._share, 0 if entries else block_ms)
         self._share = max(BATCH_LEAST, min(BATCH_MAX, STEP_MAX // max(1, len(entries))))
-        work = [(self.owned[p], new) for p, new in entries.items() if new and p in self.owned]
-        await self._activate(work)
-        return await self._commit([processor for processor, _ in work])
+        self._is_full = 2 * sum(map(len, entries.values())) >= STEP_MAX
+        work = [(p, new) for p, new in entries.items() if new and p in self.owned]
+        await self._activate([(self.owned[p], new, reach if p in behind else self._share) for p, new in work])
+        return await self._commit([self.owned[p] for p, _ in work])
 
-    async def _activate(self, work: list[tuple[PartitionProcessor[S], list[LogEntry]]]) -> None:
+    async def _behind(self) -> tuple[list[int], int]:
+        """Return the partitions that lie behind the others, and how many entries to read of each of them.
+
+        All ask a budget's keeper, all add to a jackpot's: under load its partition has several times the entries of
+        others. With as many in each step it was done with them a quarter of a second late, and its players' with it.
+        """
+        owned = list(self.owned)
+        waiting = await self._store.waiting(owned)
+        mean = sum(waiting) / len(waiting) if waiting else 0
+        behind = [partition for partition, count in zip(owned, waiting, strict=True) if count > BEHIND * mean]
+        return behind, min(BATCH_MAX, round(self._share * max(waiting) / mean)) if behind else 0
+
+    async def _activate(self, work: list[tuple[PartitionProcessor[S], list[LogEntry], int]]) -> None:
         """Load, in one round trip, every state the batches need and memory has not."""
-        wanted = [(processor, player) for processor, new in work for player in processor.accept(new, self._share)]
+        wanted = [(processor, player) for processor, new, most in work for player in processor.accept(new, most)]
         stored = await self._store.load([(processor.token.partition, player) for processor, player in wanted])
         for (processor, player), fields in zip(wanted, stored, strict=True):
             processor.activations.activate(player, fields)

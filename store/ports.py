@@ -347,6 +347,9 @@ class LaneStore(Protocol):
     async def read(self, after: dict[int, str], limit: int, block_ms: int) -> dict[int, list[LogEntry]]:
         """Read each partition's next entries, waiting up to ``block_ms`` when there are none at all."""
 
+    async def waiting(self, partitions: list[int]) -> list[int]:
+        """Return how many entries of each log are not done."""
+
     async def load(self, wanted: list[tuple[int, str]]) -> list[dict[str, bytes]]:
         """Read snapshots' fields ({} for a player never seen), the version under ``v``; one round trip."""
 

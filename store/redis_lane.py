@@ -128,6 +128,15 @@ class RedisLane:
             raise _unavailable(error) from error
         return {partitions[name]: [_log_entry(i, fields) for i, fields in items] for name, items in reply or ()}
 
+    async def waiting(self, partitions: list[int]) -> list[int]:
+        pipe = self._redis.pipeline(transaction=False)
+        for partition in partitions:
+            pipe.hmget(self._lane.meta(partition), "in", "done")
+        try:
+            return [int(came or 0) - int(done or 0) for came, done in await pipe.execute()]
+        except (RedisError, OSError) as error:
+            raise _unavailable(error) from error
+
     async def load(self, wanted: list[tuple[int, str]]) -> list[dict[str, bytes]]:
         if not wanted:
             return []

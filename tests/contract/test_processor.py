@@ -11,6 +11,7 @@ from actors.processor import CAREFUL_AFTER, SET_ASIDE_AFTER, Known, PartitionPro
 from actors.reducers import TowerReducer
 from domain.effects import DuplicateLate, decode_record
 from domain.entries import Command, Event, Fact, LogEntry, TimerFired, encode_entry
+from domain.ids import partition_of
 from domain.player import Snapshot
 from store.ports import Commit, Grant, Token, Unavailable, Verdict
 from tests.contract.script import incoming
@@ -162,3 +163,56 @@ async def test_a_player_in_memory_is_not_pushed_out_by_those_its_batch_brings() 
         partition.activations.activate(player, {})
     folded = await partition.fold()
     assert folded.states[ANN].count == 8
+
+
+class CountedLane(LateLane):
+    """A lane that notes which partitions were read how far, and how often it was asked what waits."""
+
+    def __init__(self, lane: Any) -> None:
+        super().__init__(lane)
+        self.reads: list[tuple[list[int], int, int]] = []  # partitions, limit, ms to wait
+        self.counted = 0
+
+    async def read(self, after: dict[int, str], limit: int, block_ms: int) -> dict[int, list[LogEntry]]:
+        self.reads.append((sorted(after), limit, block_ms))
+        found: dict[int, list[LogEntry]] = await self._lane.read(after, limit, block_ms)
+        return found
+
+    async def waiting(self, partitions: list[int]) -> list[int]:
+        self.counted += 1
+        found: list[int] = await self._lane.waiting(partitions)
+        return found
+
+
+async def test_under_load_a_partition_that_lies_behind_is_read_further_so_that_all_end_together(
+    side: ModelSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.processor.STEP_MAX", 8)
+    monkeypatch.setattr("actors.processor.BATCH_LEAST", 2)
+    lane = CountedLane(side.lane("players"))
+    host = processor(lane)
+    intake = side.intake(bound=0, keep_ms=0, clock="store", partitions=4)
+    players = {partition_of(name, 4): name for name in map(str, range(99))}
+    await intake.append([incoming(f"e{n}", players[p]) for p in range(4) for n in range(4 if p else 20)])
+    for partition in range(4):
+        await host.acquire(partition)
+    taken = [await host.step(50) for _ in range(5)]
+    assert taken == [8, 12, 8, 4, 0]
+    assert lane.reads == [
+        ([0, 1, 2, 3], 2, 50),
+        ([0], 6, 0), ([1, 2, 3], 2, 0),  # 18 wait there, 6 in the mean
+        ([0], 8, 0), ([1, 2, 3], 2, 0),
+        ([0], 32, 0), ([1, 2, 3], 8, 0),
+        ([0, 1, 2, 3], 8, 50),
+    ]  # fmt: skip
+
+
+async def test_who_is_not_under_load_is_not_asked_what_waits(side: ModelSide) -> None:
+    lane = CountedLane(side.lane("players"))
+    host = processor(lane)
+    await host.acquire(0)
+    intake = side.intake(bound=0, keep_ms=0, clock="store", partitions=1)
+    for n in range(3):
+        await intake.append([incoming(f"e{n}")])
+        assert await host.step(0) == 1
+    assert lane.counted == 0

@@ -105,6 +105,14 @@ async def test_the_partition_state_comes_with_the_grant(side: Side) -> None:
     assert (await desk.own(nonce="n2")).part == b"programme 7"
 
 
+async def test_what_waits_is_what_came_in_and_is_not_done(side: Side) -> None:
+    desk = Desk(side)
+    grant = await desk.own()
+    a, *_ = await desk.sent("e1", "e2", "e3")
+    await desk.commit(grant.token, "0-0", a, done=1)
+    assert await desk.players.waiting([0, 1]) == [2, 0]
+
+
 async def test_the_lanes_of_a_partition_are_owned_apart(side: Side) -> None:
     desk = Desk(side)
     await desk.own("host-1", "n1")

@@ -151,6 +151,10 @@ class FaultyLane:
             (found,) = await self._wire.call("read", do, repeats=False)
         return found
 
+    async def waiting(self, partitions: list[int]) -> list[int]:
+        steps = [lambda p=p: self._store.of(p).lanes[self._lane].waiting for p in partitions]
+        return await self._wire.call("waiting", *steps, repeats=False)
+
     async def load(self, wanted: list[tuple[int, str]]) -> list[dict[str, bytes]]:
         if not wanted:
             return []

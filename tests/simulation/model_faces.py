@@ -47,6 +47,9 @@ class ModelLane:
         found = {p: self._store.read(self._lane, p, offset, limit) for p, offset in after.items()}
         return {p: entries for p, entries in found.items() if entries}
 
+    async def waiting(self, partitions: list[int]) -> list[int]:
+        return [self._store.of(partition).lanes[self._lane].waiting for partition in partitions]
+
     async def load(self, wanted: list[tuple[int, str]]) -> list[dict[str, bytes]]:
         return [self._store.load(self._lane, p, player) for p, player in wanted]
 
