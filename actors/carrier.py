@@ -15,9 +15,10 @@ from domain.entries import Visited, encode_entry
 from store.ports import Commit, Token, Verdict, Visit, Walk, Ways
 
 CARRY_MAX = 256  # entries of one outbox in one pass
-PATIENCE = 5  # times as long as the last pass took, what nobody waits for waits for more of its kind: carrying takes a
-# fifth of the time at the most. When it is quiet that is some ms; under load, where it is bounded by
-PATIENCE_MS = 200  # it takes 9 % off an event of a season (docs/benchmarks.md)
+# What nobody waits for is left for more of its kind, after a pass ``PATIENCE`` times as long as that took, and
+# ``PATIENCE_MS`` at the most: a few ms when it is quiet, and under load a pass takes what several steps have left.
+PATIENCE = 5
+PATIENCE_MS = 200
 RETRY_MS = 250  # entries whose destination did not answer wait so long
 VISITS_MAX = 64  # of one walk at once: what a live event may find before it in its log
 VISITS_ROUND = 128  # most of all walks in one round of the member
