@@ -265,7 +265,10 @@ class Processor(Generic[S]):
         waiting = await self._store.waiting(owned)
         mean = sum(waiting) / len(waiting) if waiting else 0
         behind = [partition for partition, count in zip(owned, waiting, strict=True) if count > BEHIND * mean]
-        return behind, min(BATCH_MAX, round(self._share * max(waiting) / mean)) if behind else 0
+        if not behind:
+            return [], 0
+        room = min(BATCH_MAX, STEP_MAX // 2 // len(behind))  # a step stays under one and a half times ``STEP_MAX``
+        return behind, max(self._share, min(room, round(self._share * max(waiting) / mean)))
 
     async def _activate(self, work: list[tuple[PartitionProcessor[S], list[LogEntry], int]]) -> None:
         """Load, in one round trip, every state the batches need and memory has not."""
