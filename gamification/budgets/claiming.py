@@ -1,8 +1,7 @@
-"""A reward that a budget counts: it is asked for, and given on the answer.
+"""A reward that a budget counts: it is asked for, given on the answer, and confirmed.
 
-Of several budgets (the document's own, then ``budgets/programme``) one after the other is asked: those before the last
-reserve, the last one spends at once, since its ``ok`` gives the reward, and what the others had reserved is confirmed.
-One that has no room has what the others had reserved released.
+Of several budgets (the document's own, then ``budgets/programme``) one after the other is asked; the last ``ok``
+gives the reward, and one that has no room gives back what the others had reserved.
 """
 
 from collections.abc import Mapping
@@ -64,9 +63,7 @@ def on_reserved(turn: Turn, asked: Ask, answer: KeeperAnswered) -> Answered | No
         _settle(turn, "release", data["held"])
         _refuse(turn, str(budget), answer, data)
         return None
-    if asked.op == "reserve":  # also as the last one, where it was asked before there was ``spend``
-        data = data | {"held": [*data["held"], [budget, amount, answer.data["period"]]]}
-    data = data | {"wanted": wanted}
+    data = data | {"wanted": wanted, "held": [*data["held"], [budget, amount, answer.data["period"]]]}
     if wanted:
         _ask(turn, data)
         return None
@@ -84,8 +81,8 @@ def on_waiting(turn: Turn, told: KeeperAnswered) -> None:
 
 
 def _ask(turn: Turn, data: dict[str, Any]) -> None:
-    (budget, amount), *others = data["wanted"]
-    ask(turn, keeper_id(KIND, budget), "reserve" if others else "spend", THEN, {"amount": amount}, data)
+    budget, amount = data["wanted"][0]
+    ask(turn, keeper_id(KIND, budget), "reserve", THEN, {"amount": amount}, data)
 
 
 def _settle(turn: Turn, op: str, held: list[tuple[str, int, int]]) -> None:

@@ -2,7 +2,6 @@
 
 =========== ==================================================================================================
 reserve     room: ``ok`` with the period; else it waits in order (``queue``), or ``budget_spent``
-spend       the same, and confirmed at once: nothing comes between the ``ok`` and the reward
 confirm     what was reserved is given for good; not answered
 release     what was reserved is not given: there is room again; not answered
 =========== ==================================================================================================
@@ -31,7 +30,6 @@ SERVED_MAX = 500  # of those that wait, in one turn; the next ones a second late
 LOOK_MS = 60_000  # how often a budget for which somebody waits looks whether its amount was raised
 NO_BUDGET = -1  # period of an ask that no budget counts: it was deleted
 _FULL = 100  # percent
-_TAKES = frozenset({"reserve", "spend"})
 
 
 class Kept(Struct, frozen=True):
@@ -43,7 +41,7 @@ class Kept(Struct, frozen=True):
     reserved: int = 0
     confirmed: int = 0
     told: int = 0  # percent, the highest alert of the period
-    waiting: list[Any] = []  # [ask's id, amount, op], in order; plain, since thousands are not to be read each turn
+    waiting: list[Any] = []  # [ask's id, amount], in order; plain, since thousands are not to be read each turn
     look_at: int = 0  # ms, the timer that is set
 
     @property
@@ -100,22 +98,16 @@ def take(keeper: Keeper, entry: Entry) -> None:
 
 def _asked(keeper: Keeper, rule: BudgetRule, kept: Kept, asked: KeeperAsked) -> Kept:
     amount = int(asked.args["amount"])
-    if asked.op in _TAKES:
+    if asked.op == "reserve":
         if amount <= rule.amount and not kept.waiting and amount <= kept.left:
             keeper.answer(asked, period=kept.period)
-            return _taken(kept, asked.op, amount)
+            return replace(kept, reserved=kept.reserved + amount)
         if amount <= rule.amount and rule.do == "queue" and len(kept.waiting) < WAITING_MAX:
             keeper.tell(asked.asker, "reward_waiting", f"waits:{asked.id}", ask=asked.id)
-            return replace(kept, waiting=[*kept.waiting, [asked.id, amount, asked.op]])
+            return replace(kept, waiting=[*kept.waiting, [asked.id, amount]])
         keeper.answer(asked, "budget_spent")
         return kept
     return _ended(kept, asked, amount)
-
-
-def _taken(kept: Kept, op: str, amount: int) -> Kept:
-    if op == "spend":
-        return replace(kept, confirmed=kept.confirmed + amount)
-    return replace(kept, reserved=kept.reserved + amount)
 
 
 def _ended(kept: Kept, asked: KeeperAsked, amount: int) -> Kept:
@@ -129,42 +121,34 @@ def _ended(kept: Kept, asked: KeeperAsked, amount: int) -> Kept:
 
 def _served(keeper: Keeper, rule: BudgetRule, kept: Kept) -> Kept:
     """Answer those who wait, in order, while there is room for the first; one that never fits gives way."""
-    done, waiting = 0, kept.waiting
-    for row in waiting[:SERVED_MAX]:
-        ask_id, amount, op = _row(row)
+    done, left, reserved = 0, kept.left, kept.reserved
+    for ask_id, amount in kept.waiting[:SERVED_MAX]:
         if amount > rule.amount:
-            _answer(keeper, ask_id, op, "budget_spent")
-        elif amount <= kept.left:
-            _answer(keeper, ask_id, op, "ok", period=kept.period)
-            kept = _taken(kept, op, amount)
+            _answer(keeper, ask_id, "budget_spent")
+        elif amount <= left:
+            _answer(keeper, ask_id, "ok", period=kept.period)
+            left, reserved = left - amount, reserved + amount
         else:
             break
         done += 1
-    return replace(kept, waiting=waiting[done:]) if done else kept
-
-
-def _row(row: list[Any]) -> tuple[str, int, str]:
-    """Return who waits; rows without a word are of before there was ``spend``."""
-    ask_id, amount, *op = row
-    return ask_id, amount, op[0] if op else "reserve"
+    return replace(kept, waiting=kept.waiting[done:], reserved=reserved) if done else kept
 
 
 def _without_budget(keeper: Keeper, kept: Kept, entry: Entry) -> Kept:
     """Nobody limits any more: who asks or waits is given. What was reserved ends as it would: the budget may return."""
     if isinstance(entry, KeeperAsked):
-        if entry.op in _TAKES:
+        if entry.op == "reserve":
             keeper.answer(entry, period=NO_BUDGET)
         else:
             kept = _ended(kept, entry, int(entry.args["amount"]))
-    for row in kept.waiting[:SERVED_MAX]:
-        ask_id, _, op = _row(row)
-        _answer(keeper, ask_id, op, "ok", period=NO_BUDGET)
+    for ask_id, _ in kept.waiting[:SERVED_MAX]:
+        _answer(keeper, ask_id, "ok", period=NO_BUDGET)
     return replace(kept, waiting=kept.waiting[SERVED_MAX:])
 
 
-def _answer(keeper: Keeper, ask_id: str, op: str, code: str, **data: Any) -> None:
+def _answer(keeper: Keeper, ask_id: str, code: str, **data: Any) -> None:
     asker = ask_id.partition("@")[2]  # ``asking.ask`` makes it so
-    keeper.relays.append(KeeperAnswered(asker, keeper.id, ask_id, op, code, data, cause=ask_id))
+    keeper.relays.append(KeeperAnswered(asker, keeper.id, ask_id, "reserve", code, data, cause=ask_id))
 
 
 def _alerted(keeper: Keeper, rule: BudgetRule, kept: Kept) -> Kept:

@@ -68,10 +68,10 @@ def test_a_budget_is_never_passed_and_its_parts_add_up(
     own, every = budget(town, "own"), budget(town, "programme")
     assert own.confirmed == every.confirmed == given_in(town), "confirmed is what was given"
     assert every.reserved == 0
-    assert own.reserved == sum(n for _, n, _ in every.waiting), "only what waits for the other budget is reserved"
+    assert own.reserved == sum(n for _, n in every.waiting), "only what waits for the other budget is reserved"
     asked = sum(sum(stages[: min(acts.count(player), len(stages))]) for player in "abcdefg")
     refused = sum(n for p in "abcdefg" for e in town.happened(p, RewardRefused) for _, _, n in e.rewards)
-    waits = sum(n for _, n, _ in own.waiting) + sum(n for _, n, _ in every.waiting)
+    waits = sum(n for _, n in own.waiting) + sum(n for _, n in every.waiting)
     assert asked == given_in(town) + refused + waits, "no reward is lost"
 
 
